@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_METRICS_HPP
+#define BATCHWRIGHT_METRICS_HPP
+
+#include "histogram.hpp"
+#include "outcome.hpp"
+#include "policy.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+namespace batchwright::inline v0_1 {
+
+/// One count for each enumerator of `Key`.
+template <class Key, std::size_t N>
+struct CountsBy {
+  std::array<std::uint64_t, N> values{};
+
+  std::uint64_t& operator[](Key key) noexcept { return values[static_cast<std::size_t>(key)]; }
+  std::uint64_t operator[](Key key) const noexcept { return values[static_cast<std::size_t>(key)]; }
+
+  std::uint64_t total() const noexcept {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t value : values) sum += value;
+    return sum;
+  }
+
+  CountsBy& operator+=(const CountsBy& other) noexcept {
+    for (std::size_t i = 0; i < N; ++i) values[i] += other.values[i];
+    return *this;
+  }
+
+  friend bool operator==(const CountsBy&, const CountsBy&) = default;
+};
+
+/// What a batcher has done since it was made, or between two snapshots: a plain value of about
+/// 40 KB. Two snapshots of one batcher subtract, those of several batchers add.
+///
+/// Counters never decrease from one snapshot to the next. A snapshot is taken while the batcher
+/// runs, part by part, so what moved meanwhile may show in one number and not yet in another;
+/// answered requests are never ahead of accepted ones. Once nothing moves, it is exact.
+struct MetricsSnapshot {
+  TimePoint taken_at{};
+  Duration interval{};  ///< Since the batcher was made, or between the two snapshots.
+
+  // Requests. submitted == accepted + rejected.total().
+  std::uint64_t submitted = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t completed = 0;       ///< Answered with a value.
+  std::uint64_t completed_late = 0;  ///< Of these, answered after their deadline.
+  std::uint64_t failed = 0;          ///< The predictor failed with them.
+  std::uint64_t expired = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t stopped = 0;
+  std::uint64_t dropped = 0;  ///< Accepted, then answered with any other outcome (eviction).
+  CountsBy<Outcome, kOutcomeCount> rejected;  ///< Never accepted, by reason.
+
+  // Batches that were computed.
+  CountsBy<ReleaseReason, kReleaseReasonCount> batches;
+  std::uint64_t batches_failed = 0;
+  std::uint64_t executions = 0;  ///< Calls of the predictor: more than batches where it retries.
+  std::uint64_t items = 0;       ///< Requests in all batches.
+  std::uint64_t room = 0;        ///< Size that all batches could have had under the cap.
+
+  // The state at `taken_at`.
+  std::uint64_t queued = 0;
+  std::uint64_t executing = 0;          ///< Requests in batches that are being computed.
+  std::uint64_t executing_batches = 0;  ///< These batches.
+  std::uint64_t blocked = 0;            ///< Submitters that wait for capacity.
+  std::uint64_t max_batch_size = 0;     ///< The cap in force.
+  Duration oldest_queued_age{};         ///< Zero when nothing is queued.
+  Duration oldest_executing_age{};      ///< Since dispatch; zero when nothing executes.
+
+  Histogram batch_size;    ///< In weight units; one value a batch.
+  Histogram service_time;  ///< Nanoseconds from dispatch to the last answer; one value a batch.
+  Histogram queue_wait;    ///< Nanoseconds from admission to the predictor; one a computed request.
+  Histogram latency;       ///< Nanoseconds from admission to the answer; one a computed request.
+
+  /// Accepted requests that have their answer, whatever it is.
+  std::uint64_t answered() const noexcept {
+    return completed + failed + expired + cancelled + stopped + dropped;
+  }
+
+  /// The conservation law: every accepted request is answered, queued or executing, so
+  /// `accepted - (answered() + queued + executing)` is zero at rest. While the batcher runs it is
+  /// what was on its way between two places; in an interval it is less by what was queued and
+  /// executing at its start.
+  std::int64_t unaccounted() const noexcept {
+    return static_cast<std::int64_t>(accepted - (answered() + queued + executing));
+  }
+
+  /// Completed requests per second; zero for an empty interval.
+  double throughput() const noexcept {
+    const double seconds = std::chrono::duration<double>(interval).count();
+    return seconds > 0 ? static_cast<double>(completed) / seconds : 0;
+  }
+
+  /// Mean weight of a batch (the number of requests, where each weighs 1); zero without batches.
+  double mean_batch_size() const noexcept { return batch_size.mean(); }
+
+  /// Mean batch size over the cap, within [0, 1]; a merge weighs each batcher by its batches. A
+  /// request that is larger than the cap and runs alone counts as a full batch.
+  double utilisation() const noexcept {
+    return room == 0 ? 0 : batch_size.sum() / static_cast<double>(room);
+  }
+
+  /// Merges another batcher's snapshot of about the same time. Counters, gauges and histograms add;
+  /// ages, interval, `taken_at` and the cap take the larger.
+  MetricsSnapshot& operator+=(const MetricsSnapshot& other) noexcept;
+
+  friend bool operator==(const MetricsSnapshot&, const MetricsSnapshot&) = default;
+};
+
+/// What happened between two snapshots of one batcher. The gauges are those of the later one.
+MetricsSnapshot operator-(const MetricsSnapshot& later, const MetricsSnapshot& earlier) noexcept;
+
+/// A table of some ten lines for people: requests, state, batches, and the quantiles of the four
+/// distributions. Its layout may change; programs read the fields.
+std::string to_string(const MetricsSnapshot& metrics);
+
+namespace detail {
+
+inline constexpr std::uint64_t MetricsSnapshot::*kMetricsCounters[] = {
+    &MetricsSnapshot::submitted,  &MetricsSnapshot::accepted,
+    &MetricsSnapshot::completed,  &MetricsSnapshot::completed_late,
+    &MetricsSnapshot::failed,     &MetricsSnapshot::expired,
+    &MetricsSnapshot::cancelled,  &MetricsSnapshot::stopped,
+    &MetricsSnapshot::dropped,    &MetricsSnapshot::batches_failed,
+    &MetricsSnapshot::executions, &MetricsSnapshot::items,
+    &MetricsSnapshot::room};
+
+inline constexpr std::uint64_t MetricsSnapshot::*kMetricsGauges[] = {
+    &MetricsSnapshot::queued, &MetricsSnapshot::executing, &MetricsSnapshot::executing_batches,
+    &MetricsSnapshot::blocked};
+
+inline constexpr Histogram MetricsSnapshot::*kMetricsHistograms[] = {
+    &MetricsSnapshot::batch_size, &MetricsSnapshot::service_time, &MetricsSnapshot::queue_wait,
+    &MetricsSnapshot::latency};
+
+inline std::string time_text(double ns) {
+  constexpr const char* kUnits[] = {"ns", "us", "ms", "s"};
+  int unit = 0;
+  for (; unit < 3 && ns >= 1000; ++unit) ns /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.2f %s", ns, kUnits[unit]);
+  return text;
+}
+
+inline std::string duration_text(Duration duration) {
+  return time_text(static_cast<double>(duration.count()));
+}
+
+inline std::string number_text(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", number);
+  return text;
+}
+
+/// Appends "  name count" for each enumerator that was counted, or "  none".
+template <class Key, std::size_t N>
+void append_metrics_counts(std::string& out, const CountsBy<Key, N>& counts) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (counts.values[i] == 0) continue;
+    out.append("  ").append(to_string(static_cast<Key>(i))).append(" ");
+    out.append(std::to_string(counts.values[i]));
+  }
+  if (counts.total() == 0) out.append("  none");
+}
+
+/// One row of the table: count, mean, quantiles, maximum.
+inline void append_metrics_row(std::string& out, const char* name, const Histogram& histogram,
+                               std::string (*text)(double)) {
+  const auto cell = [&out](const std::string& shown) {
+    out.append(shown.size() < 11 ? 11 - shown.size() : 1, ' ').append(shown);
+  };
+  out.append(name);
+  cell(std::to_string(histogram.count()));
+  cell(text(histogram.mean()));
+  for (const double q : {0.5, 0.9, 0.99, 0.999, 1.0}) {
+    cell(text(static_cast<double>(histogram.quantile(q))));
+  }
+  out.append("\n");
+}
+
+}  // namespace detail
+
+inline MetricsSnapshot& MetricsSnapshot::operator+=(const MetricsSnapshot& other) noexcept {
+  for (const auto counter : detail::kMetricsCounters) this->*counter += other.*counter;
+  for (const auto gauge : detail::kMetricsGauges) this->*gauge += other.*gauge;
+  for (const auto histogram : detail::kMetricsHistograms) this->*histogram += other.*histogram;
+  rejected += other.rejected;
+  batches += other.batches;
+  taken_at = std::max(taken_at, other.taken_at);
+  interval = std::max(interval, other.interval);
+  max_batch_size = std::max(max_batch_size, other.max_batch_size);
+  oldest_queued_age = std::max(oldest_queued_age, other.oldest_queued_age);
+  oldest_executing_age = std::max(oldest_executing_age, other.oldest_executing_age);
+  return *this;
+}
+
+inline MetricsSnapshot operator-(const MetricsSnapshot& later,
+                                 const MetricsSnapshot& earlier) noexcept {
+  MetricsSnapshot between = later;
+  const auto take = [](std::uint64_t& from, std::uint64_t what) { from -= std::min(from, what); };
+  for (const auto counter : detail::kMetricsCounters) take(between.*counter, earlier.*counter);
+  for (const auto histogram : detail::kMetricsHistograms) between.*histogram -= earlier.*histogram;
+  for (std::size_t i = 0; i < kOutcomeCount; ++i) {
+    take(between.rejected.values[i], earlier.rejected.values[i]);
+  }
+  for (std::size_t i = 0; i < kReleaseReasonCount; ++i) {
+    take(between.batches.values[i], earlier.batches.values[i]);
+  }
+  between.interval = later.taken_at - earlier.taken_at;
+  return between;
+}
+
+inline std::string to_string(const MetricsSnapshot& metrics) {
+  std::string out;
+  const auto count = [&out](const char* name, std::uint64_t value) {
+    out.append("  ").append(name).append(" ").append(std::to_string(value));
+  };
+  out.append("interval    ").append(detail::duration_text(metrics.interval));
+  out.append("  throughput ").append(detail::number_text(metrics.throughput())).append("/s");
+  out.append("\nrequests  ");
+  count("submitted", metrics.submitted);
+  count("accepted", metrics.accepted);
+  count("rejected", metrics.rejected.total());
+  out.append("\nanswered  ");
+  count("completed", metrics.completed);
+  count("late", metrics.completed_late);
+  count("failed", metrics.failed);
+  count("expired", metrics.expired);
+  count("cancelled", metrics.cancelled);
+  count("stopped", metrics.stopped);
+  count("dropped", metrics.dropped);
+  out.append("\nrejected  ");
+  detail::append_metrics_counts(out, metrics.rejected);
+  out.append("\nnow       ");
+  count("queued", metrics.queued);
+  out.append(" (oldest ").append(detail::duration_text(metrics.oldest_queued_age)).append(")");
+  count("executing", metrics.executing);
+  count("in batches", metrics.executing_batches);
+  out.append(" (oldest ").append(detail::duration_text(metrics.oldest_executing_age)).append(")");
+  count("blocked", metrics.blocked);
+  out.append("\nbatches   ");
+  count("computed", metrics.batches.total());
+  count("failed", metrics.batches_failed);
+  count("executions", metrics.executions);
+  out.append("  utilisation ").append(detail::number_text(metrics.utilisation()));
+  out.append("\nreleased  ");
+  detail::append_metrics_counts(out, metrics.batches);
+  out.append("\n                  count       mean        p50        p90        p99      p99.9");
+  out.append("        max\n");
+  detail::append_metrics_row(out, "batch size  ", metrics.batch_size, detail::number_text);
+  detail::append_metrics_row(out, "service time", metrics.service_time, detail::time_text);
+  detail::append_metrics_row(out, "queue wait  ", metrics.queue_wait, detail::time_text);
+  detail::append_metrics_row(out, "latency     ", metrics.latency, detail::time_text);
+  return out;
+}
+
+}  // namespace batchwright::inline v0_1
+
+#endif  // BATCHWRIGHT_METRICS_HPP

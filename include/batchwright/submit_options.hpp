@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_SUBMIT_OPTIONS_HPP
+#define BATCHWRIGHT_SUBMIT_OPTIONS_HPP
+
+#include "detail/stop_token.hpp"
+#include "policy.hpp"
+
+#include <cstdint>
+
+namespace batchwright::inline v0_1 {
+
+/// What one request may ask for.
+struct SubmitOptions {
+  /// Higher goes first; any int. Within one priority first in, first out.
+  int priority = 0;
+  /// If the predictor has not been entered by then, the request ends as `Outcome::expired`, on time
+  /// also while every executor is busy. It counts from the call, waiting for capacity included.
+  TimePoint deadline = kNever;
+  /// If a stop is requested before the predictor is entered, the request ends as `Outcome::cancelled`.
+  StopToken stop = {};
+  /// Passed on to the Observer; means nothing to the batcher.
+  std::uint64_t trace_id = 0;
+};
+
+}  // namespace batchwright::inline v0_1
+
+#endif  // BATCHWRIGHT_SUBMIT_OPTIONS_HPP
