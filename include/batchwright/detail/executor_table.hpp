@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_EXECUTOR_TABLE_HPP
+#define BATCHWRIGHT_DETAIL_EXECUTOR_TABLE_HPP
+
+#include "../policy.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace batchwright::inline v0_1::detail {
+
+/// Which executors are free, and which batches are being computed. An executor is occupied while its
+/// predictor is being called; an asynchronous predictor returns from the call before its batch is
+/// finished, so the number of unfinished batches has a limit of its own. Memory is fixed at
+/// construction.
+class ExecutorTable {
+ public:
+  ExecutorTable(std::size_t executors, std::size_t max_in_flight)
+      : executors_(executors), free_(executors), max_in_flight_(max_in_flight) {
+    running_.reserve(max_in_flight);
+  }
+
+  std::size_t count() const noexcept { return executors_.size(); }
+  std::span<const RunningBatch> running() const noexcept { return running_; }
+
+  /// How many batches could be dispatched now.
+  std::size_t available() const noexcept {
+    return std::min(free_, max_in_flight_ - running_.size());
+  }
+
+  /// The free executor that is expected to be the fastest, and of equals the lowest index.
+  /// Requires `available() > 0`.
+  std::size_t choose() const noexcept {
+    std::size_t best = executors_.size();
+    for (std::size_t index = 0; index < executors_.size(); ++index) {
+      if (executors_[index].occupied) continue;
+      if (best == executors_.size() || executors_[index].mean < executors_[best].mean) best = index;
+    }
+    return best;
+  }
+
+  void start(std::uint64_t batch_id, std::size_t executor, std::size_t size,
+             TimePoint now) noexcept {
+    executors_[executor].occupied = true;
+    --free_;
+    running_.push_back({.batch_id = batch_id,
+                        .executor = executor,
+                        .size = size,
+                        .dispatched = now,
+                        .expected_finish = saturating_add(now, executors_[executor].mean)});
+  }
+
+  /// When the oldest running batch was dispatched. Batches are kept in the order of their dispatch.
+  TimePoint oldest_dispatch() const noexcept {
+    return running_.empty() ? kNever : running_.front().dispatched;
+  }
+
+  /// The executor's predictor has returned from its call.
+  void vacate(std::size_t executor) noexcept {
+    executors_[executor].occupied = false;
+    ++free_;
+  }
+
+  void finish(const BatchReport& report) noexcept {
+    // A batch that failed, or of which nothing was computed, says nothing about the executor's speed;
+    // one that fails at once would otherwise seem the fastest and be given everything.
+    if (report.size > 0 && !report.failed) {
+      Executor& executor = executors_[report.executor];
+      executor.mean += (report.service_time() - executor.mean) / (executor.seen ? kMemory : 1);
+      executor.seen = true;
+    }
+    std::erase_if(running_,
+                  [&](const RunningBatch& batch) { return batch.batch_id == report.batch_id; });
+  }
+
+ private:
+  static constexpr int kMemory = 8;  // Batches that an executor's mean remembers.
+
+  struct Executor {
+    Duration mean{};
+    bool seen = false;
+    bool occupied = false;
+  };
+
+  std::vector<Executor> executors_;
+  std::vector<RunningBatch> running_;
+  std::size_t free_;
+  std::size_t max_in_flight_;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_EXECUTOR_TABLE_HPP

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/random.hpp"
+
+#include <batchwright/detail/priority_queue.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace {
+
+using batchwright::detail::PriorityQueue;
+using batchwright::detail::RequestHeader;
+using batchwright_test::Random;
+
+using Order = std::vector<const RequestHeader*>;
+
+Order walk(const PriorityQueue& queue) {
+  Order order;
+  for (const RequestHeader* request = queue.front(); request != nullptr;
+       request = queue.next(*request)) {
+    order.push_back(request);
+  }
+  return order;
+}
+
+/// The same queue as one vector in order of arrival.
+struct NaiveQueue {
+  std::vector<RequestHeader*> requests;
+
+  Order walk() const {
+    Order order(requests.begin(), requests.end());
+    std::stable_sort(
+        order.begin(), order.end(),
+        [](const RequestHeader* a, const RequestHeader* b) { return a->priority > b->priority; });
+    return order;
+  }
+};
+
+TEST(PriorityQueue, AnEmptyQueueHasNoFront) {
+  PriorityQueue queue;
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.front(), nullptr);
+}
+
+TEST(PriorityQueue, OneRequestIsFrontAndEnd) {
+  PriorityQueue queue;
+  RequestHeader request;
+  queue.push(request);
+  EXPECT_FALSE(queue.empty());
+  EXPECT_EQ(queue.front(), &request);
+  EXPECT_EQ(queue.next(request), nullptr);
+  queue.erase(request);
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(PriorityQueue, ExtremePrioritiesAreOrdinaryOnes) {
+  PriorityQueue queue;
+  constexpr int kPriorities[] = {0, INT_MIN, INT_MAX, -1, INT_MIN + 1, 1, INT_MAX - 1};
+  RequestHeader requests[std::size(kPriorities)];
+  for (std::size_t i = 0; i < std::size(kPriorities); ++i) {
+    requests[i].priority = kPriorities[i];
+    queue.push(requests[i]);
+  }
+  std::vector<int> order;
+  for (const RequestHeader* request : walk(queue)) order.push_back(request->priority);
+  EXPECT_EQ(order, (std::vector<int>{INT_MAX, INT_MAX - 1, 1, 0, -1, INT_MIN + 1, INT_MIN}));
+}
+
+TEST(PriorityQueue, ALevelOutlivesItsFirstRequest) {
+  PriorityQueue queue;
+  RequestHeader low, a, b, c, high;
+  low.priority = -1;
+  high.priority = 1;
+  for (RequestHeader* request : {&low, &a, &b, &c, &high}) queue.push(*request);
+  queue.erase(a);
+  EXPECT_EQ(walk(queue), (Order{&high, &b, &c, &low}));
+  queue.push(a);
+  EXPECT_EQ(walk(queue), (Order{&high, &b, &c, &a, &low}));
+}
+
+TEST(PriorityQueue, TheLastOfALevelMayLeaveFirst) {
+  PriorityQueue queue;
+  RequestHeader a, b, c;
+  for (RequestHeader* request : {&a, &b, &c}) queue.push(*request);
+  queue.erase(c);
+  queue.push(c);
+  queue.erase(b);
+  EXPECT_EQ(walk(queue), (Order{&a, &c}));
+}
+
+void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t highest,
+                        std::size_t most) {
+  Random random(seed);
+  PriorityQueue queue;
+  NaiveQueue naive;
+  std::vector<std::unique_ptr<RequestHeader>> live;
+  for (int step = 0; step < 3000; ++step) {
+    if (live.empty() || (live.size() < most && random.chance(52))) {
+      RequestHeader& request = *live.emplace_back(std::make_unique<RequestHeader>());
+      request.priority = static_cast<int>(random.between(lowest, highest));
+      queue.push(request);
+      naive.requests.push_back(&request);
+    } else {
+      RequestHeader* const leaving =
+          random.chance(50) ? queue.front() : random.pick(naive.requests);
+      queue.erase(*leaving);
+      std::erase(naive.requests, leaving);
+      std::erase_if(live, [leaving](const auto& request) { return request.get() == leaving; });
+    }
+    ASSERT_EQ(queue.empty(), naive.requests.empty());
+    ASSERT_EQ(walk(queue), naive.walk()) << "seed " << seed << ", step " << step;
+  }
+}
+
+TEST(PriorityQueue, KeepsTheOrderOfANaiveQueueWithFewLevels) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) compare_with_naive(seed, -1, 2, 30);
+}
+
+TEST(PriorityQueue, KeepsTheOrderOfANaiveQueueWithManyLevels) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) compare_with_naive(seed, INT_MIN, INT_MAX, 30);
+}
+
+TEST(PriorityQueue, KeepsTheOrderOfANaiveQueueWithAboutTwoRequestsALevel) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) compare_with_naive(seed, 0, 20, 40);
+}
+
+// With a tree that degenerates these would take minutes.
+TEST(PriorityQueue, AHundredThousandLevelsStayFastHoweverTheyCome) {
+  constexpr std::size_t kLevels = 100'000;
+  enum class Coming { ascending, descending, shuffled };
+  for (const Coming coming : {Coming::ascending, Coming::descending, Coming::shuffled}) {
+    std::vector<RequestHeader> requests(kLevels);
+    for (std::size_t i = 0; i < kLevels; ++i) {
+      const auto rank = static_cast<int>(i);
+      requests[i].priority = coming == Coming::descending ? -rank : rank;
+    }
+    if (coming == Coming::shuffled) {
+      Random random(7);
+      for (std::size_t i = kLevels - 1; i > 0; --i) {
+        std::swap(requests[i].priority, requests[random.below(i + 1)].priority);
+      }
+    }
+    PriorityQueue queue;
+    for (RequestHeader& request : requests) queue.push(request);
+
+    std::size_t walked = 0;
+    const RequestHeader* previous = nullptr;
+    for (const RequestHeader* request = queue.front(); request != nullptr;
+         request = queue.next(*request)) {
+      ASSERT_TRUE(previous == nullptr || previous->priority > request->priority);
+      previous = request;
+      ++walked;
+    }
+    ASSERT_EQ(walked, kLevels);
+
+    // Half of them leave from anywhere, the others from the front.
+    for (std::size_t i = 0; i < kLevels; i += 2) queue.erase(requests[i]);
+    std::size_t left = kLevels / 2;
+    int above = INT_MAX;
+    for (; !queue.empty(); --left) {
+      RequestHeader& request = *queue.front();
+      ASSERT_LT(request.priority, above);
+      above = request.priority;
+      queue.erase(request);
+    }
+    ASSERT_EQ(left, 0u);
+  }
+}
+
+}  // namespace

@@ -1,0 +1,794 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/random.hpp"
+#include "tests/support/reference_model.hpp"
+#include "tests/support/scheduler_policies.hpp"
+
+#include <batchwright/detail/scheduler.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// Random schedules, given to the scheduler and to the reference model alike: every action, every
+// request in it and every view that the policy gets must be the same. A step is one event or one
+// action. BATCHWRIGHT_RANDOM_STEPS sets how many are taken, BATCHWRIGHT_RANDOM_SEED the first seed:
+// a failure prints the seed of its schedule, and starting there repeats it at once.
+namespace {
+
+namespace bw = batchwright;
+using batchwright_test::Random;
+using batchwright_test::ReferenceModel;
+using bw::Duration;
+using bw::TimePoint;
+using bw::detail::Action;
+using bw::detail::RequestHeader;
+
+constexpr std::uint64_t kReach = 1000;
+
+std::string show(TimePoint time) {
+  return time == bw::kNever ? "never" : std::to_string(time.time_since_epoch().count());
+}
+
+std::string show(std::size_t count) {
+  return count == bw::kNoCount ? "none" : std::to_string(count);
+}
+
+struct NamedRequest : RequestHeader {
+  std::size_t id = 0;
+  std::size_t slot = 0;  // Its index among the live ones.
+  bool cancelled = false;
+};
+
+/// What a policy was shown and told. The scheduler copies its policy, so the copies share this.
+struct Witness {
+  std::size_t calls = 0;
+  bw::QueueView view;
+  std::vector<bw::QueuedRequest> order;
+  std::vector<bw::RunningBatch> running;
+
+  std::size_t arrivals = 0;
+  std::size_t arrived_size = 0;
+  TimePoint first_arrival = TimePoint::max();
+  TimePoint last_arrival = TimePoint::min();
+  std::size_t batches = 0;
+
+  void see(const bw::QueueView& seen) {
+    ++calls;
+    view = seen;
+    running.assign(seen.running.begin(), seen.running.end());
+    order.clear();
+    bw::QueueCursor cursor = seen.queue;
+    for (bw::QueuedRequest request; cursor.next(request);) order.push_back(request);
+    bw::QueuedRequest untouched;
+    if (cursor.next(untouched)) order.push_back(untouched);  // The end must stay the end.
+  }
+};
+
+using AnyTestPolicy =
+    std::variant<batchwright_test::ReleaseAll, batchwright_test::ReleaseSome,
+                 batchwright_test::WaitForAge, batchwright_test::WaitForSize,
+                 batchwright_test::WaitForEither, batchwright_test::ReleaseBeforeDeadline,
+                 batchwright_test::Whimsical>;
+
+bw::Decision ask(const AnyTestPolicy& policy, const bw::QueueView& view) noexcept {
+  return std::visit([&view](const auto& chosen) noexcept { return chosen.decide(view); }, policy);
+}
+
+/// Notes what its policy is shown and told.
+struct WitnessedPolicy {
+  AnyTestPolicy policy;
+  Witness* witness = nullptr;
+
+  bw::Decision decide(const bw::QueueView& view) noexcept {
+    witness->see(view);
+    return ask(policy, view);
+  }
+  void on_arrivals(const bw::ArrivalReport& report) noexcept {
+    witness->arrivals += report.count;
+    witness->arrived_size += report.size;
+    witness->first_arrival = std::min(witness->first_arrival, report.first);
+    witness->last_arrival = std::max(witness->last_arrival, report.last);
+  }
+  void on_batch(const bw::BatchReport&) noexcept { ++witness->batches; }
+};
+
+/// How often each thing has happened: a comparison of what never happens proves nothing.
+struct Reach {
+  std::array<std::uint64_t, bw::kOutcomeCount> outcomes{};  // Requests; `ok` stands for dispatched.
+  std::array<std::uint64_t, bw::kReleaseReasonCount> reasons{};  // Batches.
+  std::uint64_t at_bound = 0;          // Requests that went first because of their bound...
+  std::uint64_t at_default_bound = 0;  // ...where that is the thousand of the default.
+  std::uint64_t steps = 0;
+  std::uint64_t schedules = 0;
+};
+
+/// One line of a schedule's history, kept as numbers: only a failure turns it into words.
+struct Entry {
+  const char* text;
+  std::array<std::int64_t, 5> numbers;
+};
+
+/// The knobs of one schedule, all drawn from its seed.
+struct Shape {
+  bw::detail::SchedulerLimits limits;
+  AnyTestPolicy policy;
+  std::vector<int> priorities{0};
+  std::uint32_t max_weight = 1;
+  std::size_t steps = 300;
+  std::size_t queue_limit = 12;
+  std::size_t burst = 2;
+  std::int64_t jitter = 0;
+  unsigned arrival_percent = 50;
+  unsigned deadline_percent = 0;
+  unsigned cancel_percent = 0;
+  unsigned flush_percent = 0;
+  unsigned pause_percent = 0;
+  unsigned finish_percent = 30;
+  bool asynchronous = false;
+  std::int64_t start = 0;
+};
+
+Shape draw_shape(Random& random) {
+  Shape shape;
+  bw::detail::SchedulerLimits& limits = shape.limits;
+  constexpr std::size_t kCaps[] = {1, 2, 3, 4, 5, 8, 16, 40};
+  limits.max_batch_size = random.pick(kCaps);
+  limits.executors = 1 + random.below(4);
+  shape.asynchronous = random.chance(50);
+  limits.max_in_flight =
+      shape.asynchronous ? 1 + random.below(2 * limits.executors + 1) : limits.executors;
+  limits.max_wait = random.chance(15) ? Duration::max()
+                                      : (random.chance(5) ? Duration::max() - Duration(1)
+                                                          : Duration(random.between(1, 30)));
+  constexpr std::uint64_t kBounds[] = {1, 1, 2, 3, 3, 7, 1000, UINT64_MAX};
+  limits.overtaking_bound = random.pick(kBounds);
+
+  switch (random.below(5)) {
+    case 0:
+      break;
+    case 1:
+      shape.priorities = {0, 1};
+      break;
+    case 2:
+      shape.priorities = {INT_MIN, -1, 0, 1, INT_MAX};
+      break;
+    case 3:
+      shape.priorities = {INT_MIN, INT_MIN, INT_MIN, INT_MAX};
+      break;
+    default:
+      shape.priorities.clear();
+      for (int i = 0; i < 40; ++i) {
+        shape.priorities.push_back(static_cast<int>(random.between(INT_MIN, INT_MAX)));
+      }
+  }
+  if (random.chance(50)) {
+    shape.max_weight = static_cast<std::uint32_t>(
+        1 + random.below(std::min<std::size_t>(limits.max_batch_size, 9)));
+  }
+
+  const Duration window(random.between(0, 20));
+  const std::size_t size = random.below(limits.max_batch_size + 2);
+  switch (random.below(8)) {
+    case 0:
+      shape.policy = batchwright_test::ReleaseAll{};
+      break;
+    case 1:
+      shape.policy = batchwright_test::ReleaseSome{size};
+      break;
+    case 2:
+      shape.policy = batchwright_test::WaitForAge{window};
+      break;
+    case 3:
+      shape.policy = batchwright_test::WaitForSize{random.chance(20) ? bw::kNoCount : size};
+      break;
+    case 4:
+      shape.policy = batchwright_test::WaitForEither{size, window};
+      break;
+    case 5:
+      shape.policy = batchwright_test::ReleaseBeforeDeadline{window};
+      break;
+    default:
+      shape.policy =
+          batchwright_test::Whimsical{random.bits(), static_cast<unsigned>(random.below(80))};
+  }
+
+  shape.steps = 50 + random.below(400);
+  shape.queue_limit = 3 + random.below(22);
+  shape.burst = 1 + random.below(5);
+  shape.jitter = random.chance(50) ? 0 : random.between(1, 15);
+  shape.arrival_percent = static_cast<unsigned>(20 + random.below(81));
+  shape.deadline_percent = random.chance(30) ? 0 : static_cast<unsigned>(random.below(80));
+  shape.cancel_percent = random.chance(30) ? 0 : static_cast<unsigned>(random.below(25));
+  shape.flush_percent = random.chance(40) ? 0 : static_cast<unsigned>(random.below(40));
+  shape.pause_percent = random.chance(70) ? 0 : static_cast<unsigned>(random.below(10));
+  shape.finish_percent = static_cast<unsigned>(10 + random.below(91));
+  shape.start = random.chance(20) ? 0 : 1'000'000'000;
+
+  // A low priority that a patient policy leaves behind, again and again.
+  if (random.chance(30)) {
+    limits.overtaking_bound = 1 + random.below(3);
+    limits.max_batch_size = 2 + random.below(4);
+    shape.max_weight = std::min<std::uint32_t>(shape.max_weight, 2);
+    shape.priorities = {-1, 0, 5, 5, 5};
+    shape.policy = random.chance(50) ? AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 20})
+                                     : AnyTestPolicy(batchwright_test::WaitForSize{});
+    limits.max_wait = Duration(random.between(20, 200));
+    shape.deadline_percent /= 4;
+    shape.cancel_percent /= 4;
+    shape.flush_percent /= 2;
+    shape.finish_percent = 90;
+    shape.burst = limits.max_batch_size + 1;
+  }
+
+  // Few schedules are long enough for a request to be overtaken a thousand times.
+  if (limits.overtaking_bound == 1000 && random.chance(15)) {
+    shape.steps = 4500;
+    shape.priorities.assign(50, 5);
+    shape.priorities.front() = 0;
+    shape.arrival_percent = 100;
+    shape.cancel_percent = 0;
+    shape.deadline_percent = 0;
+    shape.pause_percent = 0;
+    shape.burst = 6;
+    shape.queue_limit = 24;
+    shape.max_weight = 1;
+    shape.finish_percent = 90;
+    limits.max_batch_size = 3;
+    limits.executors = 1;
+    limits.max_in_flight = 1;
+  }
+  return shape;
+}
+
+ReferenceModel::Limits model_limits(const bw::detail::SchedulerLimits& limits) {
+  ReferenceModel::Limits copy;
+  copy.max_batch_size = limits.max_batch_size;
+  copy.executors = limits.executors;
+  copy.max_in_flight = limits.max_in_flight;
+  copy.max_wait = limits.max_wait;
+  copy.overtaking_bound = limits.overtaking_bound;
+  return copy;
+}
+
+/// One schedule, from its seed to its end or to the first difference.
+class Schedule {
+ public:
+  Schedule(std::uint64_t seed, Reach& reach)
+      : seed_(seed),
+        random_(Random::mix(seed)),
+        reach_(reach),
+        shape_(draw_shape(random_)),
+        now_(Duration(shape_.start)),
+        real_(WitnessedPolicy{shape_.policy, &seen_by_real_}, shape_.limits),
+        model_(
+            [this](const bw::QueueView& view) {
+              seen_by_model_.see(view);
+              return ask(shape_.policy, view);
+            },
+            model_limits(shape_.limits)) {}
+
+  /// False at the first difference; `failure()` then describes it.
+  bool run() {
+    bool ending = false;
+    const bool ends_by_drain = random_.chance(65);
+    for (std::size_t start = reach_.steps;
+         failure_.empty() && reach_.steps - start < shape_.steps;) {
+      advance();
+      finish_batches();
+      if (random_.chance(50)) control(ending);
+      arrivals();
+      cancellations();
+      if (random_.chance(50)) control(ending);
+      if (!ending && reach_.steps - start > shape_.steps - shape_.steps / 4) {
+        ending = true;
+        if (ends_by_drain) {
+          note("drain");
+          real_.drain();
+          model_.drain();
+        } else {
+          note("abandon");
+          real_.abandon();
+          model_.abandon();
+        }
+      }
+      take_actions();
+    }
+    ++reach_.schedules;
+    return failure_.empty();
+  }
+
+  std::string failure() const {
+    std::ostringstream out;
+    const bw::detail::SchedulerLimits& limits = shape_.limits;
+    out << failure_ << "\nseed " << seed_ << ", step " << reach_.steps << " of all: cap "
+        << limits.max_batch_size << ", executors " << limits.executors << ", in flight "
+        << limits.max_in_flight << ", max_wait " << limits.max_wait.count() << ", bound "
+        << limits.overtaking_bound << ", policy " << shape_.policy.index()
+        << "\nsince all was quiet for the last time, but from 20 to 60 lines:\n";
+    const std::size_t lines =
+        std::min(history_.size(), std::clamp<std::size_t>(history_.size() - quiet_, 20, 60));
+    for (std::size_t i = history_.size() - lines; i < history_.size(); ++i) {
+      out << "  " << history_[i].text;
+      for (const std::int64_t number : history_[i].numbers) {
+        if (number != kBlank) out << ' ' << number;
+      }
+      out << '\n';
+    }
+    return out.str();
+  }
+
+ private:
+  static constexpr std::int64_t kBlank = INT64_MIN + 7;
+
+  struct Batch {
+    bw::BatchReport report;
+    bool vacated = false;
+    bool reported = false;
+  };
+
+  void note(const char* text, std::int64_t a = kBlank, std::int64_t b = kBlank,
+            std::int64_t c = kBlank, std::int64_t d = kBlank, std::int64_t e = kBlank) {
+    history_.push_back({text, {a, b, c, d, e}});
+    ++reach_.steps;
+  }
+
+  static std::int64_t ticks(TimePoint time) { return time.time_since_epoch().count(); }
+
+  void advance() {
+    // The instants that matter are those at which something changes, and their neighbours.
+    const bool near = awaited_ > now_ && awaited_ - now_ < Duration(1000);
+    switch (random_.below(8)) {
+      case 0:
+        break;
+      case 1:
+      case 2:
+        now_ += Duration(random_.between(1, 8));
+        break;
+      case 3:
+        if (near) now_ = awaited_;
+        break;
+      case 4:
+        if (near) now_ = awaited_ - Duration(1);
+        break;
+      default:
+        now_ += Duration(1);
+    }
+    history_.push_back({"now", {ticks(now_), kBlank, kBlank, kBlank, kBlank}});
+  }
+
+  void finish_batches() {
+    for (Batch& batch : batches_) {
+      const bool finishes = random_.chance(shape_.finish_percent);
+      if (shape_.asynchronous) {
+        if (!batch.vacated && random_.chance(50)) vacate(batch);
+        if (finishes && !batch.reported) report(batch);
+        if (!batch.vacated && random_.chance(10)) vacate(batch);
+      } else if (finishes) {
+        report(batch);
+        vacate(batch);
+      }
+    }
+    std::erase_if(batches_, [](const Batch& batch) { return batch.vacated && batch.reported; });
+  }
+
+  void vacate(Batch& batch) {
+    note("vacate executor", static_cast<std::int64_t>(batch.report.executor));
+    batch.vacated = true;
+    real_.vacate(batch.report.executor);
+    model_.vacate(batch.report.executor);
+  }
+
+  void report(Batch& batch) {
+    batch.reported = true;
+    // A batch may be faster than the clock can tell, or slower than the mean by any amount.
+    batch.report.started = batch.report.dispatched;
+    batch.report.finished =
+        random_.chance(50) ? now_ : batch.report.dispatched + Duration(random_.between(0, 100));
+    // Some of its requests, or all, may have expired or been cancelled before they were computed.
+    if (random_.chance(10)) batch.report.size = batch.report.count = 0;
+    batch.report.failed = random_.chance(10);
+    if (batch.report.count > 1 && random_.chance(10)) {
+      --batch.report.count;
+      batch.report.size = batch.report.count;
+    }
+    note("report batch, executor, size, service time",
+         static_cast<std::int64_t>(batch.report.batch_id),
+         static_cast<std::int64_t>(batch.report.executor),
+         static_cast<std::int64_t>(batch.report.size), batch.report.service_time().count());
+    real_.report(batch.report);
+    model_.report(batch.report);
+    if (batch.report.size > 0) ++reported_;
+  }
+
+  void arrivals() {
+    if (!random_.chance(shape_.arrival_percent)) return;
+    for (std::size_t n = 1 + random_.below(shape_.burst); n > 0; --n) {
+      if (live_.size() < shape_.queue_limit) arrive();
+    }
+  }
+
+  void arrive() {
+    auto request = std::make_unique<NamedRequest>();
+    request->id = next_id_++;
+    request->slot = live_.size();
+    request->priority = random_.pick(shape_.priorities);
+    request->weight = static_cast<std::uint32_t>(1 + random_.below(shape_.max_weight));
+    request->enqueued = now_ - Duration(random_.between(0, shape_.jitter));
+    request->deadline = draw_deadline();
+    note("arrive id, enqueued, deadline, priority, weight", static_cast<std::int64_t>(request->id),
+         ticks(request->enqueued), ticks(request->deadline), request->priority, request->weight);
+    ++arrived_;
+    arrived_size_ += request->weight;
+    first_arrival_ = std::min(first_arrival_, request->enqueued);
+    last_arrival_ = std::max(last_arrival_, request->enqueued);
+
+    ReferenceModel::Request twin;
+    twin.id = request->id;
+    twin.enqueued = request->enqueued;
+    twin.deadline = request->deadline;
+    twin.priority = request->priority;
+    twin.weight = request->weight;
+    real_.arrive(*request);
+    const std::uint64_t sequence = model_.arrive(twin);
+    if (request->sequence != sequence) difference("sequence", request->sequence, sequence);
+    if (!request->queued) failure_ = "a request that arrived does not count as queued";
+    live_.push_back(std::move(request));
+  }
+
+  TimePoint draw_deadline() {
+    if (!random_.chance(shape_.deadline_percent)) return bw::kNever;
+    switch (random_.below(12)) {
+      case 0:
+        return random_.chance(50) ? TimePoint::min() : now_;
+      case 1:
+        return now_ - Duration(random_.between(0, 3));
+      case 2:
+        return random_.chance(50) ? bw::kNever - Duration(1) : now_ + Duration(1'000'000);
+      default:
+        return now_ + Duration(random_.between(1, 25));
+    }
+  }
+
+  void cancellations() {
+    while (!live_.empty() && random_.chance(shape_.cancel_percent)) {
+      NamedRequest& request = *random_.pick(live_);
+      if (request.cancelled) continue;
+      note("cancel id", static_cast<std::int64_t>(request.id));
+      request.cancelled = true;
+      real_.cancel(request);
+      model_.cancel(request.id);
+    }
+  }
+
+  void control(bool ending) {
+    if (random_.chance(shape_.flush_percent)) {
+      note("flush");
+      real_.flush();
+      model_.flush();
+    }
+    if (!ending && random_.chance(shape_.pause_percent)) {
+      note("pause");
+      real_.pause();
+      model_.pause();
+    }
+    if (model_.paused() && random_.chance(20)) {
+      note("resume");
+      real_.resume();
+      model_.resume();
+    }
+  }
+
+  void take_actions() {
+    for (;;) {
+      check_snapshots();
+      seen_by_real_.calls = 0;
+      seen_by_model_.calls = 0;
+      const ReferenceModel::Action expected = model_.next(now_);
+      const Action actual = real_.next(now_);
+      static constexpr const char* kNames[] = {"idle", "wait until, missing",
+                                               "dispatch batch, executor, reason, count",
+                                               "fail outcome, count"};
+      switch (expected.kind) {
+        case ReferenceModel::Kind::idle:
+          note(kNames[0]);
+          break;
+        case ReferenceModel::Kind::wait:
+          note(kNames[1], ticks(expected.until), static_cast<std::int64_t>(expected.missing));
+          break;
+        case ReferenceModel::Kind::dispatch:
+          note(kNames[2], static_cast<std::int64_t>(expected.batch_id),
+               static_cast<std::int64_t>(expected.executor),
+               static_cast<std::int64_t>(expected.reason),
+               static_cast<std::int64_t>(expected.requests.size()));
+          break;
+        case ReferenceModel::Kind::fail:
+          note(kNames[3], static_cast<std::int64_t>(expected.outcome),
+               static_cast<std::int64_t>(expected.requests.size()));
+          break;
+      }
+      compare_views();
+      if (failure_.empty()) compare(actual, expected);
+      if (!failure_.empty()) return;
+      if (expected.kind == ReferenceModel::Kind::idle) {
+        if (batches_.empty()) quiet_ = history_.size();
+        return;
+      }
+      if (expected.kind == ReferenceModel::Kind::wait) {
+        awaited_ = expected.until;
+        return;
+      }
+      settle(actual, expected);
+    }
+  }
+
+  void check_snapshots() {
+    if (real_.queued() != model_.queued()) difference("queued()", real_.queued(), model_.queued());
+    if (real_.running() != model_.running()) {
+      difference("running()", real_.running(), model_.running());
+    }
+    if (real_.paused() != model_.paused()) difference("paused()", real_.paused(), model_.paused());
+    if (real_.oldest() != model_.oldest()) difference("oldest()", real_.oldest(), model_.oldest());
+    if (real_.oldest_dispatch() != model_.oldest_dispatch()) {
+      difference("oldest_dispatch()", real_.oldest_dispatch(), model_.oldest_dispatch());
+    }
+  }
+
+  /// Counts what happened, and forgets the requests: from here on nobody may touch them.
+  void settle(const Action& actual, const ReferenceModel::Action& expected) {
+    if (expected.kind == ReferenceModel::Kind::dispatch) {
+      ++reach_.reasons[static_cast<std::size_t>(expected.reason)];
+      Batch batch;
+      batch.report.batch_id = actual.batch_id;
+      batch.report.executor = actual.executor;
+      batch.report.size = actual.requests.size;
+      batch.report.count = actual.requests.count;
+      batch.report.oldest = actual.oldest;
+      batch.report.dispatched = now_;
+      batches_.push_back(batch);
+    }
+    reach_.outcomes[static_cast<std::size_t>(expected.outcome)] += expected.requests.size();
+    for (const ReferenceModel::Request& request : expected.requests) {
+      if (expected.kind != ReferenceModel::Kind::dispatch) break;
+      if (request.overtaken < shape_.limits.overtaking_bound) break;
+      ++reach_.at_bound;
+      reach_.at_default_bound += shape_.limits.overtaking_bound == 1000 ? 1 : 0;
+    }
+    for (RequestHeader* header = actual.requests.first; header != nullptr;) {
+      const std::size_t slot = static_cast<NamedRequest*>(header)->slot;
+      header = bw::detail::RequestChain::next(*header);
+      std::swap(live_[slot], live_.back());
+      live_[slot]->slot = slot;
+      live_.pop_back();
+    }
+  }
+
+  template <class TValue>
+  void difference(const char* what, const TValue& actual, const TValue& expected) {
+    if (!failure_.empty()) return;
+    std::ostringstream out;
+    out << what << " differs: ";
+    if constexpr (std::is_same_v<TValue, TimePoint> || std::is_same_v<TValue, std::size_t>) {
+      out << "scheduler " << show(actual) << ", model " << show(expected);
+    } else {
+      out << "scheduler " << actual << ", model " << expected;
+    }
+    failure_ = out.str();
+  }
+
+  void compare(const Action& actual, const ReferenceModel::Action& expected) {
+    const auto number = [](auto value) { return static_cast<std::size_t>(value); };
+    if (number(actual.kind) != number(expected.kind)) {
+      return difference("kind (idle, wait, dispatch, fail)", number(actual.kind),
+                        number(expected.kind));
+    }
+    if (actual.outcome != expected.outcome) {
+      return difference("outcome", to_string(actual.outcome), to_string(expected.outcome));
+    }
+    if (actual.reason != expected.reason) {
+      return difference("reason", to_string(actual.reason), to_string(expected.reason));
+    }
+    if (actual.executor != expected.executor) {
+      return difference("executor", actual.executor, expected.executor);
+    }
+    if (actual.batch_id != expected.batch_id) {
+      return difference("batch_id", actual.batch_id, expected.batch_id);
+    }
+    if (actual.until != expected.until) return difference("until", actual.until, expected.until);
+    if (actual.missing != expected.missing) {
+      return difference("missing", actual.missing, expected.missing);
+    }
+    if (actual.oldest != expected.oldest) {
+      return difference("oldest", actual.oldest, expected.oldest);
+    }
+    compare_requests(actual.requests, expected.requests);
+  }
+
+  void compare_requests(const bw::detail::RequestChain& actual,
+                        const std::vector<ReferenceModel::Request>& expected) {
+    if (actual.count != expected.size()) {
+      return difference("number of requests", actual.count, expected.size());
+    }
+    std::size_t size = 0;
+    const RequestHeader* header = actual.first;
+    const RequestHeader* last = nullptr;
+    for (const ReferenceModel::Request& request : expected) {
+      if (header == nullptr) return difference("end of the chain at id", request.id, request.id);
+      const auto& named = static_cast<const NamedRequest&>(*header);
+      if (named.id != request.id) return difference("id of a request", named.id, request.id);
+      if (named.sequence != request.sequence) {
+        return difference("sequence of a request", named.sequence, request.sequence);
+      }
+      if (named.queued) failure_ = "a request that was handed out still counts as queued";
+      size += request.weight;
+      last = header;
+      header = bw::detail::RequestChain::next(*header);
+    }
+    if (header != nullptr) failure_ = "the chain goes on after its last request";
+    if (actual.last != last) failure_ = "the chain's last request is not its last";
+    if (actual.size != size) difference("weight of the requests", actual.size, size);
+  }
+
+  void compare_views() {
+    const Witness& real = seen_by_real_;
+    const Witness& model = seen_by_model_;
+    if (real.calls != model.calls) return difference("calls of decide", real.calls, model.calls);
+    if (real.calls == 0) return;
+    const bw::QueueView& a = real.view;
+    const bw::QueueView& b = model.view;
+    if (a.now != b.now) return difference("view.now", a.now, b.now);
+    if (a.count != b.count) return difference("view.count", a.count, b.count);
+    if (a.size != b.size) return difference("view.size", a.size, b.size);
+    if (a.oldest != b.oldest) return difference("view.oldest", a.oldest, b.oldest);
+    if (a.newest != b.newest) return difference("view.newest", a.newest, b.newest);
+    if (a.max_batch_size != b.max_batch_size) {
+      return difference("view.max_batch_size", a.max_batch_size, b.max_batch_size);
+    }
+    if (a.executors != b.executors) {
+      return difference("view.executors", a.executors, b.executors);
+    }
+    if (a.free_executors != b.free_executors) {
+      return difference("view.free_executors", a.free_executors, b.free_executors);
+    }
+    if (a.service != nullptr || a.arrivals != nullptr) {
+      failure_ = "the view has estimates that nobody asked for";
+    }
+    compare_running(real.running, model.running);
+    if (real.order.size() != model.order.size()) {
+      return difference("length of view.queue", real.order.size(), model.order.size());
+    }
+    for (std::size_t i = 0; i < real.order.size(); ++i) {
+      const bw::QueuedRequest& x = real.order[i];
+      const bw::QueuedRequest& y = model.order[i];
+      if (x.priority != y.priority || x.enqueued != y.enqueued || x.deadline != y.deadline ||
+          x.weight != y.weight) {
+        return difference("view.queue at position", i, i);
+      }
+    }
+    // The policy has been told of everything before it decides.
+    if (real.arrivals != arrived_) difference("arrivals told", real.arrivals, arrived_);
+    if (real.arrived_size != arrived_size_) {
+      difference("weight of the arrivals told", real.arrived_size, arrived_size_);
+    }
+    if (real.first_arrival != first_arrival_) {
+      difference("first arrival told", real.first_arrival, first_arrival_);
+    }
+    if (real.last_arrival != last_arrival_) {
+      difference("last arrival told", real.last_arrival, last_arrival_);
+    }
+    if (real.batches != reported_) difference("batches told", real.batches, reported_);
+  }
+
+  /// The batches that are being computed, in whatever order.
+  void compare_running(std::vector<bw::RunningBatch> actual,
+                       std::vector<bw::RunningBatch> expected) {
+    if (actual.size() != expected.size()) {
+      return difference("length of view.running", actual.size(), expected.size());
+    }
+    const auto by_id = [](const bw::RunningBatch& a, const bw::RunningBatch& b) {
+      return a.batch_id < b.batch_id;
+    };
+    std::sort(actual.begin(), actual.end(), by_id);
+    std::sort(expected.begin(), expected.end(), by_id);
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      const bw::RunningBatch& a = actual[i];
+      const bw::RunningBatch& b = expected[i];
+      if (a.batch_id != b.batch_id) {
+        return difference("view.running: batch_id", a.batch_id, b.batch_id);
+      }
+      if (a.executor != b.executor) {
+        return difference("view.running: executor", a.executor, b.executor);
+      }
+      if (a.size != b.size) return difference("view.running: size", a.size, b.size);
+      if (a.dispatched != b.dispatched) {
+        return difference("view.running: dispatched", a.dispatched, b.dispatched);
+      }
+      if (a.expected_finish != b.expected_finish) {
+        return difference("view.running: expected_finish", a.expected_finish, b.expected_finish);
+      }
+    }
+  }
+
+  const std::uint64_t seed_;
+  Random random_;
+  Reach& reach_;
+  const Shape shape_;
+  TimePoint now_;
+  TimePoint awaited_ = bw::kNever;
+  Witness seen_by_real_;
+  Witness seen_by_model_;
+  bw::detail::Scheduler<WitnessedPolicy> real_;
+  ReferenceModel model_;
+  std::vector<std::unique_ptr<NamedRequest>> live_;
+  std::vector<Batch> batches_;
+  std::vector<Entry> history_;
+  std::size_t quiet_ = 0;  // How long the history was when nothing was queued or computed.
+  std::string failure_;
+  std::size_t next_id_ = 0;
+  std::size_t arrived_ = 0;
+  std::size_t arrived_size_ = 0;
+  std::size_t reported_ = 0;
+  TimePoint first_arrival_ = TimePoint::max();
+  TimePoint last_arrival_ = TimePoint::min();
+};
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// What takes about a second: less where the compiler does not optimize, or watches memory.
+#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kDefaultSteps = 500'000;
+#elif defined(__clang__)
+constexpr std::uint64_t kDefaultSteps =
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500'000 : 1'000'000;
+#else
+constexpr std::uint64_t kDefaultSteps = 1'000'000;
+#endif
+
+TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
+  const std::uint64_t steps = from_environment("BATCHWRIGHT_RANDOM_STEPS", kDefaultSteps);
+  const std::uint64_t seed = from_environment("BATCHWRIGHT_RANDOM_SEED", 1);
+  Reach reach;
+  for (std::uint64_t i = 0; reach.steps < steps; ++i) {
+    Schedule schedule(seed + i, reach);
+    if (!schedule.run()) FAIL() << schedule.failure();
+  }
+
+  std::printf("%llu schedules, %llu steps\n", static_cast<unsigned long long>(reach.schedules),
+              static_cast<unsigned long long>(reach.steps));
+  const bool asserts_reach = steps >= kDefaultSteps;
+  const auto expect_reached = [&](const char* name, std::uint64_t count,
+                                  std::uint64_t at_least = kReach) {
+    std::printf("%12s %llu\n", name, static_cast<unsigned long long>(count));
+    if (asserts_reach) {
+      EXPECT_GE(count, at_least) << name << " hardly ever happens";
+    }
+  };
+  const auto requests = [&reach](bw::Outcome outcome) {
+    return reach.outcomes[static_cast<std::size_t>(outcome)];
+  };
+  expect_reached("dispatched", requests(bw::Outcome::ok));
+  expect_reached("expired", requests(bw::Outcome::expired));
+  expect_reached("cancelled", requests(bw::Outcome::cancelled));
+  expect_reached("stopped", requests(bw::Outcome::stopped));
+  for (std::size_t i = 0; i < bw::kReleaseReasonCount; ++i) {
+    expect_reached(to_string(static_cast<bw::ReleaseReason>(i)), reach.reasons[i]);
+  }
+  expect_reached("at bound", reach.at_bound);
+  expect_reached("at 1,000", reach.at_default_bound, 20);
+}
+
+}  // namespace
