@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_BATCHWRIGHT_HPP
+#define BATCHWRIGHT_BATCHWRIGHT_HPP
+
+// Everything but what is opt-in: batchwright/testing/, batchwright/simulation/,
+// batchwright/integration/ and batchwright/policies/extra/.
+
+#include "admitted.hpp"
+#include "batch.hpp"
+#include "batch_info.hpp"
+#include "completion_task.hpp"
+#include "dynamic_batcher.hpp"
+#include "errors.hpp"
+#include "histogram.hpp"
+#include "metrics.hpp"
+#include "observer.hpp"
+#include "options.hpp"
+#include "outcome.hpp"
+#include "policies/adaptive.hpp"
+#include "policies/any.hpp"
+#include "policies/greedy.hpp"
+#include "policies/hybrid.hpp"
+#include "policies/size.hpp"
+#include "policies/time.hpp"
+#include "policy.hpp"
+#include "prediction.hpp"
+#include "predictor.hpp"
+#include "result.hpp"
+#include "runtime.hpp"
+#include "shutdown.hpp"
+#include "submit_options.hpp"
+#include "ticket.hpp"
+#include "version.hpp"
+
+#endif  // BATCHWRIGHT_BATCHWRIGHT_HPP

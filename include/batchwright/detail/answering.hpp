@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_ANSWERING_HPP
+#define BATCHWRIGHT_DETAIL_ANSWERING_HPP
+
+#include "../errors.hpp"
+#include "../observer.hpp"
+#include "batch_state.hpp"
+#include "deferred_wakes.hpp"
+#include "metrics_recorder.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace batchwright::inline v0_1::detail {
+
+/// The last step of a request's way: counts its answer, tells the observer, and gives it, in this
+/// order, so that whoever holds an answer finds it counted.
+template <class TIn, class TOut, Runtime R>
+class Answering {
+ public:
+  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size,
+            std::shared_ptr<Observer> observer)
+      : runtime_(runtime),
+        recorder_(runtime, executors),
+        max_batch_size_(max_batch_size),
+        observer_(std::move(observer)) {}
+
+  MetricsRecorder<R>& recorder() noexcept { return recorder_; }
+  const MetricsRecorder<R>& recorder() const noexcept { return recorder_; }
+  Observer* observer() const noexcept { return observer_.get(); }
+  std::size_t executing() const noexcept { return executing_.load(std::memory_order_relaxed); }
+  std::size_t executing_batches() const noexcept {
+    return batches_.load(std::memory_order_relaxed);
+  }
+
+  /// A batch has been dispatched.
+  void dispatched(const BatchState<TIn, TOut>& state) noexcept {
+    executing_.fetch_add(state.dispatched.count, std::memory_order_relaxed);
+    batches_.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  /// The point of no return: takes into `state.items` what has neither expired nor been cancelled, and
+  /// answers the rest. `lost` counts those whose cancellation the dispatcher is to answer.
+  void enter(BatchState<TIn, TOut>& state, std::atomic<std::int64_t>& lost) noexcept {
+    state.started = runtime_.now();
+    state.items.clear();
+    state.size = 0;
+    for (RequestHeader* header = state.dispatched.first; header != nullptr;) {
+      auto& request = static_cast<Request<TIn, TOut>&>(*header);
+      header = RequestChain::next(*header);
+      runtime_.interleave("claim");
+      if (!request.claim()) {
+        executing_.fetch_sub(1, std::memory_order_relaxed);
+        lost.fetch_add(1, std::memory_order_relaxed);
+        request.release();
+      } else if (request.deadline <= state.started) {
+        executing_.fetch_sub(1, std::memory_order_relaxed);
+        recorder_.executor(state.info.executor).ended(Outcome::expired);
+        answer_unrun(request, Outcome::expired);
+      } else {
+        state.items.push_back(&request);
+        state.size += request.weight;
+      }
+    }
+    state.info.size = state.info.padded_size = state.items.size();
+    state.unrecorded.store(state.items.size(), std::memory_order_relaxed);
+    state.failed.store(false, std::memory_order_relaxed);
+    if (state.items.empty()) {
+      state.finished = state.started;
+      batches_.fetch_sub(1, std::memory_order_relaxed);
+    } else if (observer_ != nullptr) {
+      observer_->on_batch_formed({.batch_id = state.info.batch_id,
+                                  .executor = state.info.executor,
+                                  .count = state.items.size(),
+                                  .size = state.size,
+                                  .reason = state.reason,
+                                  .oldest = state.oldest,
+                                  .dispatched = state.dispatched_at});
+    }
+  }
+
+  /// Answers a request that no predictor saw. It has been counted.
+  void answer_unrun(Request<TIn, TOut>& request, Outcome outcome) noexcept {
+    request.drop_input();
+    Result<TOut> result = Result<TOut>::failure(outcome);
+    give(request, std::move(result), {.enqueued = request.enqueued, .answered = runtime_.now()}, 0);
+  }
+
+  /// Answers a request that was never accepted. It has been counted, and the observer knows.
+  void answer_refused(Request<TIn, TOut>& request, Outcome outcome) noexcept {
+    request.drop_input();
+    Result<TOut> result = Result<TOut>::failure(outcome);
+    result.set_timing({.enqueued = request.enqueued, .answered = runtime_.now()});
+    runtime_.interleave("answer");
+    request.answer(std::move(result));
+  }
+
+  /// Answers all items of a batch with what `answers` makes.
+  void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept {
+    state.finished = runtime_.now();
+    const bool failed = state.failed.load(std::memory_order_relaxed);
+    if (failed || std::is_nothrow_move_constructible_v<Stored<TOut>>) {
+      // What is to come cannot fail: one lock for the whole batch.
+      {
+        auto writer = recorder_.executor(state.info.executor);
+        record_batch(writer, state);
+        for (const auto* item : state.items) {
+          record(writer, state, *item, failed ? Outcome::failed : Outcome::ok, state.finished);
+        }
+      }
+      leave(state, state.items.size());
+      const DeferredWakes deferred;
+      for (std::size_t index = 0; index < state.items.size(); ++index) {
+        give(*state.items[index], answers(index), timing(state, index, state.finished),
+             state.info.executor);
+      }
+    } else {
+      for (std::size_t index = 0; index < state.items.size(); ++index) {
+        std::optional<Result<TOut>> result;
+        guarded([&] { result.emplace(answers(index)); },
+                [&](std::exception_ptr error) {
+                  state.failed.store(true, std::memory_order_relaxed);
+                  result.emplace(Result<TOut>::failure(Outcome::failed, std::move(error)));
+                });
+        answer_item(state, index, std::move(*result));
+      }
+    }
+  }
+
+  /// Answers one item of a batch; different items also from several threads at once.
+  void answer_item(BatchState<TIn, TOut>& state, std::size_t index,
+                   Result<TOut>&& result) noexcept {
+    Request<TIn, TOut>& item = *std::exchange(state.items[index], nullptr);
+    const RequestTiming times = timing(state, item, runtime_.now());
+    item.drop_input();
+    const bool last = state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    {
+      auto writer = recorder_.executor(state.info.executor);
+      record(writer, state, item, result.outcome(), times.answered);
+      if (last) {
+        state.finished = times.answered;
+        record_batch(writer, state);
+      }
+    }
+    executing_.fetch_sub(1, std::memory_order_relaxed);
+    if (last) batches_.fetch_sub(1, std::memory_order_relaxed);
+    give(item, std::move(result), times, state.info.executor);
+  }
+
+ private:
+  using Writer = typename MetricsRecorder<R>::Writer;
+
+  void record_batch(Writer& writer, const BatchState<TIn, TOut>& state) noexcept {
+    writer.batch({.reason = state.reason,
+                  .count = state.items.size(),
+                  .size = state.size,
+                  .cap = max_batch_size_,
+                  .service_time = state.finished - state.dispatched_at,
+                  .executions = 1,
+                  .failed = state.failed.load(std::memory_order_relaxed)});
+  }
+
+  static void record(Writer& writer, const BatchState<TIn, TOut>& state,
+                     const Request<TIn, TOut>& item, Outcome outcome, TimePoint answered) noexcept {
+    writer.answered({.outcome = outcome,
+                     .queue_wait = state.started - item.enqueued,
+                     .latency = answered - item.enqueued,
+                     .late = answered > item.deadline});
+  }
+
+  void leave(const BatchState<TIn, TOut>&, std::size_t count) noexcept {
+    executing_.fetch_sub(count, std::memory_order_relaxed);
+    batches_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  static RequestTiming timing(const BatchState<TIn, TOut>& state, std::size_t index,
+                              TimePoint answered) noexcept {
+    return timing(state, *state.items[index], answered);
+  }
+  static RequestTiming timing(const BatchState<TIn, TOut>& state, const Request<TIn, TOut>& item,
+                              TimePoint answered) noexcept {
+    return {.enqueued = item.enqueued,
+            .started = state.started,
+            .answered = answered,
+            .batch_size = static_cast<std::uint32_t>(state.items.size()),
+            .batch_id = state.info.batch_id};
+  }
+
+  void give(Request<TIn, TOut>& request, Result<TOut>&& result, const RequestTiming& times,
+            std::size_t executor) noexcept {
+    result.set_timing(times);
+    if (observer_ != nullptr) {
+      observer_->on_answered({.trace_id = request.trace_id,
+                              .outcome = result.outcome(),
+                              .enqueued = times.enqueued,
+                              .started = times.started,
+                              .answered = times.answered,
+                              .deadline = request.deadline,
+                              .batch_id = times.batch_id,
+                              .executor = executor});
+    }
+    runtime_.interleave("answer");
+    request.answer(std::move(result));
+  }
+
+  [[no_unique_address]] R runtime_;
+  MetricsRecorder<R> recorder_;
+  std::size_t max_batch_size_;
+  std::shared_ptr<Observer> observer_;
+  std::atomic<std::size_t> executing_{0};
+  std::atomic<std::size_t> batches_{0};
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_ANSWERING_HPP

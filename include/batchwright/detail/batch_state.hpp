@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_BATCH_STATE_HPP
+#define BATCHWRIGHT_DETAIL_BATCH_STATE_HPP
+
+#include "../batch_info.hpp"
+#include "../policy.hpp"
+#include "../result.hpp"
+#include "request.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <vector>
+
+namespace batchwright::inline v0_1::detail {
+
+/// One batch between its dispatch and its report. A batcher has `max_in_flight` of these and uses
+/// them again and again.
+template <class TIn, class TOut>
+struct BatchState {
+  BatchInfo info;
+  std::vector<Request<TIn, TOut>*> items;  // Null once answered.
+  StopSource stop;
+
+  // What was dispatched. Of this, what had neither expired nor been cancelled at the predictor's entry
+  // became the items.
+  RequestChain dispatched;
+  std::size_t size = 0;  // Weight of the items.
+  ReleaseReason reason = ReleaseReason::size;
+  TimePoint oldest{};
+  TimePoint dispatched_at{};
+  TimePoint started{};
+  TimePoint finished{};
+
+  std::atomic<std::size_t> unrecorded{0};  // Items whose answer the metrics do not know yet.
+  std::atomic<bool> failed{false};
+
+  // The dispatcher's: which requests somebody may still wait for, and until when.
+  struct Watch {
+    std::uint64_t sequence;  // Not its address: that may serve another request by now.
+    TimePoint deadline;
+  };
+  std::vector<Watch> watched;
+  TimePoint unwanted_at = kNever;
+
+  BatchState* next = nullptr;  // In a list of free or of finished ones.
+
+  BatchReport report() const noexcept {
+    return {.batch_id = info.batch_id,
+            .executor = info.executor,
+            .size = size,
+            .count = items.size(),
+            .oldest = oldest,
+            .dispatched = dispatched_at,
+            .started = started,
+            .finished = finished,
+            .failed = failed.load(std::memory_order_relaxed)};
+  }
+};
+
+/// Produces the answer of one item of a batch.
+template <class TOut>
+class ItemAnswers {
+ public:
+  virtual Result<TOut> operator()(std::size_t index) = 0;
+
+ protected:
+  ~ItemAnswers() = default;
+};
+
+/// Takes the answers of batches: the batcher, as predictors see it.
+template <class TIn, class TOut>
+class BatchSink {
+ public:
+  /// Answers every item, on the executor, inside the predictor's call. The inputs are gone.
+  virtual void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept = 0;
+
+  /// Answers one item, from any thread.
+  virtual void answer_item(BatchState<TIn, TOut>& state, std::size_t index,
+                           Result<TOut>&& result) noexcept = 0;
+
+  /// Every item has been answered by `answer_item`. The state is not the caller's any more.
+  virtual void finish(BatchState<TIn, TOut>& state) noexcept = 0;
+
+ protected:
+  ~BatchSink() = default;
+};
+
+/// The call of a predictor that is under way on this thread. It tells two things to those who come by
+/// from below: that a batch is finished within its own call, and that a Batch is destroyed by the
+/// predictor's exception, in which case the caller takes its items back and fails them with it.
+class PredictorCall {
+ public:
+  /// `sink` tells the batches of this batcher from those of others, which may be answered meanwhile.
+  PredictorCall(const void* sink, std::uint64_t batch_id) noexcept
+      : sink_(sink),
+        batch_id_(batch_id),
+        exceptions_(std::uncaught_exceptions()),
+        outer_(current_) {
+    current_ = this;
+  }
+  PredictorCall(const PredictorCall&) = delete;
+  PredictorCall& operator=(const PredictorCall&) = delete;
+  ~PredictorCall() { current_ = outer_; }
+
+  static bool runs(const void* sink, std::uint64_t batch_id) noexcept {
+    return current_ != nullptr && current_->sink_ == sink && current_->batch_id_ == batch_id;
+  }
+
+  static bool takes_back(const void* sink, std::uint64_t batch_id) noexcept {
+    if (!runs(sink, batch_id) || std::uncaught_exceptions() <= current_->exceptions_) return false;
+    current_->taken_back_ = true;
+    return true;
+  }
+
+  /// True, and noted, if the batch that is finished now is the one whose call is under way.
+  static bool finishes(const void* sink, std::uint64_t batch_id) noexcept {
+    if (!runs(sink, batch_id)) return false;
+    current_->finished_ = true;
+    return true;
+  }
+
+  bool has_taken_back() const noexcept { return taken_back_; }
+  bool has_finished() const noexcept { return finished_; }
+
+ private:
+  static inline thread_local PredictorCall* current_ = nullptr;
+
+  const void* sink_;
+  std::uint64_t batch_id_;
+  int exceptions_;
+  bool taken_back_ = false;
+  bool finished_ = false;
+  PredictorCall* outer_;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_BATCH_STATE_HPP

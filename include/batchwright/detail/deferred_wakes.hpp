@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_DEFERRED_WAKES_HPP
+#define BATCHWRIGHT_DETAIL_DEFERRED_WAKES_HPP
+
+#include <utility>
+
+namespace batchwright::inline v0_1::detail {
+
+/// A waiting caller whose answer is there and who has not been woken yet.
+class DeferredWake {
+ public:
+  virtual void wake() noexcept = 0;
+
+ protected:
+  ~DeferredWake() = default;
+
+ private:
+  friend class DeferredWakes;
+  DeferredWake* next_ = nullptr;
+};
+
+/// While it lives, callers whose answers this thread gives are not woken: their answers are there, and
+/// who looks finds them, but the wakes come at the end. A wake costs more than an answer, and who is
+/// woken by the first answer of a batch takes that one and sleeps again for the next.
+/// No user code may run before the wakes that precede it: it may depend on those who wait.
+class DeferredWakes {
+ public:
+  DeferredWakes() noexcept : outer_(std::exchange(current_, this)) {}
+  DeferredWakes(const DeferredWakes&) = delete;
+  DeferredWakes& operator=(const DeferredWakes&) = delete;
+  ~DeferredWakes() {
+    flush();
+    current_ = outer_;
+  }
+
+  /// True if the wake will come later.
+  static bool take(DeferredWake& wake) noexcept {
+    if (current_ == nullptr) return false;
+    wake.next_ = nullptr;
+    (current_->first_ == nullptr ? current_->first_ : current_->last_->next_) = &wake;
+    current_->last_ = &wake;
+    return true;
+  }
+
+ private:
+  friend class PromptWakes;
+
+  void flush() noexcept {
+    while (first_ != nullptr) std::exchange(first_, first_->next_)->wake();
+  }
+
+  static inline thread_local DeferredWakes* current_ = nullptr;
+
+  DeferredWakes* outer_;
+  DeferredWake* first_ = nullptr;
+  DeferredWake* last_ = nullptr;
+};
+
+/// While it lives, user code runs: what has been deferred is woken before, and what that code answers is
+/// woken at once, because it may wait for those whom it has answered.
+class PromptWakes {
+ public:
+  PromptWakes() noexcept : outer_(std::exchange(DeferredWakes::current_, nullptr)) {
+    for (DeferredWakes* wakes = outer_; wakes != nullptr; wakes = wakes->outer_) wakes->flush();
+  }
+  PromptWakes(const PromptWakes&) = delete;
+  PromptWakes& operator=(const PromptWakes&) = delete;
+  ~PromptWakes() { DeferredWakes::current_ = outer_; }
+
+ private:
+  DeferredWakes* outer_;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_DEFERRED_WAKES_HPP

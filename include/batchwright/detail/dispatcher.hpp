@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_DISPATCHER_HPP
+#define BATCHWRIGHT_DETAIL_DISPATCHER_HPP
+
+#include "../policy.hpp"
+#include "admission.hpp"
+#include "answering.hpp"
+#include "batch_state.hpp"
+#include "batch_states.hpp"
+#include "intake.hpp"
+#include "scheduler.hpp"
+#include "waiting_desk.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace batchwright::inline v0_1::detail {
+
+/// The dispatcher: the only caller of the scheduler. It turns what came in into events, and actions into
+/// batches for executors and answers for requests. Everything in it belongs to whoever has the role,
+/// its thread or an executor that borrowed it (see Intake), but for the few atomics that others read.
+///
+/// Round: take the inbox; events in the order reports, arrivals, cancellations; then actions until the
+/// scheduler waits; then sleep. `execute(batch)` hands a batch over, or runs it and returns true if it
+/// took time, so that the world has to be looked at anew.
+template <class TIn, class TOut, BatchingPolicy Policy, Runtime R>
+class Dispatcher {
+ public:
+  using Batch = BatchState<TIn, TOut>;
+  using Item = Request<TIn, TOut>;
+
+  /// `max_queued` bounds what can be in one batch; `watch` as for BatchStates.
+  Dispatcher(const R& runtime, Policy policy, const SchedulerLimits& limits, std::size_t max_queued,
+             bool watch, Admission& admission, Intake<Batch, R>& intake,
+             Answering<TIn, TOut, R>& answering)
+      : runtime_(runtime),
+        scheduler_(std::move(policy), limits),
+        admission_(admission),
+        intake_(intake),
+        answering_(answering),
+        desk_(runtime, admission, answering, lost_),
+        states_(runtime, limits.max_in_flight, std::min(limits.max_batch_size, max_queued), watch) {
+    inbox_.vacated.reserve(limits.executors);
+  }
+
+  /// Runs until a shutdown has answered everything.
+  template <class Execute>
+  void run(Execute&& execute) noexcept {
+    for (;;) {
+      const Wish wish = round(execute);
+      if (inbox_.closing != Closing::open && finished()) break;
+      intake_.sleep(wish, idle());
+    }
+    // A canceller may still be between its push and the end of its wake. Of what came since the last
+    // look only cancellations can be, and those too late for anything.
+    while (cancellers_.load(std::memory_order_acquire) > 0) runtime_.relax();
+    intake_.take(inbox_);
+    absorb_cancellations();
+    intake_.exit();
+  }
+
+  // From an executor.
+
+  /// Its call has returned, and `finished` is its batch, or null if that is not finished yet. If the
+  /// dispatcher sleeps the executor takes its part. Returns the executor's own next batch, if there is
+  /// one at once; `put` hands batches to other executors.
+  template <class Put>
+  Batch* report(Batch* finished, std::size_t executor, Put&& put) noexcept {
+    if (!intake_.push_finished_and_borrow(finished, executor)) return nullptr;
+    Batch* next = nullptr;
+    const auto execute = [&](Batch& batch) {
+      if (batch.info.executor == executor) {
+        next = &batch;
+      } else {
+        put(batch);
+      }
+      return false;
+    };
+    for (;;) {
+      const Wish wish = round(execute);
+      const bool hand_over = next != nullptr || inbox_.closing != Closing::open;
+      if (intake_.give_back(wish, idle(), hand_over)) return next;
+    }
+  }
+
+  // From any thread.
+
+  /// See CancelSink.
+  void post_cancelled(RequestBase& request) noexcept {
+    cancellers_.fetch_add(1, std::memory_order_relaxed);
+    intake_.push_cancelled(request);
+    cancellers_.fetch_sub(1, std::memory_order_release);
+  }
+
+  /// Cancellations that won against an executor, which left the answer to the dispatcher.
+  std::atomic<std::int64_t>& lost() noexcept { return lost_; }
+
+  /// Tells every running predictor that nobody waits any more.
+  void request_stop() noexcept { states_.request_stop(); }
+
+  /// When the oldest queued request came, and the oldest running batch was dispatched; as of the end of
+  /// the last round.
+  TimePoint oldest_queued() const noexcept {
+    return oldest_queued_.load(std::memory_order_relaxed);
+  }
+  TimePoint oldest_running() const noexcept {
+    return oldest_running_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  using Wish = typename Intake<Batch, R>::Wish;
+
+  // Looks at all that came and does all that is to be done; what is left is to wait.
+  template <class Execute>
+  Wish round(Execute& execute) noexcept {
+    for (;;) {
+      runtime_.interleave("take inbox");
+      intake_.take(inbox_);
+      absorb_reports();
+      absorb_arrivals();
+      absorb_cancellations();
+      absorb_controls();
+      const TimePoint now = runtime_.now();
+      states_.serve(now);
+      if (serve_waiting(now)) continue;
+      const Action rest = act(now, execute);
+      if (rest.kind == Action::Kind::dispatch) continue;
+      if (!desk_.empty() && serve_waiting(now)) continue;
+      publish();
+      return {.until = std::min({rest.until, desk_.earliest(), states_.earliest()}),
+              .missing = rest.kind == Action::Kind::idle ? 1 : rest.missing,
+              .reports = rest.kind == Action::Kind::wait || inbox_.closing != Closing::open};
+    }
+  }
+
+  void absorb_reports() noexcept {
+    for (const std::size_t executor : inbox_.vacated) {
+      scheduler_.vacate(executor);
+      --calls_;
+    }
+    inbox_.vacated.clear();
+    while (inbox_.finished != nullptr) {
+      Batch& state = *std::exchange(inbox_.finished, inbox_.finished->next);
+      scheduler_.report(state.report());
+      states_.put_back(state);
+    }
+  }
+
+  void absorb_arrivals() noexcept {
+    RequestChain arrivals = std::exchange(inbox_.arrivals, {});
+    if (arrivals.empty()) return;
+    arrive(arrivals);
+  }
+
+  void arrive(const RequestChain& requests) noexcept {
+    for (RequestHeader* header = requests.first; header != nullptr;) {
+      auto& request = static_cast<Item&>(*header);
+      header = RequestChain::next(*header);
+      request.place = Place::scheduler;
+      scheduler_.arrive(request);
+    }
+  }
+
+  // They come newest first; cancelled ones are answered in the order in which they were cancelled.
+  void absorb_cancellations() noexcept {
+    RequestBase* oldest_first = nullptr;
+    while (inbox_.cancelled != nullptr) {
+      RequestBase* const request =
+          std::exchange(inbox_.cancelled, inbox_.cancelled->next_cancelled);
+      request->next_cancelled = std::exchange(oldest_first, request);
+    }
+    // Groups that came with them are waiting already when their cancellation is looked at.
+    desk_.enter(std::exchange(inbox_.waiting, nullptr));
+    while (oldest_first != nullptr) {
+      auto& request =
+          static_cast<Item&>(*std::exchange(oldest_first, oldest_first->next_cancelled));
+      if (!request.cancelled()) {  // Too late for it, but its batch may be unwanted now.
+        states_.unwanted(request);
+        request.release();
+        continue;
+      }
+      switch (request.place) {
+        case Place::scheduler:
+          scheduler_.cancel(request);  // The next action hands it out.
+          break;
+        case Place::waiting_room:
+          desk_.cancel(request);
+          break;
+        case Place::turned_away:
+          lost_.fetch_sub(1, std::memory_order_relaxed);
+          desk_.refuse(request, Outcome::cancelled);
+          break;
+        default:  // Dispatched or expired: whoever lost the claim has let go of it.
+          states_.unwanted(request);
+          lost_.fetch_sub(1, std::memory_order_relaxed);
+          count_ended(Outcome::cancelled, 1);
+          answering_.answer_unrun(request, Outcome::cancelled);
+      }
+    }
+  }
+
+  void absorb_controls() noexcept {
+    if (inbox_.flush) scheduler_.flush();
+    if (inbox_.paused != scheduler_.paused() && inbox_.closing == Closing::open) {
+      inbox_.paused ? scheduler_.pause() : scheduler_.resume();
+    }
+    if (inbox_.closing == Closing::open) return;
+    scheduler_.drain();
+    if (inbox_.closing == Closing::abandon) scheduler_.abandon();
+    desk_.close();
+  }
+
+  bool serve_waiting(TimePoint now) noexcept {
+    return desk_.serve(now, [this](const RequestChain& requests) { arrive(requests); });
+  }
+
+  // Performs actions until the scheduler has none. What it returns is `dispatch` if time has passed.
+  template <class Execute>
+  Action act(TimePoint now, Execute& execute) noexcept {
+    for (;;) {
+      Action action = scheduler_.next(now);
+      switch (action.kind) {
+        case Action::Kind::idle:
+        case Action::Kind::wait:
+          return action;
+        case Action::Kind::fail:
+          fail(action);
+          break;
+        case Action::Kind::dispatch:
+          if (execute(prepare(action, now))) return action;
+          break;
+      }
+    }
+  }
+
+  Batch& prepare(const Action& action, TimePoint now) noexcept {
+    Batch& state = states_.take(action, now);
+    ++calls_;
+    std::size_t bytes = 0;
+    for (RequestHeader* header = action.requests.first; header != nullptr;
+         header = RequestChain::next(*header)) {
+      auto& request = static_cast<Item&>(*header);
+      request.place = Place::gone;
+      bytes += request.bytes;
+    }
+    answering_.dispatched(state);
+    admission_.give_back(action.requests.count, bytes);
+    return state;
+  }
+
+  void fail(const Action& action) noexcept {
+    for (RequestHeader* header = action.requests.first; header != nullptr;) {
+      auto& request = static_cast<Item&>(*header);
+      header = RequestChain::next(*header);
+      request.place = Place::gone;
+      admission_.give_back(1, request.bytes);
+      if (action.outcome == Outcome::cancelled) {
+        request.release();  // The cancellation's reference.
+      } else if (!request.claim()) {
+        let_go(request);
+        continue;
+      }
+      count_ended(action.outcome, 1);
+      answering_.answer_unrun(request, action.outcome);
+    }
+  }
+
+  // A cancellation has won and is on its way here.
+  void let_go(Item& request) noexcept {
+    lost_.fetch_add(1, std::memory_order_relaxed);
+    request.release();
+  }
+
+  void count_ended(Outcome outcome, std::size_t count) noexcept {
+    answering_.recorder().dispatcher().ended(outcome, count);
+  }
+
+  bool idle() const noexcept {
+    return scheduler_.running() == 0 && lost_.load(std::memory_order_relaxed) == 0 &&
+           (scheduler_.paused() || (scheduler_.queued() == 0 && desk_.empty()));
+  }
+
+  bool finished() const noexcept {
+    return scheduler_.queued() == 0 && scheduler_.running() == 0 && calls_ == 0 &&
+           admission_.queued() == 0 && lost_.load(std::memory_order_relaxed) == 0;
+  }
+
+  void publish() noexcept {
+    oldest_queued_.store(scheduler_.oldest(), std::memory_order_relaxed);
+    oldest_running_.store(scheduler_.oldest_dispatch(), std::memory_order_relaxed);
+  }
+
+  [[no_unique_address]] R runtime_;
+  Scheduler<Policy> scheduler_;
+  Admission& admission_;
+  Intake<Batch, R>& intake_;
+  Answering<TIn, TOut, R>& answering_;
+  WaitingDesk<TIn, TOut, R> desk_;
+  Inbox<Batch> inbox_;
+  BatchStates<TIn, TOut, R> states_;
+  std::size_t calls_ = 0;  // Predictor calls that have not returned.
+
+  std::atomic<std::int64_t> lost_{0};
+  std::atomic<std::uint32_t> cancellers_{0};
+  std::atomic<TimePoint> oldest_queued_{kNever};
+  std::atomic<TimePoint> oldest_running_{kNever};
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_DISPATCHER_HPP

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_INTAKE_HPP
+#define BATCHWRIGHT_DETAIL_INTAKE_HPP
+
+#include "../runtime.hpp"
+#include "lock.hpp"
+#include "request.hpp"
+#include "waiting_room.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace batchwright::inline v0_1::detail {
+
+/// How far a shutdown has gone. It only ever goes further.
+enum class Closing : std::uint8_t { open, drain, abandon };
+
+/// A thread that waits until nothing is queued or executing, or until the dispatcher has ended. It lies on that thread's stack.
+struct IdleWaiter {
+  std::atomic<std::uint32_t> idle{0};
+  IdleWaiter* next = nullptr;
+};
+
+/// What reached the dispatcher since it last looked.
+template <class Batch>
+struct Inbox {
+  RequestChain arrivals;
+  WaitingGroup* waiting = nullptr;  // Newest first.
+  Batch* finished = nullptr;
+  std::vector<std::size_t> vacated;  // Executors. Reserved for all of them.
+  RequestBase* cancelled = nullptr;  // Newest first.
+  bool flush = false;
+  bool paused = false;
+  Closing closing = Closing::open;
+};
+
+/// The hand-over to the dispatcher, and where it sleeps. Everything here is a bounded critical section
+/// or one atomic operation: nobody waits for anybody but for those few instructions.
+///
+/// Waking. While the dispatcher sleeps, the wish that it left behind says what would change its mind:
+/// so much weight of arrivals, a deadline before its instant, a finished batch. Whoever brings that
+/// takes `role_` from `free` to `dispatcher` and wakes it: one wake per sleep. Cancellations come
+/// without the lock, from stop callbacks; there the dispatcher announces its sleep first and looks at
+/// the list afterwards, they push first and look at `role_` afterwards, so one of the two sees.
+///
+/// The role. Whoever has it is the only caller of the scheduler: the dispatcher while it is awake, or an
+/// executor to which the sleeping dispatcher's role was lent when it brought its report. So a busy
+/// executor goes from batch to batch without waking anybody. Nobody wakes the dispatcher while its role
+/// is lent; the executor looks, as it gives the role back, whether something came that would have.
+template <class Batch, Runtime R>
+class Intake {
+ public:
+  Intake(const R& runtime, std::size_t executors) : runtime_(runtime), lock_(runtime) {
+    box_.vacated.reserve(executors);
+  }
+
+  // From any thread.
+
+  /// Hands requests over, all at once. Room was reserved for them, so the dispatcher has not ended.
+  void push(const RequestChain& requests, TimePoint earliest_deadline) noexcept {
+    bool wakes = false;
+    {
+      const LockGuard guard(lock_);
+      splice(requests);
+      accepted_ += requests.count;
+      earliest_deadline_ = std::min(earliest_deadline_, earliest_deadline);
+      wakes = box_.arrivals.size >= wish_.missing || earliest_deadline < wish_.until;
+      wakes = wakes && elected();
+    }
+    if (wakes) runtime_.unpark(role_, 1);
+  }
+
+  /// Hands over requests that wait for capacity. False, and nothing happened, once closed.
+  bool push_waiting(WaitingGroup& group) noexcept {
+    bool wakes = false;
+    {
+      const LockGuard guard(lock_);
+      if (box_.closing != Closing::open) return false;
+      group.next = std::exchange(box_.waiting, &group);
+      wakes = elected();
+    }
+    if (wakes) runtime_.unpark(role_, 1);
+    return true;
+  }
+
+  /// A batch is finished (or null), an executor is vacant again (or kNoCount).
+  void push_finished(Batch* batch, std::size_t executor) noexcept {
+    bool wakes = false;
+    {
+      const LockGuard guard(lock_);
+      if (batch != nullptr) batch->next = std::exchange(box_.finished, batch);
+      if (executor != kNoCount) box_.vacated.push_back(executor);
+      reported_ = true;
+      wakes = (wish_.reports || idle_waiters_ != nullptr) && elected();
+    }
+    if (wakes) runtime_.unpark(role_, 1);
+  }
+
+  /// As `push_finished`, from an executor. True if it has the dispatcher's role now.
+  bool push_finished_and_borrow(Batch* batch, std::size_t executor) noexcept {
+    bool wakes = false;
+    {
+      const LockGuard guard(lock_);
+      if (batch != nullptr) batch->next = std::exchange(box_.finished, batch);
+      box_.vacated.push_back(executor);
+      reported_ = true;
+      if (!wish_.reports && idle_waiters_ == nullptr) return false;
+      // A shutdown is the dispatcher's own affair.
+      if (box_.closing == Closing::open && pass(kFree, kLent)) return true;
+      wakes = elected();
+    }
+    if (wakes) runtime_.unpark(role_, 1);
+    return false;
+  }
+
+  /// The request's cancellation has won. No lock, no interleaving point: see CancelSink.
+  void push_cancelled(RequestBase& request) noexcept {
+    RequestBase* first = cancelled_.load(std::memory_order_relaxed);
+    do {
+      request.next_cancelled = first;
+    } while (!cancelled_.compare_exchange_weak(first, &request, std::memory_order_seq_cst,
+                                               std::memory_order_relaxed));
+    if (elected()) runtime_.unpark(role_, 1);
+  }
+
+  /// Makes the dispatcher look again.
+  void nudge() noexcept {
+    change([] {});
+  }
+
+  void flush() noexcept {
+    change([this] { box_.flush = true; });
+  }
+  void set_paused(bool paused) noexcept {
+    change([&] { box_.paused = paused; });
+  }
+  void close(Closing closing) noexcept {
+    change([&] { box_.closing = std::max(box_.closing, closing); });
+  }
+
+  bool closed() noexcept {
+    const LockGuard guard(lock_);
+    return box_.closing != Closing::open;
+  }
+
+  bool abandoned() noexcept {
+    const LockGuard guard(lock_);
+    return box_.closing == Closing::abandon;
+  }
+
+  /// Requests handed over so far, without those that had to wait for capacity.
+  std::uint64_t accepted() noexcept {
+    const LockGuard guard(lock_);
+    return accepted_;
+  }
+
+  void add(IdleWaiter& waiter) noexcept {
+    change([&] {
+      waiter.next = std::exchange(idle_waiters_, &waiter);
+      if (exited_) tell(idle_waiters_);
+    });
+  }
+  /// As `add`, but told only when the dispatcher has ended.
+  void add_exit(IdleWaiter& waiter) noexcept {
+    const LockGuard guard(lock_);
+    waiter.next = std::exchange(exit_waiters_, &waiter);
+    if (exited_) tell(exit_waiters_);
+  }
+  void remove(IdleWaiter& waiter) noexcept {
+    const LockGuard guard(lock_);
+    for (IdleWaiter** list : {&idle_waiters_, &exit_waiters_}) {
+      for (IdleWaiter** place = list; *place != nullptr; place = &(*place)->next) {
+        if (*place == &waiter) {
+          *place = waiter.next;
+          return;
+        }
+      }
+    }
+  }
+
+  // From the dispatcher.
+
+  /// Swaps what came into `inbox`, whose lists the dispatcher has emptied.
+  void take(Inbox<Batch>& inbox) noexcept {
+    // Before the arrivals: a request is handed over before it can be cancelled, so it is in this inbox
+    // or in an earlier one.
+    inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
+    const LockGuard guard(lock_);
+    inbox.arrivals = std::exchange(box_.arrivals, {});
+    inbox.waiting = std::exchange(box_.waiting, nullptr);
+    inbox.finished = std::exchange(box_.finished, nullptr);
+    std::swap(inbox.vacated, box_.vacated);
+    inbox.flush = std::exchange(box_.flush, false);
+    inbox.paused = box_.paused;
+    inbox.closing = box_.closing;
+    changed_ = reported_ = false;
+    earliest_deadline_ = kNever;
+  }
+
+  /// The dispatcher looks no more: from now on everything is idle.
+  void exit() noexcept {
+    const LockGuard guard(lock_);
+    exited_ = true;
+    tell(idle_waiters_);
+    tell(exit_waiters_);
+  }
+
+  /// What ends a sleep before its instant.
+  struct Wish {
+    TimePoint until = kNever;        ///< Also ended by a request with an earlier deadline.
+    std::size_t missing = kNoCount;  ///< Weight of arrivals.
+    bool reports = true;             ///< A finished batch or a vacant executor.
+  };
+
+  /// Sleeps unless something came since `take`. `idle` says that nothing is queued or executing: then
+  /// those who wait for that are told first.
+  void sleep(const Wish& wish, bool idle) noexcept {
+    {
+      const LockGuard guard(lock_);
+      if (changed_ || reported_ || box_.arrivals.count > 0 || box_.waiting != nullptr) return;
+      if (idle) tell(idle_waiters_);
+      wish_ = wish;
+      alarm_ = wish.until;
+      role_.store(kFree, std::memory_order_seq_cst);
+    }
+    runtime_.interleave("about to sleep");
+    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) return;
+    for (;;) {
+      const std::uint32_t role = role_.load(std::memory_order_acquire);
+      if (role == kDispatcher) return;
+      if (runtime_.now() < wish.until) {
+        runtime_.park(role_, role, wish.until);
+      } else if (role == kFree) {
+        if (pass(kFree, kDispatcher)) return;
+      } else {
+        {
+          const LockGuard guard(lock_);
+          wanted_back_ = role_.load(std::memory_order_relaxed) == kLent;
+        }
+        runtime_.park(role_, kLent, kNever);
+      }
+    }
+  }
+
+  // From the executor that has the role.
+
+  /// Gives the role back, unless something came that has to be looked at first: then false. With
+  /// `hand_over`, because the executor has a batch to run or a shutdown has begun, it always gives it
+  /// back, and wakes the dispatcher if there is something for it to look at.
+  bool give_back(const Wish& wish, bool idle, bool hand_over) noexcept {
+    bool wakes = false;
+    {
+      const LockGuard guard(lock_);
+      const bool reports = wish.reports || idle_waiters_ != nullptr;
+      const bool news = changed_ || (reported_ && reports) || box_.waiting != nullptr ||
+                        box_.arrivals.size >= wish.missing || earliest_deadline_ < wish.until;
+      if (news && !hand_over) return false;
+      if (idle) tell(idle_waiters_);
+      wish_ = wish;
+      const bool rang = std::exchange(wanted_back_, false);
+      wakes = news || rang || wish.until < alarm_ || box_.closing != Closing::open;
+      role_.store(wakes ? kDispatcher : kFree, std::memory_order_seq_cst);
+    }
+    runtime_.interleave("gave the role back");
+    if (!wakes) wakes = cancelled_.load(std::memory_order_seq_cst) != nullptr && elected();
+    if (wakes) runtime_.unpark(role_, 1);
+    return true;
+  }
+
+ private:
+  template <class Change>
+  void change(Change make) noexcept {
+    bool wakes = false;
+    {
+      const LockGuard guard(lock_);
+      make();
+      changed_ = true;
+      wakes = elected();
+    }
+    if (wakes) runtime_.unpark(role_, 1);
+  }
+
+  // Who has the role. While it is free, or lent, the dispatcher sleeps.
+  enum : std::uint32_t { kDispatcher, kFree, kLent };
+
+  bool pass(std::uint32_t from, std::uint32_t to) noexcept {
+    return role_.load(std::memory_order_seq_cst) == from &&
+           role_.compare_exchange_strong(from, to, std::memory_order_seq_cst);
+  }
+
+  // True for the one who ends the sleep. Decided under the lock, while the wish is the sleeper's; the
+  // wake itself comes after it, because it can cost as much as a thousand critical sections.
+  bool elected() noexcept { return pass(kFree, kDispatcher); }
+
+  void splice(const RequestChain& requests) noexcept {
+    RequestChain& all = box_.arrivals;
+    requests.first->by_rank.previous = all.last;
+    (all.last == nullptr ? all.first : all.last->by_rank.next) = requests.first;
+    all.last = requests.last;
+    all.count += requests.count;
+    all.size += requests.size;
+  }
+
+  void tell(IdleWaiter*& waiters) noexcept {
+    while (waiters != nullptr) {
+      IdleWaiter* const waiter = std::exchange(waiters, waiters->next);
+      std::atomic<std::uint32_t>& word = waiter->idle;
+      word.store(1, std::memory_order_release);
+      runtime_.unpark(word, 1);
+    }
+  }
+
+  [[no_unique_address]] R runtime_;
+  Lock<R> lock_;
+  // Guarded by lock_.
+  Inbox<Batch> box_;
+  std::uint64_t accepted_ = 0;
+  IdleWaiter* idle_waiters_ = nullptr;
+  IdleWaiter* exit_waiters_ = nullptr;
+  Wish wish_;
+  bool changed_ = false;
+  bool reported_ = false;
+  bool exited_ = false;
+  bool wanted_back_ = false;              // The dispatcher's alarm rang while its role was lent.
+  TimePoint alarm_ = kNever;              // The instant to which the dispatcher sleeps.
+  TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
+
+  std::atomic<RequestBase*> cancelled_{nullptr};
+  std::atomic<std::uint32_t> role_{kDispatcher};
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_INTAKE_HPP

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_REQUEST_HPP
+#define BATCHWRIGHT_DETAIL_REQUEST_HPP
+
+#include "../result.hpp"
+#include "../submit_options.hpp"
+#include "block_pool.hpp"
+#include "inline_function.hpp"
+#include "parking.hpp"
+#include "request_header.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
+
+namespace batchwright::inline v0_1::detail {
+
+class RequestBase;
+struct WaitingGroup;
+
+/// Takes note of a cancellation that has won. Called inside `request_stop` and `Ticket::cancel`, so it
+/// must neither block nor answer.
+class CancelSink {
+ public:
+  virtual void post_cancelled(RequestBase& request) noexcept = 0;
+
+  /// Whether it also wants those that come too late, for `BatchInfo::stop`.
+  virtual bool hears_late_cancellations() const noexcept = 0;
+
+ protected:
+  ~CancelSink() = default;
+};
+
+/// Where the dispatcher last put a request. The dispatcher's own note, read by it alone.
+enum class Place : std::uint8_t { intake, waiting_room, turned_away, scheduler, gone };
+
+/// One request, without its types: identity, lifetime and the one race that it can be in.
+///
+/// Dispatch, expiry and cancellation compete for `claim()`; whoever wins decides the outcome. One who
+/// loses to a cancellation lets go of the request without a word: the dispatcher answers it when the
+/// cancellation reaches it.
+///
+/// References: one of whoever is to answer it (`answer` drops it), one of a ticket or a submitter
+/// that still looks at it, one of a cancellation on its way to the dispatcher.
+class RequestBase : public RequestHeader {
+ public:
+  virtual void drop_input() noexcept = 0;
+
+  /// True for the one caller who may answer it with anything but `cancelled`.
+  bool claim() noexcept {
+    std::uint32_t expected = kQueued;
+    return state_.compare_exchange_strong(expected, kClaimed, std::memory_order_acq_rel);
+  }
+
+  bool cancelled() const noexcept { return state_.load(std::memory_order_acquire) == kCancelled; }
+
+  /// True if this cancellation wins. The caller holds a reference, or runs inside the stop callback.
+  bool cancel() noexcept {
+    // Before the attempt: once it has won, whoever loses against it lets go of the request, and inside
+    // a stop callback that may be the last reference but this one.
+    retain();
+    std::uint32_t expected = kQueued;
+    if (state_.compare_exchange_strong(expected, kCancelled, std::memory_order_acq_rel)) {
+      // Nobody answers before the sink has been told, so the sink is alive.
+      sink->post_cancelled(*this);
+      return true;
+    }
+    if (expected == kClaimed && watched) post_late();
+    release();
+    return false;
+  }
+
+  void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+
+  void release() noexcept {
+    if (references_.load(std::memory_order_acquire) == 1 ||
+        references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      destroy();
+    }
+  }
+
+  /// Begins to listen to `token`: called by the submitter after the request was handed over, with
+  /// `prepare_stop` before. In between it may be answered already, by another thread.
+  void prepare_stop() noexcept {
+    stop_state_.store(kRegistering, std::memory_order_relaxed);
+    retain();
+  }
+  void register_stop(const StopToken& token) {
+    stop_callback_.emplace(token, Canceller{this});
+    std::uint32_t expected = kRegistering;
+    if (!stop_state_.compare_exchange_strong(expected, kRegistered, std::memory_order_acq_rel)) {
+      stop_callback_.reset();  // Answered meanwhile; the answerer left this to us.
+    }
+    release();
+  }
+  void abandon_stop() noexcept {
+    stop_state_.store(kNoStop, std::memory_order_relaxed);
+    release();
+  }
+
+  CancelSink* sink = nullptr;
+  bool watched = false;  // Set before the hand-over: late cancellations are passed on.
+  std::uint64_t trace_id = 0;
+  std::size_t bytes = 0;
+  RequestBase* next_cancelled = nullptr;  // The link of a cancellation on its way,
+  RequestBase* next_of_call = nullptr;    // and of the requests of one call, for its submitter.
+
+  // The dispatcher's.
+  Place place = Place::intake;
+  WaitingGroup* group = nullptr;
+
+ protected:
+  RequestBase() = default;
+  virtual ~RequestBase() = default;
+  virtual void destroy() noexcept = 0;
+
+  // From here on no late cancellation is passed on, and none is on its way into the sink, which may be
+  // gone when the answer has been given.
+  void close_late() noexcept {
+    if (!watched) return;
+    std::uint32_t open = kOpen;
+    if (late_.compare_exchange_strong(open, kShut, std::memory_order_acq_rel)) return;
+    // Someone is between two instructions of a lock-free push, or long past it.
+    while (late_.load(std::memory_order_acquire) == kPosting) cpu_relax();
+  }
+
+  // Returns when the stop callback neither runs nor will run.
+  void unregister_stop() noexcept {
+    if (stop_state_.load(std::memory_order_relaxed) == kNoStop) return;
+    if (stop_state_.exchange(kAnswered, std::memory_order_acq_rel) == kRegistered) {
+      stop_callback_.reset();
+    }
+  }
+
+ private:
+  void post_late() noexcept {
+    std::uint32_t open = kOpen;
+    if (!late_.compare_exchange_strong(open, kPosting, std::memory_order_acq_rel)) return;
+    retain();
+    sink->post_cancelled(*this);
+    late_.store(kShut, std::memory_order_release);
+  }
+
+  enum : std::uint32_t { kQueued, kClaimed, kCancelled };
+  enum : std::uint32_t { kOpen, kPosting, kShut };
+  enum : std::uint32_t { kNoStop, kRegistering, kRegistered, kAnswered };
+
+  struct Canceller {
+    RequestBase* request;
+    void operator()() const noexcept { request->cancel(); }
+  };
+
+  std::atomic<std::uint32_t> state_{kQueued};
+  std::atomic<std::uint32_t> references_{1};
+  std::atomic<std::uint32_t> stop_state_{kNoStop};
+  std::atomic<std::uint32_t> late_{kOpen};
+  std::optional<StopCallback<Canceller>> stop_callback_;
+};
+
+/// A request whose answer has a type.
+template <class TOut>
+class AnswerableRequest : public RequestBase {
+ public:
+  /// Gives the answer and the answerer's reference away. The input is gone by then.
+  void answer(Result<TOut>&& result) noexcept {
+    unregister_stop();
+    this->close_late();
+    completion(std::move(result));
+    release();
+  }
+
+  InlineFunction<void(Result<TOut>&&)> completion;
+};
+
+/// The whole request, one pooled block.
+template <class TIn, class TOut>
+class Request final : public AnswerableRequest<TOut> {
+ public:
+  template <class In>
+  explicit Request(In&& input) {
+    new (&input_) TIn(std::forward<In>(input));
+  }
+
+  TIn& input() noexcept { return input_; }
+
+  void drop_input() noexcept override {
+    if (std::exchange(has_input_, false)) std::destroy_at(&input_);
+  }
+
+ private:
+  ~Request() override { drop_input(); }
+  void destroy() noexcept override { pool_delete(this); }
+  friend void pool_delete<Request>(Request*) noexcept;
+
+  union {
+    TIn input_;
+  };
+  bool has_input_ = true;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_REQUEST_HPP

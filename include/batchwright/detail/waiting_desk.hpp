@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_WAITING_DESK_HPP
+#define BATCHWRIGHT_DETAIL_WAITING_DESK_HPP
+
+#include "../observer.hpp"
+#include "admission.hpp"
+#include "answering.hpp"
+#include "waiting_room.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace batchwright::inline v0_1::detail {
+
+/// Serves those who wait for capacity: lets them in, in order, as room comes free, and turns away whose
+/// time is up. Belongs to the dispatcher.
+template <class TIn, class TOut, Runtime R>
+class WaitingDesk {
+ public:
+  using Item = Request<TIn, TOut>;
+
+  /// `lost` counts requests whose cancellation is still on its way to the dispatcher.
+  WaitingDesk(const R& runtime, Admission& admission, Answering<TIn, TOut, R>& answering,
+              std::atomic<std::int64_t>& lost) noexcept
+      : runtime_(runtime), admission_(admission), answering_(answering), lost_(lost) {}
+
+  bool empty() const noexcept { return room_.empty(); }
+
+  /// When somebody's time is up; see WaitingRoom.
+  TimePoint earliest() const noexcept { return room_.earliest(); }
+
+  /// Takes groups in that come newest first.
+  void enter(WaitingGroup* newest) noexcept {
+    WaitingGroup* oldest_first = nullptr;
+    while (newest != nullptr) {
+      WaitingGroup* const group = std::exchange(newest, newest->next);
+      group->next = std::exchange(oldest_first, group);
+    }
+    while (oldest_first != nullptr) {
+      WaitingGroup& group = *std::exchange(oldest_first, oldest_first->next);
+      for (RequestHeader* header = group.requests.first; header != nullptr;
+           header = RequestChain::next(*header)) {
+        static_cast<Item&>(*header).place = Place::waiting_room;
+      }
+      room_.enter(group);
+    }
+  }
+
+  /// Turns away whose time is up, and lets in who fits: `arrive(requests)` takes them. True if somebody
+  /// was let in.
+  template <class Arrive>
+  bool serve(TimePoint now, Arrive&& arrive) noexcept {
+    while (WaitingGroup* const due = room_.first_due(now)) {
+      turn_away(*due, due->deadline <= now ? Outcome::expired : Outcome::queue_full);
+    }
+    bool admitted = false;
+    while (!room_.empty()) {
+      WaitingGroup& group = *room_.first();
+      if (!admission_.reserve_first(group.requests.count, group.bytes)) break;
+      note_admitted(group, now);
+      arrive(group.requests);
+      dismiss(group);
+      admitted = true;
+    }
+    return admitted;
+  }
+
+  /// Turns everybody away: the batcher is shutting down.
+  void close() noexcept {
+    while (!room_.empty()) turn_away(*room_.first(), Outcome::stopped);
+  }
+
+  /// A request in the room has been cancelled.
+  void cancel(Item& request) noexcept {
+    WaitingGroup& group = *request.group;
+    WaitingRoom::withdraw(group, request);
+    request.place = Place::gone;
+    if (group.requests.empty()) dismiss(group);
+    request.release();  // The cancellation's reference.
+    refuse(request, Outcome::cancelled);
+  }
+
+  /// Answers a request that was never accepted.
+  void refuse(Item& request, Outcome outcome) noexcept {
+    answering_.recorder().refused(outcome);
+    if (Observer* const observer = answering_.observer(); observer != nullptr) {
+      observer->on_refused(
+          {.trace_id = request.trace_id, .at = runtime_.now(), .outcome = outcome});
+    }
+    answering_.answer_refused(request, outcome);
+  }
+
+ private:
+  void note_admitted(const WaitingGroup& group, TimePoint now) noexcept {
+    answering_.recorder().dispatcher().accepted(group.requests.count);
+    Observer* const observer = answering_.observer();
+    for (RequestHeader* header = group.requests.first; header != nullptr;
+         header = RequestChain::next(*header)) {
+      header->enqueued = now;
+      if (observer == nullptr) continue;
+      const auto& request = static_cast<Item&>(*header);
+      observer->on_admitted({.trace_id = request.trace_id,
+                             .enqueued = now,
+                             .deadline = request.deadline,
+                             .weight = request.weight,
+                             .priority = request.priority});
+    }
+  }
+
+  // The group goes first: an answer may resume the coroutine whose frame it lies in.
+  void turn_away(WaitingGroup& group, Outcome outcome) noexcept {
+    RequestHeader* header = group.requests.first;
+    dismiss(group);
+    while (header != nullptr) {
+      auto& request = static_cast<Item&>(*header);
+      header = RequestChain::next(*header);
+      request.place = Place::turned_away;
+      if (request.claim()) {
+        refuse(request, outcome);
+      } else {  // A cancellation has won and is on its way.
+        lost_.fetch_add(1, std::memory_order_relaxed);
+        request.release();
+      }
+    }
+  }
+
+  // The group's memory is its waiter's from here on.
+  void dismiss(WaitingGroup& group) noexcept {
+    room_.leave(group);
+    admission_.end_waiting();
+    std::atomic<std::uint32_t>& decided = group.decided;
+    decided.store(1, std::memory_order_release);
+    runtime_.unpark(decided, 1);
+  }
+
+  [[no_unique_address]] R runtime_;
+  Admission& admission_;
+  Answering<TIn, TOut, R>& answering_;
+  std::atomic<std::int64_t>& lost_;
+  WaitingRoom room_;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_WAITING_DESK_HPP

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_WAITING_ROOM_HPP
+#define BATCHWRIGHT_DETAIL_WAITING_ROOM_HPP
+
+#include "request.hpp"
+#include "request_header.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1::detail {
+
+/// Requests of one call that wait together for capacity. It lies on the stack of the blocked thread,
+/// or in the frame of the suspended coroutine; once `decided` is set the dispatcher does not touch it
+/// again.
+struct WaitingGroup {
+  RequestChain requests;
+  std::size_t bytes = 0;
+  TimePoint deadline = kNever;  ///< Of the requests: they expire.
+  TimePoint limit = kNever;     ///< Of the wait: the queue counts as full.
+  WaitingGroup* next = nullptr;
+  std::atomic<std::uint32_t> decided{0};
+
+  TimePoint until() const noexcept { return std::min(deadline, limit); }
+};
+
+/// Who waits for capacity, first come, first served. Touched by the dispatcher alone.
+class WaitingRoom {
+ public:
+  bool empty() const noexcept { return first_ == nullptr; }
+  WaitingGroup* first() const noexcept { return first_; }
+
+  /// When the first of them gives up, or earlier: the instant of one who has left may remain until it
+  /// has passed.
+  TimePoint earliest() const noexcept { return earliest_; }
+
+  void enter(WaitingGroup& group) noexcept {
+    group.next = nullptr;
+    (first_ == nullptr ? first_ : last_->next) = &group;
+    last_ = &group;
+    earliest_ = std::min(earliest_, group.until());
+  }
+
+  void leave(WaitingGroup& group) noexcept {
+    WaitingGroup* before = nullptr;
+    WaitingGroup** place = &first_;
+    while (*place != &group) {
+      before = *place;
+      place = &before->next;
+    }
+    *place = group.next;
+    if (last_ == &group) last_ = before;
+    if (first_ == nullptr) earliest_ = kNever;
+  }
+
+  /// The first group whose time is up at `now`; null if there is none.
+  WaitingGroup* first_due(TimePoint now) noexcept {
+    if (earliest_ > now) return nullptr;
+    earliest_ = kNever;
+    for (WaitingGroup* group = first_; group != nullptr; group = group->next) {
+      earliest_ = std::min(earliest_, group->until());
+      if (group->until() <= now) return group;
+    }
+    return nullptr;
+  }
+
+  /// Takes one request out of its group.
+  static void withdraw(WaitingGroup& group, RequestBase& request) noexcept {
+    RequestChain rest;
+    RequestHeader* item = group.requests.first;
+    while (item != nullptr) {
+      RequestHeader* const next = RequestChain::next(*item);
+      if (item != &request) rest.append(*item);
+      item = next;
+    }
+    group.requests = rest;
+    group.bytes -= request.bytes;
+  }
+
+ private:
+  WaitingGroup* first_ = nullptr;
+  WaitingGroup* last_ = nullptr;
+  TimePoint earliest_ = kNever;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_WAITING_ROOM_HPP

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DYNAMIC_BATCHER_HPP
+#define BATCHWRIGHT_DYNAMIC_BATCHER_HPP
+
+#include "admitted.hpp"
+#include "detail/completions.hpp"
+#include "detail/core.hpp"
+#include "metrics.hpp"
+#include "options.hpp"
+#include "policies/any.hpp"
+#include "prediction.hpp"
+#include "predictor.hpp"
+#include "result.hpp"
+#include "runtime.hpp"
+#include "shutdown.hpp"
+#include "submit_options.hpp"
+#include "ticket.hpp"
+
+#include <concepts>
+#include <cstddef>
+#include <future>
+#include <iterator>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace batchwright::inline v0_1 {
+
+/// Whatever can be called with the answer of a request.
+template <class F, class TOut>
+concept ResultCallback = std::invocable<std::decay_t<F>&, Result<TOut>>;
+
+namespace detail {
+// What a request is made from: an element of the range, as an rvalue if the range is one.
+template <class Range>
+using ElementOf =
+    std::conditional_t<std::is_rvalue_reference_v<Range&&>,
+                       std::remove_reference_t<decltype(*std::begin(std::declval<Range&>()))>&&,
+                       decltype(*std::begin(std::declval<Range&>()))>;
+}  // namespace detail
+
+/// Turns single requests from many threads into batches for a predictor, and hands every request its own
+/// result. Each accepted request is answered exactly once, whatever happens: with its value, the
+/// predictor's exception, or the outcome that ended it before.
+///
+/// Latency: a request waits for company as long as the policy says (GreedyPolicy: not at all), never
+/// longer than `max_wait`, and then for a free executor; requests of higher priority go before it, no
+/// more of them than the overtaking bound allows.
+///
+/// Thread safety: all member functions may be called from any thread at any time, but for the
+/// constructor and the destructor. From within the batcher's own threads (a predictor, a callback)
+/// everything that does not block is allowed; what would block is refused with
+/// `Outcome::would_deadlock` or WouldDeadlockError. A batcher must be constructed after a fork: in a
+/// forked child it refuses everything with `Outcome::forked`.
+///
+/// Not a good fit for predictors that take about as long for a batch as for its items one by one, nor
+/// for predictors much faster than a wake-up of a thread (some 50 us).
+template <class TIn, class TOut, BatchingPolicy Policy, Runtime R = SystemRuntime>
+class BasicDynamicBatcher {
+  static_assert(std::is_nothrow_destructible_v<TIn>, "TIn must be nothrow destructible");
+  static_assert(std::movable<TIn> || std::is_move_constructible_v<TIn>, "TIn must be movable");
+  static_assert(!std::is_reference_v<TIn> && !std::is_reference_v<TOut>,
+                "TIn and TOut are values; use a pointer or std::reference_wrapper");
+
+ public:
+  using Input = TIn;
+  using Output = TOut;
+  using Options = BatcherOptions<TIn, Policy>;
+  using TicketType = Ticket<TOut, R>;
+
+  /// Starts the threads: one dispatcher and `options.executors` executors, each with its predictor made.
+  /// `predictor` is a callable (see Predictor), or `shared_predictor(p)`, or
+  /// `predictor_per_executor(f)`. Throws std::invalid_argument for a bad setting, what a factory or the
+  /// start hook throws, std::system_error if a thread cannot start; then no thread is left behind.
+  template <class P>
+    requires(!std::same_as<std::remove_cvref_t<P>, BasicDynamicBatcher>)
+  explicit BasicDynamicBatcher(P&& predictor, Options options = {}, const R& runtime = R()) {
+    auto source = detail::make_source<TIn, TOut>(std::forward<P>(predictor));
+    detail::settle(options, source->parallel(), source->asynchronous());
+    core_ = std::make_shared<Core>(std::move(source), std::move(options), runtime);
+    core_->start();
+  }
+
+  BasicDynamicBatcher(const BasicDynamicBatcher&) = delete;
+  BasicDynamicBatcher& operator=(const BasicDynamicBatcher&) = delete;
+
+  /// As `shutdown()`: everything accepted is computed and answered first. It does not wait on one of the
+  /// batcher's own threads, which then carry it to its end, nor after a shutdown whose time was up.
+  ~BasicDynamicBatcher() {
+    if (core_->forked()) {
+      // The threads exist in the parent alone. What they co-own cannot be taken down here.
+      static_cast<void>(new std::shared_ptr<Core>(std::move(core_)));
+      return;
+    }
+    if (!gave_up_.load(std::memory_order_relaxed)) core_->shutdown({});
+    core_->detach();
+  }
+
+#if BATCHWRIGHT_HAS_EXCEPTIONS
+  /// Submits one request; its answer comes through the future. Never throws for load or lifecycle: a
+  /// refusal is the future's exception (QueueFullError and so on). Blocks only if the queue is full
+  /// and `overflow` is `block`: until there is room, the deadline, a stop or `max_block`. Throws what
+  /// TIn's constructor and `bytes` throw, and std::bad_alloc; then nothing was accepted.
+  template <class In = TIn>
+    requires std::convertible_to<In&&, TIn>
+  std::future<TOut> submit(In&& input, const SubmitOptions& options = {}) {
+    std::future<TOut> future;
+    const Outcome outcome =
+        submit_future(future, std::forward<In>(input), options, detail::WhenFull::block);
+    return outcome == Outcome::ok ? std::move(future) : refused_future(outcome);
+  }
+
+  /// As `submit`, but never blocks, and leaves `input` untouched when it declines.
+  template <class In = TIn>
+    requires std::convertible_to<In&&, TIn>
+  Admitted<std::future<TOut>> try_submit(In&& input, const SubmitOptions& options = {}) {
+    std::future<TOut> future;
+    const Outcome outcome =
+        submit_future(future, std::forward<In>(input), options, detail::WhenFull::refuse);
+    if (outcome != Outcome::ok) return outcome;
+    return Admitted<std::future<TOut>>(std::move(future));
+  }
+
+  /// Submits all elements of a range, or none: they are admitted together, with one wake-up, in their
+  /// order. Elements of an rvalue range are moved from. Otherwise as `submit`.
+  template <class Range>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  std::vector<std::future<TOut>> submit_many(Range&& inputs, const SubmitOptions& options = {}) {
+    std::vector<std::future<TOut>> futures;
+    const Outcome outcome = submit_range(
+        std::forward<Range>(inputs), options, [&](std::size_t count) { futures.reserve(count); },
+        [&](Item& request) { futures.push_back(answer_by_future(request)); });
+    if (outcome != Outcome::ok) {
+      futures.clear();
+      for (const auto& input : inputs) {
+        static_cast<void>(input);
+        futures.push_back(refused_future(outcome));
+      }
+    }
+    return futures;
+  }
+#endif
+
+  /// Submits one request; its answer is waited for by the ticket, a light future. Otherwise as `submit`:
+  /// a refusal is what the ticket holds, and cost no allocation.
+  template <class In = TIn>
+    requires std::convertible_to<In&&, TIn>
+  TicketType submit(In&& input, UseTicket, const SubmitOptions& options = {}) {
+    detail::TicketState<TOut, R>* state = nullptr;
+    const Outcome outcome =
+        submit_ticket(state, std::forward<In>(input), options, detail::WhenFull::block);
+    return outcome == Outcome::ok ? detail::TicketAccess::waiting(state)
+                                  : detail::TicketAccess::refused<TOut, R>(outcome);
+  }
+
+  template <class In = TIn>
+    requires std::convertible_to<In&&, TIn>
+  Admitted<TicketType> try_submit(In&& input, UseTicket, const SubmitOptions& options = {}) {
+    detail::TicketState<TOut, R>* state = nullptr;
+    const Outcome outcome =
+        submit_ticket(state, std::forward<In>(input), options, detail::WhenFull::refuse);
+    if (outcome != Outcome::ok) return outcome;
+    return detail::TicketAccess::waiting(state);
+  }
+
+  /// Submits one request; `callback(Result<TOut>)` is called with its answer, once, on the thread that
+  /// completes it or where `complete_on` posts it, never inside this call. It must not block for long,
+  /// nor throw: a throw terminates. If the returned value is false the request was refused, for the
+  /// reason that it carries, and the callback will not be called. Throws std::invalid_argument for a
+  /// callback that is null. Otherwise as `submit`.
+  template <class In = TIn, ResultCallback<TOut> Callback>
+    requires std::convertible_to<In&&, TIn>
+  Admitted<void> submit(In&& input, Callback&& callback, const SubmitOptions& options = {}) {
+    return submit_callback(std::forward<In>(input), std::forward<Callback>(callback), options,
+                           detail::WhenFull::block);
+  }
+
+  template <class In = TIn, ResultCallback<TOut> Callback>
+    requires std::convertible_to<In&&, TIn>
+  Admitted<void> try_submit(In&& input, Callback&& callback, const SubmitOptions& options = {}) {
+    return submit_callback(std::forward<In>(input), std::forward<Callback>(callback), options,
+                           detail::WhenFull::refuse);
+  }
+
+  /// As `submit_many`, with tickets.
+  template <class Range>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  std::vector<TicketType> submit_many(Range&& inputs, UseTicket,
+                                      const SubmitOptions& options = {}) {
+    std::vector<detail::TicketState<TOut, R>*> states;
+    std::vector<TicketType> tickets;
+    const Outcome outcome = detail::with_undo(
+        [&] {
+          return submit_range(
+              std::forward<Range>(inputs), options,
+              [&](std::size_t count) {
+                states.reserve(count);
+                tickets.reserve(count);
+              },
+              [&](Item& request) { states.push_back(answer_by_ticket(request)); });
+        },
+        [&] { withdraw(states); });
+    if (outcome == Outcome::ok) {
+      for (auto* state : states) tickets.push_back(detail::TicketAccess::waiting(state));
+      return tickets;
+    }
+    withdraw(states);
+    for (const auto& input : inputs) {
+      static_cast<void>(input);
+      tickets.push_back(detail::TicketAccess::refused<TOut, R>(outcome));
+    }
+    return tickets;
+  }
+
+  /// `co_await batcher.predict(input)` is the value. See Prediction.
+  template <class In = TIn>
+    requires std::convertible_to<In&&, TIn>
+  Prediction<TIn, TOut, R> predict(In&& input, const SubmitOptions& options = {}) {
+    auto& submitter = core_->submitter();
+    Item* const request = submitter.make(std::forward<In>(input), options, 0);
+    detail::with_undo([&] { request->bytes = submitter.bytes_of(request->input()); },
+                      [&] { request->release(); });
+    return Prediction<TIn, TOut, R>(submitter, core_->complete_on(), request, options);
+  }
+
+  /// Marks all that is queued as due: it leaves as soon as executors are free, whatever the policy says.
+  /// Returns at once.
+  void flush() noexcept { core_->flush(); }
+
+  /// Stops dispatch, and nothing else: submitting, deadlines, cancellations and refusals go on. Returns
+  /// at once; `wait_idle` then waits for what was dispatched before.
+  void pause() noexcept { core_->set_paused(true); }
+  void resume() noexcept { core_->set_paused(false); }
+
+  /// Waits until nothing executes and nothing is queued (while paused: until nothing executes). False if
+  /// `until` came first. Throws WouldDeadlockError on one of the batcher's own threads.
+  bool wait_idle(TimePoint until = kNever) { return core_->wait_idle(until); }
+
+  /// Refuses new requests, wakes those who wait for room, ends the rest as `options.mode` says, and
+  /// waits for it, and for the threads' end, until `options.until`. May be called again, and from
+  /// several threads at once. On one of the batcher's own threads it does not wait.
+  ShutdownReport shutdown(const ShutdownOptions& options = {}) {
+    const ShutdownReport report = core_->shutdown(options);
+    if (!report.finished && !detail::on_own_thread(core_.get())) {
+      gave_up_.store(true, std::memory_order_relaxed);
+    }
+    return report;
+  }
+
+  /// A snapshot of all counters, gauges and histograms. Does not stop anybody; O(executors).
+  MetricsSnapshot metrics() const { return core_->metrics(); }
+
+ private:
+  using Core = detail::Core<TIn, TOut, Policy, R>;
+  using Item = detail::Request<TIn, TOut>;
+
+#if BATCHWRIGHT_HAS_EXCEPTIONS
+  static std::promise<TOut> make_promise() {
+    return std::promise<TOut>(std::allocator_arg, detail::PoolAllocator<std::byte>());
+  }
+
+  static std::future<TOut> refused_future(Outcome outcome) {
+    std::promise<TOut> promise = make_promise();
+    promise.set_exception(detail::prepared_exception(outcome));
+    return promise.get_future();
+  }
+
+  static std::future<TOut> answer_by_future(Item& request) {
+    std::promise<TOut> promise = make_promise();
+    std::future<TOut> future = promise.get_future();
+    request.completion.emplace(detail::FutureAnswer<TOut>(std::move(promise)));
+    return future;
+  }
+
+  template <class In>
+  Outcome submit_future(std::future<TOut>& future, In&& input, const SubmitOptions& options,
+                        detail::WhenFull when_full) {
+    return submit_one(std::forward<In>(input), options, when_full,
+                      [&](Item& request) { future = answer_by_future(request); });
+  }
+#endif
+
+  detail::TicketState<TOut, R>* answer_by_ticket(Item& request) {
+    auto* const state =
+        detail::pool_new<detail::TicketState<TOut, R>>(core_->runtime(), core_.get());
+    state->request = &request;
+    request.retain();
+    request.completion.emplace(
+        [state](Result<TOut>&& result) { state->complete(std::move(result)); });
+    return state;
+  }
+
+  // Both references go: nobody has seen the ticket, and the completion will not be called.
+  static void withdraw(detail::TicketState<TOut, R>* state) noexcept {
+    if (state == nullptr) return;
+    state->release();
+    state->release();
+  }
+  static void withdraw(std::vector<detail::TicketState<TOut, R>*>& states) noexcept {
+    for (auto* state : states) withdraw(state);
+    states.clear();
+  }
+
+  template <class In>
+  Outcome submit_ticket(detail::TicketState<TOut, R>*& state, In&& input,
+                        const SubmitOptions& options, detail::WhenFull when_full) {
+    const Outcome outcome = submit_one(std::forward<In>(input), options, when_full,
+                                       [&](Item& request) { state = answer_by_ticket(request); });
+    if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
+    return outcome;
+  }
+
+  template <class In, class Callback>
+  Admitted<void> submit_callback(In&& input, Callback&& callback, const SubmitOptions& options,
+                                 detail::WhenFull when_full) {
+    if constexpr (requires { callback == nullptr; }) {
+      if (callback == nullptr) detail::raise_invalid("callback", "callable", "null");
+    }
+    return Admitted<void>(
+        submit_one(std::forward<In>(input), options, when_full, [&](Item& request) {
+          if (!core_->complete_on()) {
+            request.completion.emplace([callback = std::decay_t<Callback>(std::forward<Callback>(
+                                            callback))](Result<TOut>&& result) mutable {
+              const detail::PromptWakes prompt;
+              callback(std::move(result));
+            });
+            return;
+          }
+          request.completion.emplace(detail::PostedAnswer<TOut, std::decay_t<Callback>>(
+              core_->complete_on(), std::forward<Callback>(callback)));
+        }));
+  }
+
+  template <class In, class Bind>
+  Outcome submit_one(In&& input, const SubmitOptions& options, detail::WhenFull when_full,
+                     Bind&& bind) {
+    auto& submitter = core_->submitter();
+    const std::size_t bytes = submitter.bytes_of(input);
+    return submitter.submit(
+        options, 1, bytes, when_full, nullptr, [&](detail::RequestChain& chain) {
+          Item* const request = submitter.make(std::forward<In>(input), options, bytes);
+          chain.append(*request);
+          bind(*request);
+        });
+  }
+
+  template <class Range, class Prepare, class Bind>
+  Outcome submit_range(Range&& inputs, const SubmitOptions& options, Prepare&& prepare,
+                       Bind&& bind) {
+    auto& submitter = core_->submitter();
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    for (const auto& input : inputs) {
+      ++count;
+      bytes += submitter.bytes_of(input);
+    }
+    prepare(count);
+    if (count == 0) return Outcome::ok;
+    return submitter.submit(options, count, bytes, detail::WhenFull::block, nullptr,
+                            [&](detail::RequestChain& chain) {
+                              for (auto&& input : inputs) {
+                                const std::size_t size = submitter.bytes_of(input);
+                                Item* request = nullptr;
+                                if constexpr (std::is_rvalue_reference_v<Range&&>) {
+                                  request = submitter.make(std::move(input), options, size);
+                                } else {
+                                  request = submitter.make(input, options, size);
+                                }
+                                chain.append(*request);
+                                bind(*request);
+                              }
+                            });
+  }
+
+  std::shared_ptr<Core> core_;
+  std::atomic<bool> gave_up_{false};
+};
+
+/// The batcher for everyday use: its policy is a setting, not a part of its type.
+template <class TIn, class TOut>
+using DynamicBatcher = BasicDynamicBatcher<TIn, TOut, AnyPolicy, SystemRuntime>;
+
+}  // namespace batchwright::inline v0_1
+
+#endif  // BATCHWRIGHT_DYNAMIC_BATCHER_HPP

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_TICKET_HPP
+#define BATCHWRIGHT_TICKET_HPP
+
+#include "detail/block_pool.hpp"
+#include "detail/deferred_wakes.hpp"
+#include "detail/own_thread.hpp"
+#include "detail/request.hpp"
+#include "errors.hpp"
+#include "result.hpp"
+#include "runtime.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace batchwright::inline v0_1 {
+
+/// The completion token that makes `submit` return a Ticket.
+struct UseTicket {};
+inline constexpr UseTicket use_ticket{};
+
+namespace detail {
+
+/// What a ticket and its request share. Two references: the ticket's and the completion's.
+template <class TOut, Runtime R>
+struct TicketState final : DeferredWake {
+  explicit TicketState(const R& r, const void* batcher) noexcept : runtime(r), owner(batcher) {}
+
+  void complete(Result<TOut>&& answer) noexcept {
+    deliver(result, std::move(answer));
+    const bool waiting = word.exchange(kReady, std::memory_order_acq_rel) == kWaiting;
+    if (waiting && DeferredWakes::take(*this)) return;
+    if (waiting) runtime.unpark(word, kEveryone);
+    release();
+  }
+
+  void wake() noexcept override {
+    runtime.unpark(word, kEveryone);
+    release();
+  }
+
+  bool ready() const noexcept { return word.load(std::memory_order_acquire) == kReady; }
+
+  bool wait_until(TimePoint until) noexcept {
+    while (!ready()) {
+      std::uint32_t pending = kPending;
+      word.compare_exchange_strong(pending, kWaiting, std::memory_order_acq_rel);
+      if (until != kNever && runtime.now() >= until) return ready();
+      runtime.park(word, kWaiting, until);
+    }
+    return true;
+  }
+
+  void release() noexcept {
+    if (references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (request != nullptr) request->release();
+    pool_delete(this);
+  }
+
+  enum : std::uint32_t { kPending, kWaiting, kReady };
+
+  std::atomic<std::uint32_t> word{kPending};
+  std::atomic<std::uint32_t> references{2};
+  [[no_unique_address]] R runtime;
+  const void* owner;               // Identifies the batcher, for the check of its own threads.
+  RequestBase* request = nullptr;  // Holds a reference; for `cancel`.
+  std::optional<Result<TOut>> result;
+};
+
+struct TicketAccess;
+
+}  // namespace detail
+
+/// A light future for callers who wait: one word of state in a recycled block. Dropping a ticket is
+/// fine and abandons the answer, not the work. It may outlive its batcher. One thread at a time.
+template <class TOut, Runtime R = SystemRuntime>
+class Ticket {
+ public:
+  /// Holds nothing: `valid()` is false, everything else but assignment throws std::logic_error.
+  Ticket() noexcept = default;
+
+  Ticket(Ticket&& other) noexcept
+      : state_(std::exchange(other.state_, nullptr)),
+        refusal_(std::exchange(other.refusal_, Outcome::ok)) {}
+  Ticket& operator=(Ticket&& other) noexcept {
+    if (this != &other) {
+      drop();
+      state_ = std::exchange(other.state_, nullptr);
+      refusal_ = std::exchange(other.refusal_, Outcome::ok);
+    }
+    return *this;
+  }
+  ~Ticket() { drop(); }
+
+  /// True until the answer is taken by `get` or `result`.
+  bool valid() const noexcept { return state_ != nullptr || refusal_ != Outcome::ok; }
+
+  /// Whether the answer is there. Never blocks.
+  bool ready() const { return require().state_ == nullptr || state_->ready(); }
+
+  /// Blocks until the answer is there. On a thread of the batcher itself an answer that is not there
+  /// yet would never come: throws WouldDeadlockError instead.
+  void wait() const { wait_until(kNever); }
+
+  /// As `wait`, for at most that long; true if the answer is there.
+  bool wait_for(Duration limit) const {
+    if (require().state_ == nullptr) return true;
+    return wait_until(detail::saturating_add(state_->runtime.now(), limit));
+  }
+  bool wait_until(TimePoint limit) const {
+    if (ready()) return true;
+    if (detail::on_own_thread(state_->owner)) {
+      if (limit != kNever) return false;
+      detail::raise(WouldDeadlockError());
+    }
+    return state_->wait_until(limit);
+  }
+
+  /// Waits and takes the value. Throws what the predictor threw, or the BatcherError of the outcome.
+  TOut get() { return std::move(result()).value(); }
+
+  /// Waits and takes the answer, whatever it is. Throws as `wait` does.
+  Result<TOut> result() {
+    wait();
+    if (state_ == nullptr) return Result<TOut>::failure(std::exchange(refusal_, Outcome::ok));
+    Result<TOut> answer = std::move(*state_->result);
+    drop();
+    return answer;
+  }
+
+  /// Asks that the request be not computed. True if it will not be: it ends as `Outcome::cancelled`,
+  /// soon, not necessarily yet. False if it was entered, answered or cancelled before. Never blocks.
+  bool cancel() { return require().state_ != nullptr && state_->request->cancel(); }
+
+ private:
+  friend struct detail::TicketAccess;
+
+  explicit Ticket(detail::TicketState<TOut, R>* state) noexcept : state_(state) {}
+  explicit Ticket(Outcome refusal) noexcept : refusal_(refusal) {}
+
+  const Ticket& require() const {
+    if (!valid()) detail::raise(std::logic_error("Ticket: it holds no answer"));
+    return *this;
+  }
+
+  void drop() noexcept {
+    if (state_ != nullptr) std::exchange(state_, nullptr)->release();
+  }
+
+  detail::TicketState<TOut, R>* state_ = nullptr;
+  Outcome refusal_ = Outcome::ok;  // Not accepted: there is no state, and nothing was allocated.
+};
+
+namespace detail {
+
+/// Makes tickets: for the batcher.
+struct TicketAccess {
+  template <class TOut, Runtime R>
+  static Ticket<TOut, R> waiting(TicketState<TOut, R>* state) noexcept {
+    return Ticket<TOut, R>(state);
+  }
+  template <class TOut, Runtime R>
+  static Ticket<TOut, R> refused(Outcome outcome) noexcept {
+    return Ticket<TOut, R>(outcome);
+  }
+};
+
+}  // namespace detail
+}  // namespace batchwright::inline v0_1
+
+#endif  // BATCHWRIGHT_TICKET_HPP

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT
+#include "../support/shell.hpp"
+
+#include <batchwright/detail/intake.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using batchwright::kNever;
+using batchwright::kNoCount;
+using batchwright::TimePoint;
+using batchwright::detail::Closing;
+using batchwright::detail::IdleWaiter;
+using batchwright::detail::Inbox;
+using batchwright::detail::pool_new;
+using batchwright::detail::Request;
+using batchwright::detail::RequestBase;
+using batchwright::detail::RequestChain;
+using batchwright::detail::RequestHeader;
+using batchwright::detail::WaitingGroup;
+using batchwright::testing::TestThread;
+using batchwright_test::activity;
+using batchwright_test::for_each_seed;
+using batchwright_test::TestRuntime;
+
+struct FakeBatch {
+  FakeBatch* next = nullptr;
+};
+
+using TestIntake = batchwright::detail::Intake<FakeBatch, TestRuntime>;
+using Wish = TestIntake::Wish;
+
+// An intake, requests to put into it, and a thread that sleeps in it once.
+class Fixture {
+ public:
+  explicit Fixture(const TestRuntime& r) : runtime(r), intake(r, 4) { inbox.vacated.reserve(4); }
+  ~Fixture() {
+    if (sleeper_) sleeper_->join();
+    for (Request<int, int>* request : requests_) request->release();
+  }
+
+  Request<int, int>& request() { return *requests_.emplace_back(pool_new<Request<int, int>>(0)); }
+
+  void push(int count, TimePoint deadline = kNever) {
+    RequestChain chain;
+    for (int i = 0; i < count; ++i) chain.append(request());
+    intake.push(chain, deadline);
+  }
+
+  // Starts a dispatcher that takes what there is and sleeps; returns when it does.
+  void rest(const Wish& wish, bool idle = false) {
+    awake = false;
+    sleeper_.emplace(runtime.start([this, wish, idle] {
+      intake.take(inbox);
+      intake.sleep(wish, idle);
+      awake = true;
+    }));
+    runtime.settle();
+  }
+
+  // Joins the one that has been woken, to sleep again.
+  void rest() {
+    sleeper_->join();
+    sleeper_.reset();
+  }
+
+  TestRuntime runtime;
+  TestIntake intake;
+  Inbox<FakeBatch> inbox;
+  bool awake = false;
+
+ private:
+  std::vector<Request<int, int>*> requests_;
+  std::optional<TestThread> sleeper_;
+};
+
+const Wish kArrivals{.until = kNever, .missing = 1, .reports = false};
+const Wish kNothing{.until = kNever, .missing = kNoCount, .reports = false};
+const Wish kReports{.until = kNever, .missing = kNoCount, .reports = true};
+
+TEST(Intake, HandsEverythingOverOnceAndInOrder) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  f.push(2);
+  f.push(1);
+  FakeBatch first, second;
+  f.intake.push_finished(&first, 3);
+  f.intake.push_finished(&second, kNoCount);
+  f.intake.push_finished(nullptr, 1);
+  Request<int, int>& cancelled = f.request();
+  f.intake.push_cancelled(cancelled);
+  WaitingGroup group;
+  EXPECT_TRUE(f.intake.push_waiting(group));
+  f.intake.flush();
+  f.intake.set_paused(true);
+  EXPECT_EQ(f.intake.accepted(), 3u);
+
+  f.intake.take(f.inbox);
+  EXPECT_EQ(f.inbox.arrivals.count, 3u);
+  EXPECT_EQ(f.inbox.arrivals.size, 3u);
+  int count = 0;
+  for (const RequestHeader* item = f.inbox.arrivals.first; item != nullptr;
+       item = RequestChain::next(*item)) {
+    ++count;
+  }
+  EXPECT_EQ(count, 3);
+  EXPECT_EQ(f.inbox.finished, &second);
+  EXPECT_EQ(second.next, &first);
+  EXPECT_EQ(f.inbox.vacated, (std::vector<std::size_t>{3, 1}));
+  EXPECT_EQ(f.inbox.cancelled, &cancelled);
+  EXPECT_EQ(f.inbox.waiting, &group);
+  EXPECT_TRUE(f.inbox.flush);
+  EXPECT_TRUE(f.inbox.paused);
+
+  f.inbox.vacated.clear();
+  f.intake.take(f.inbox);
+  EXPECT_TRUE(f.inbox.arrivals.empty());
+  EXPECT_EQ(f.inbox.finished, nullptr);
+  EXPECT_TRUE(f.inbox.vacated.empty());
+  EXPECT_EQ(f.inbox.cancelled, nullptr);
+  EXPECT_EQ(f.inbox.waiting, nullptr);
+  EXPECT_FALSE(f.inbox.flush);
+  EXPECT_TRUE(f.inbox.paused);
+  EXPECT_EQ(f.intake.accepted(), 3u);
+}
+
+TEST(Intake, DoesNotSleepOverWhatCameSinceTheLastLook) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  const std::vector<std::function<void()>> events = {
+      [&] { f.push(1); },
+      [&] { f.intake.push_finished(&batch, kNoCount); },
+      [&] { f.intake.push_cancelled(f.request()); },
+      [&] { f.intake.flush(); },
+      [&] { f.intake.set_paused(true); },
+      [&] { f.intake.nudge(); },
+      [&] { f.intake.close(Closing::drain); },
+  };
+  for (const auto& event : events) {
+    f.intake.take(f.inbox);
+    event();
+    f.intake.sleep(kNothing, false);  // Would wait for ever.
+  }
+  EXPECT_EQ(runtime.parks(), 0u);
+}
+
+TEST(Intake, WakesForTheAwaitedWeightAndNotBefore) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  f.rest({.until = kNever, .missing = 3, .reports = false});
+  const std::uint64_t before = activity(runtime);
+  f.push(1);
+  f.push(1);
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  EXPECT_EQ(activity(runtime), before) << "a wake for nothing";
+  f.push(1);
+  f.push(1);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+  EXPECT_EQ(runtime.unparks(), 1u) << "one wake per sleep";
+}
+
+TEST(Intake, WakesForADeadlineBeforeItsInstant) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  f.rest({.until = runtime.now() + 10ms, .missing = kNoCount, .reports = false});
+  f.push(1, runtime.now() + 10ms);
+  f.push(1, runtime.now() + 20ms);
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  f.push(1, runtime.now() + 10ms - 1ns);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(Intake, SleepsExactlyUntilItsInstant) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  f.rest({.until = runtime.now() + 10ms, .missing = kNoCount, .reports = false});
+  EXPECT_EQ(runtime.advance(10ms - 1ns), 0u);
+  EXPECT_FALSE(f.awake);
+  EXPECT_EQ(runtime.advance(1ns), 1u);
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(Intake, WakesForReportsIfWished) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest(kArrivals);
+  f.intake.push_finished(&batch, 0);
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  f.push(1);
+  f.rest();
+  f.inbox.vacated.clear();
+  f.rest(kReports);
+  f.intake.push_finished(&batch, 0);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(Intake, WakesForEveryChange) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  WaitingGroup group;
+  IdleWaiter waiter;
+  const std::vector<std::function<void()>> changes = {
+      [&] { f.intake.flush(); },
+      [&] { f.intake.set_paused(false); },
+      [&] { f.intake.nudge(); },
+      [&] { f.intake.push_waiting(group); },
+      [&] { f.intake.push_cancelled(f.request()); },
+      [&] { f.intake.add(waiter); },
+      [&] { f.intake.close(Closing::drain); },
+  };
+  for (const auto& change : changes) {
+    f.rest(kNothing);
+    EXPECT_FALSE(f.awake);
+    change();
+    f.rest();
+    EXPECT_TRUE(f.awake);
+  }
+  f.intake.remove(waiter);
+}
+
+// ---- Closing.
+
+TEST(Intake, ClosesFurtherAndNeverLess) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  EXPECT_FALSE(f.intake.closed());
+  f.intake.close(Closing::abandon);
+  f.intake.close(Closing::drain);
+  EXPECT_TRUE(f.intake.closed());
+  EXPECT_TRUE(f.intake.abandoned());
+  f.intake.take(f.inbox);
+  EXPECT_EQ(f.inbox.closing, Closing::abandon);
+}
+
+TEST(Intake, ClosedTakesNobodyToWait) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  f.intake.close(Closing::drain);
+  WaitingGroup group;
+  EXPECT_FALSE(f.intake.push_waiting(group));
+  f.intake.take(f.inbox);
+  EXPECT_EQ(f.inbox.waiting, nullptr);
+}
+
+// ---- Those who wait until it is idle, or over.
+
+TEST(Intake, TellsIdleWaitersWhenTheDispatcherGoesToSleepIdle) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  IdleWaiter waiter;
+  IdleWaiter gone;
+  IdleWaiter exit;
+  f.intake.add(waiter);
+  f.intake.add(gone);
+  f.intake.add_exit(exit);
+  f.intake.remove(gone);
+  f.rest(kArrivals, false);
+  EXPECT_EQ(waiter.idle, 0u);
+  f.push(1);
+  f.rest();
+  f.rest(kArrivals, true);
+  EXPECT_EQ(waiter.idle, 1u);
+  EXPECT_EQ(gone.idle, 0u);
+  EXPECT_EQ(exit.idle, 0u);
+  f.push(1);
+}
+
+TEST(Intake, WakesForAReportWhenSomebodyWaitsUntilItIsIdle) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  IdleWaiter waiter;
+  FakeBatch batch;
+  f.intake.add(waiter);
+  f.rest(kArrivals);
+  f.intake.push_finished(&batch, 0);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+  f.intake.remove(waiter);
+}
+
+TEST(Intake, TellsEverybodyAtItsExitAndAfterIt) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  IdleWaiter idle, exit, late_idle, late_exit;
+  f.intake.add(idle);
+  f.intake.add_exit(exit);
+  f.intake.exit();
+  f.intake.add(late_idle);
+  f.intake.add_exit(late_exit);
+  for (const IdleWaiter* waiter : {&idle, &exit, &late_idle, &late_exit}) {
+    EXPECT_EQ(waiter->idle, 1u);
+  }
+}
+
+// ---- The role that is lent.
+
+TEST(IntakeRole, IsLentToAnExecutorInsteadOfAWake) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest(kReports);
+  EXPECT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  f.intake.flush();  // Wakes nobody: the borrower will look.
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  EXPECT_EQ(runtime.unparks(), 0u);
+  EXPECT_FALSE(f.intake.give_back(kNothing, false, false));
+  f.intake.take(f.inbox);
+  EXPECT_TRUE(f.intake.give_back(kArrivals, false, false));
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  f.push(1);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(IntakeRole, IsNotLentWhileTheDispatcherIsAwakeOrClosing) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch first, second;
+  EXPECT_FALSE(f.intake.push_finished_and_borrow(&first, 0));
+  f.intake.take(f.inbox);
+  f.inbox.vacated.clear();
+  f.intake.close(Closing::drain);
+  f.rest(kReports);
+  EXPECT_FALSE(f.intake.push_finished_and_borrow(&second, 1));
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(IntakeRole, HandedOverWakesTheDispatcherIfThereIsNews) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest(kReports);
+  ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  f.intake.take(f.inbox);
+  f.push(1);
+  EXPECT_TRUE(f.intake.give_back(kArrivals, false, true));
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(IntakeRole, GivenBackWithAnEarlierInstantMovesTheAlarm) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest({.until = runtime.now() + 10ms, .missing = kNoCount, .reports = true});
+  ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  f.intake.take(f.inbox);
+  f.intake.give_back({.until = runtime.now() + 4ms, .missing = kNoCount, .reports = true}, false,
+                     false);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);  // To set it anew.
+}
+
+TEST(IntakeRole, AnAlarmThatRangMeanwhileIsHeardWhenItIsGivenBack) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest({.until = runtime.now() + 10ms, .missing = kNoCount, .reports = true});
+  ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  EXPECT_EQ(runtime.advance(10ms), 1u);
+  EXPECT_FALSE(f.awake);
+  f.intake.take(f.inbox);
+  f.intake.give_back(kNothing, false, false);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(IntakeRole, ACancellationWhileItIsLentIsSeenByTheOneOrTheOther) {
+  for_each_seed(100, [](const TestRuntime& runtime) {
+    Fixture f(runtime);
+    FakeBatch batch;
+    f.rest(kReports);
+    ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+    Request<int, int>& request = f.request();
+    TestThread canceller = runtime.start([&] { f.intake.push_cancelled(request); });
+    f.intake.take(f.inbox);
+    const bool seen = f.inbox.cancelled != nullptr;
+    f.intake.give_back(kNothing, false, true);
+    canceller.join();
+    runtime.settle();
+    EXPECT_EQ(f.awake, !seen);
+    if (seen) f.intake.nudge();
+  });
+}
+
+// ---- All of it in every order.
+
+TEST(Intake, LosesNothingAndMissesNoWakeInEveryInterleaving) {
+  for_each_seed(60, [](const TestRuntime& runtime) {
+    Fixture f(runtime);
+    std::size_t arrived = 0;
+    std::size_t cancelled = 0;
+    std::size_t vacated = 0;
+    TestThread dispatcher = runtime.start([&] {
+      while (arrived < 6 || cancelled < 2 || vacated < 4) {
+        f.intake.take(f.inbox);
+        arrived += f.inbox.arrivals.count;
+        vacated += f.inbox.vacated.size();
+        f.inbox.vacated.clear();
+        for (const RequestBase* item = f.inbox.cancelled; item != nullptr;
+             item = item->next_cancelled) {
+          ++cancelled;
+        }
+        if (arrived < 6 || cancelled < 2 || vacated < 4) {
+          f.intake.sleep({.until = kNever, .missing = 1, .reports = true}, false);
+        }
+      }
+    });
+    std::vector<TestThread> others;
+    for (int t = 0; t < 2; ++t) {
+      others.push_back(runtime.start([&] {
+        for (int i = 0; i < 3; ++i) f.push(1);
+      }));
+      others.push_back(runtime.start([&] {
+        f.intake.push_cancelled(f.request());
+        f.intake.push_finished(nullptr, 0);
+        f.intake.push_finished(nullptr, 0);
+      }));
+    }
+    for (auto& other : others) other.join();
+    dispatcher.join();
+    EXPECT_EQ(arrived, 6u);
+    EXPECT_EQ(cancelled, 2u);
+    EXPECT_EQ(vacated, 4u);
+    EXPECT_EQ(f.intake.accepted(), 6u);
+  });
+}
+
+}  // namespace

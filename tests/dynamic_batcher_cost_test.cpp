@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/allocations.hpp"
+#include "tests/support/coroutine.hpp"
+#include "tests/support/shell.hpp"
+
+#include <batchwright/batchwright.hpp>
+#include <batchwright/testing/test_runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <future>
+#include <span>
+#include <utility>
+#include <vector>
+
+// The guarantees about memory and about rest.
+namespace {
+
+using namespace std::chrono_literals;
+using namespace batchwright_test;
+using batchwright::Batch;
+using batchwright::CompletionTask;
+using batchwright::Outcome;
+using batchwright::OverflowAction;
+using batchwright::Result;
+using batchwright::StopSource;
+using batchwright::TimePolicy;
+using batchwright::use_ticket;
+
+using Values = std::vector<int>;
+
+// A predictor that allocates nothing itself.
+void double_in_place(std::span<const int> inputs, std::span<int> results) {
+  std::transform(inputs.begin(), inputs.end(), results.begin(), [](int x) { return 2 * x; });
+}
+
+// Allocations of `rounds` calls of `round`, after as many that warm up.
+template <class Round>
+std::uint64_t allocations_of(int rounds, Round round) {
+  for (int i = 0; i < rounds; ++i) round(i);
+  const AllocationCount count;
+  for (int i = 0; i < rounds; ++i) round(i);
+  return count();
+}
+
+// With the predictor on the dispatcher's thread, and on one of its own.
+template <class Body>
+void in_each_mode(Body body) {
+  for (const std::size_t executors : {0u, 1u}) {
+    SCOPED_TRACE(executors);
+    TestRuntime runtime;
+    TestBatcher<int, int> batcher(&double_in_place, {.executors = executors, .capacity = 64});
+    body(runtime, batcher);
+  }
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForTickets) {
+  in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
+    EXPECT_EQ(allocations_of(50,
+                             [&](int i) {
+                               auto first = batcher.submit(i, use_ticket);
+                               auto second = batcher.submit(i, use_ticket);
+                               runtime.settle();
+                               if (first.get() + second.get() != 4 * i) std::abort();
+                             }),
+              0u);
+  });
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForFutures) {
+  in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
+    EXPECT_EQ(allocations_of(50,
+                             [&](int i) {
+                               std::future<int> result = batcher.submit(i);
+                               runtime.settle();
+                               if (result.get() != 2 * i) std::abort();
+                             }),
+              0u);
+  });
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForCallbacksSmallAndLarge) {
+  in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
+    int sum = 0;
+    EXPECT_EQ(allocations_of(50,
+                             [&](int i) {
+                               const std::array<int, 50> large{};
+                               static_cast<void>(batcher.submit(
+                                   i, [&sum](const Result<int>& result) { sum += *result; }));
+                               static_cast<void>(
+                                   batcher.submit(i, [&sum, large](const Result<int>& result) {
+                                     sum += *result + large[0];
+                                   }));
+                               runtime.settle();
+                             }),
+              0u);
+    EXPECT_EQ(sum, 2 * 2 * 2 * 49 * 50 / 2);
+  });
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForCoroutines) {
+  in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
+    std::uint64_t allocations = 1;
+    Task<int> task = [](auto& steady, std::uint64_t& counted) -> Task<int> {
+      int sum = 0;
+      for (int i = 0; i < 50; ++i) sum += co_await steady.predict(i);
+      const AllocationCount count;
+      for (int i = 0; i < 50; ++i) sum += co_await steady.predict(i);
+      counted = count();
+      co_return sum;
+    }(batcher, allocations);
+    runtime.settle();
+    EXPECT_EQ(task.get(), 2 * 2 * 49 * 50 / 2);
+    EXPECT_EQ(allocations, 0u);
+  });
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForWhatExpiresIsCancelledOrRefused) {
+  in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
+    const StopSource stopped;
+    StopSource(stopped).request_stop();
+    EXPECT_EQ(allocations_of(
+                  20,
+                  [&](int i) {
+                    batcher.pause();
+                    auto expires = batcher.submit(i, use_ticket, {.deadline = runtime.now() + 1us});
+                    auto expiring = batcher.submit(i, {.deadline = runtime.now() + 1us});
+                    auto cancelled = batcher.submit(i, use_ticket);
+                    cancelled.cancel();
+                    auto refused = batcher.submit(i, {.stop = stopped.get_token()});
+                    auto declined = batcher.try_submit(i, {.deadline = runtime.now()});
+                    runtime.advance(1us);
+                    if (declined || !is_ready(refused) || !is_ready(expiring) || !expires.ready()) {
+                      std::abort();
+                    }
+                    if (cancelled.result().outcome() != Outcome::cancelled) std::abort();
+                    batcher.resume();
+                    runtime.settle();
+                  }),
+              0u);
+  });
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForTasksThatArePosted) {
+  TestRuntime runtime;
+  std::vector<CompletionTask> tasks;
+  tasks.reserve(10);
+  TestBatcher<int, int> batcher(&double_in_place, {.complete_on = [&](CompletionTask task) {
+    tasks.push_back(std::move(task));
+  }});
+  int sum = 0;
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             static_cast<void>(batcher.submit(
+                                 i, [&sum](const Result<int>& result) { sum += *result; }));
+                             runtime.settle();
+                             tasks.clear();
+                           }),
+            0u);
+  EXPECT_EQ(sum, 2 * 2 * 49 * 50 / 2);
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForBatchesAnsweredItemByItem) {
+  TestRuntime runtime;
+  TestBatcher<int, int> batcher([](Batch<int, int> batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i) batch.answer(i, batch.input(i));
+  });
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             auto ticket = batcher.submit(i, use_ticket);
+                             runtime.settle();
+                             if (ticket.get() != i) std::abort();
+                           }),
+            0u);
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingWhileSubmittersBlockAndSuspend) {
+  TestRuntime runtime;
+  TestBatcher<int, int> batcher(
+      &double_in_place, {.max_batch_size = 1, .capacity = 1, .overflow = OverflowAction::block});
+  std::uint64_t allocations = 1;
+  int sum = 0;
+  auto client = runtime.start([&] {
+    allocations = allocations_of(50, [&](int i) {
+      auto first = batcher.submit(i, use_ticket);
+      auto second = batcher.submit(i, use_ticket);
+      sum += first.get() + second.get();
+    });
+  });
+  client.join();
+  EXPECT_EQ(allocations, 0u);
+  EXPECT_EQ(sum, 2 * 4 * 49 * 50 / 2);
+}
+
+TEST(Guarantee, ASpikeGivesItsMemoryBack) {
+  TestRuntime runtime(TestOptions{.switch_probability = 0});
+  TestBatcher<int, int> batcher(&double_in_place, {.max_batch_size = 512, .capacity = 20'000});
+  const Values inputs(512, 1);
+  const auto cycle = [&](std::size_t count) {
+    const auto tickets = batcher.submit_many(std::span(inputs).first(count), use_ticket);
+    runtime.settle();
+  };
+  cycle(1);
+  const std::int64_t before = allocations_live();
+  constexpr int kSpike = 15'000;
+  {
+    batcher.pause();
+    std::vector<TestTicket<int>> tickets;
+    for (int i = 0; i < kSpike; ++i) tickets.push_back(batcher.submit(i, use_ticket));
+    EXPECT_GE(allocations_live() - before, 2 * kSpike - 1000);
+    batcher.resume();
+    runtime.settle();
+  }
+  for (int i = 0; i < 60; ++i) cycle(256);
+  // What is kept is what was in use lately, for requests and for tickets, and a little more.
+  EXPECT_LE(allocations_live() - before, 2 * (256 + 256) + 100);
+}
+
+// 13. Rest.
+
+TEST(Guarantee, AnIdleBatcherUsesNoCpu) {
+  for (const std::size_t executors : {0u, 1u, 3u}) {
+    TestRuntime runtime;
+    TestBatcher<int, int, TimePolicy> batcher(
+        batchwright::shared_predictor(&double_in_place),
+        {.policy = {.max_wait = 1ms}, .executors = executors});
+    auto ticket = batcher.submit(1, use_ticket);
+    runtime.advance(1ms);
+    EXPECT_EQ(ticket.get(), 2);
+    const auto before = activity(runtime);
+    EXPECT_EQ(runtime.advance(1h), 0u);
+    EXPECT_EQ(activity(runtime), before);
+    EXPECT_EQ(runtime.next_due(), batchwright::kNever);
+  }
+}
+
+TEST(Guarantee, APausedBatcherUsesNoCpuWhateverIsQueued) {
+  for (const std::size_t executors : {0u, 1u}) {
+    TestRuntime runtime;
+    TestBatcher<int, int, TimePolicy> batcher(&double_in_place, {.max_batch_size = 4,
+                                                                 .policy = {.max_wait = 1ms},
+                                                                 .executors = executors,
+                                                                 .max_wait = 5ms});
+    batcher.pause();
+    const auto tickets = batcher.submit_many(Values(10, 1), use_ticket);
+    runtime.settle();
+    const auto before = activity(runtime);
+    EXPECT_EQ(runtime.advance(1h), 0u);
+    EXPECT_EQ(activity(runtime), before);
+  }
+}
+
+TEST(Guarantee, ABatcherWhoseExecutorsAllHangUsesNoCpuWhateverIsQueuedOrWaitsForIt) {
+  TestRuntime runtime;
+  Gate gate(runtime);
+  TestBatcher<int, int, TimePolicy> batcher(
+      batchwright::shared_predictor([&](std::span<const int> inputs) {
+        gate.pass();
+        return Values(inputs.begin(), inputs.end());
+      }),
+      {.max_batch_size = 1,
+       .policy = {.max_wait = 1ms},
+       .executors = 2,
+       .capacity = 10,
+       .overflow = OverflowAction::block,
+       .max_wait = 5ms});
+  auto tickets = batcher.submit_many(Values(10, 1), use_ticket);
+  runtime.settle();
+  const auto more = batcher.submit_many(Values(2, 1), use_ticket);
+  auto blocked = runtime.start([&] { EXPECT_EQ(batcher.submit(3, use_ticket).get(), 3); });
+  auto idle = runtime.start([&] { EXPECT_TRUE(batcher.wait_idle()); });
+  auto waiter = runtime.start([&] { EXPECT_EQ(tickets[0].get(), 1); });
+  runtime.settle();
+  EXPECT_EQ(gate.waiting(), 2u);
+  const auto before = activity(runtime);
+  EXPECT_EQ(runtime.advance(1h), 0u);
+  EXPECT_EQ(activity(runtime), before);
+  gate.open();
+  runtime.settle();
+  for (auto* thread : {&blocked, &idle, &waiter}) thread->join();
+}
+
+TEST(Guarantee, OnlyTheNetWakesAWindowWithoutAnEnd) {
+  struct WaitsForEver {
+    batchwright::Decision decide(const batchwright::QueueView&) const noexcept {
+      return batchwright::Decision::wait(batchwright::kNever);
+    }
+  };
+  TestRuntime runtime;
+  TestBatcher<int, int, WaitsForEver> batcher(&double_in_place, {.max_wait = 30min});
+  auto ticket = batcher.submit(1, use_ticket);
+  runtime.settle();
+  EXPECT_EQ(runtime.advance(1h), 1u);
+  TestBatcher<int, int, WaitsForEver> without(&double_in_place,
+                                              {.max_wait = batchwright::Duration::max()});
+  auto kept = without.submit(1, use_ticket);
+  runtime.settle();
+  const auto before = activity(runtime);
+  EXPECT_EQ(runtime.advance(1h), 0u);
+  EXPECT_EQ(activity(runtime), before);
+}
+
+}  // namespace

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+//
+// The one test that runs in real time: the same batcher as everywhere, on the machine's own clock and
+// threads. Its bounds are wide, for machines that are busy with something else.
+#include <batchwright/batchwright.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <future>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using batchwright::DynamicBatcher;
+using batchwright::HybridPolicy;
+using batchwright::MetricsSnapshot;
+using batchwright::Result;
+using batchwright::shared_predictor;
+using batchwright::TimePolicy;
+using batchwright::use_ticket;
+using Clock = std::chrono::steady_clock;
+
+std::vector<int> doubled(std::span<const int> inputs) {
+  std::vector<int> results;
+  for (const int input : inputs) results.push_back(input * 2);
+  return results;
+}
+
+TEST(RealTime, FourThreadsAreServedByFutureTicketAndCallback) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 40;
+  constexpr int kWindow = 8;  // Of each kind, outstanding at once.
+  DynamicBatcher<int, int> batcher(
+      shared_predictor(doubled),
+      {.max_batch_size = 32, .policy = HybridPolicy{.max_wait = 200us}, .executors = 2});
+  std::atomic<int> wrong{0};
+  std::atomic<int> calls{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int round = 0; round < kRounds; ++round) {
+        const int base = (t * kRounds + round) * kWindow;
+        std::vector<std::future<int>> futures;
+        std::vector<batchwright::Ticket<int>> tickets;
+        for (int i = base; i < base + kWindow; ++i) {
+          futures.push_back(batcher.submit(i));
+          tickets.push_back(batcher.submit(i, use_ticket));
+          const bool accepted = static_cast<bool>(batcher.submit(i, [&, i](Result<int> result) {
+            if (!result || *result != 2 * i) ++wrong;
+            ++calls;
+          }));
+          if (!accepted) ++wrong;
+        }
+        for (int i = 0; i < kWindow; ++i) {
+          if (futures[static_cast<std::size_t>(i)].get() != 2 * (base + i)) ++wrong;
+          if (tickets[static_cast<std::size_t>(i)].get() != 2 * (base + i)) ++wrong;
+        }
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  ASSERT_TRUE(batcher.wait_idle());
+  constexpr std::uint64_t kTotal = 3ull * kThreads * kRounds * kWindow;
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(calls, kThreads * kRounds * kWindow);
+  const MetricsSnapshot metrics = batcher.metrics();
+  EXPECT_EQ(metrics.completed, kTotal);
+  EXPECT_EQ(metrics.unaccounted(), 0);
+  EXPECT_GT(metrics.mean_batch_size(), 1.0);
+  EXPECT_LE(metrics.batch_size.max(), 32u);
+}
+
+TEST(RealTime, AWindowIsHonoured) {
+  DynamicBatcher<int, int> batcher(doubled, {.policy = TimePolicy{.max_wait = 20ms}});
+  const Clock::time_point start = Clock::now();
+  auto first = batcher.submit(1);
+  std::this_thread::sleep_for(5ms);
+  auto second = batcher.submit(2);
+  EXPECT_EQ(first.get(), 2);
+  const Clock::duration waited = Clock::now() - start;
+  EXPECT_EQ(second.get(), 4);
+  EXPECT_GE(waited, 20ms);
+  EXPECT_LT(waited, 5s);
+}
+
+TEST(RealTime, ADeadlineIsHonouredWhileTheExecutorIsBusy) {
+  std::atomic<bool> release{false};
+  DynamicBatcher<int, int> batcher(
+      [&](std::span<const int> inputs) {
+        release.wait(false);
+        return doubled(inputs);
+      },
+      {.max_batch_size = 1});
+  auto running = batcher.submit(1);
+  const Clock::time_point deadline = Clock::now() + 10ms;
+  auto expiring = batcher.submit(2, {.deadline = deadline});
+  EXPECT_THROW(expiring.get(), batchwright::DeadlineExceededError);
+  EXPECT_GE(Clock::now(), deadline);
+  release = true;
+  release.notify_all();
+  EXPECT_EQ(running.get(), 2);
+}
+
+}  // namespace
