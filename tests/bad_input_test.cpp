@@ -2,6 +2,7 @@
 #include "support/coroutine.hpp"
 #include "support/fragile.hpp"
 #include "support/shell.hpp"
+#include "support/thread_sanitizer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -518,7 +519,8 @@ TEST(BadInput, ACopyThatThrowsWhileWaitingForRoomLeavesNothingBehind) {
 
 TEST(BadResult, AMoveThatThrowsFailsItsRequestAlone) {
   using ResultBatcher = TestBatcher<int, Fragile>;
-  for (int way = 0; way < 4; ++way) {
+  // A promise moves its value inside pthread_once; the thread sanitizer's own hangs if that throws.
+  for (int way = batchwright_test::kThreadSanitizer ? 1 : 0; way < 4; ++way) {
     for (int n = 1;; ++n) {
       SCOPED_TRACE("way " + std::to_string(way) + ", move " + std::to_string(n));
       ASSERT_LT(n, 100);

@@ -2,6 +2,8 @@
 //
 // A forked child has a copy of the batcher and none of its threads. Whatever it does must be refused
 // and must not hang; the parent goes on as if nothing had happened.
+#include "support/thread_sanitizer.hpp"
+
 #include <batchwright/batchwright.hpp>
 
 #include <gtest/gtest.h>
@@ -18,14 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
-
-#if defined(__SANITIZE_THREAD__)
-#define BATCHWRIGHT_TEST_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define BATCHWRIGHT_TEST_TSAN 1
-#endif
-#endif
 
 namespace {
 
@@ -162,10 +156,9 @@ TEST(Fork, AGrandchildIsAChildToo) {
 }
 
 TEST(Fork, ABatcherThatIsMadeAfterwardsServesTheChild) {
-#ifdef BATCHWRIGHT_TEST_TSAN
-  GTEST_SKIP()
-      << "ThreadSanitizer allows no thread to start in the child of a process that has several";
-#endif
+  if (batchwright_test::kThreadSanitizer) {
+    GTEST_SKIP() << "It lets no thread start in the child of a process that has several";
+  }
   Batcher batcher(doubled);
   EXPECT_EQ(in_child([&](Child& child) {
               Batcher own(doubled);

@@ -127,9 +127,8 @@ class Ticket {
   Result<TOut> result() {
     wait();
     if (state_ == nullptr) return Result<TOut>::failure(std::exchange(refusal_, Outcome::ok));
-    Result<TOut> answer = std::move(*state_->result);
-    drop();
-    return answer;
+    const Ticket taken = std::move(*this);
+    return std::move(*taken.state_->result);
   }
 
   /// Asks that the request be not computed. True if it will not be: it ends as `Outcome::cancelled`,
