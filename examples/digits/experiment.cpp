@@ -50,7 +50,7 @@ class Experiment {
         open_(std::size(kOpenLoopShares)),
         lateness_ms_(std::size(kOpenLoopShares)),
         progress_(plan.show_progress,
-                  1 + plan.rounds * (6 + thread_counts_.size() + std::size(kOpenLoopShares))) {}
+                  1 + plan.rounds * (7 + thread_counts_.size() + std::size(kOpenLoopShares))) {}
 
   Findings run() {
     findings_.batches_by_size.resize(plan_.serving.max_batch + 1);
@@ -100,6 +100,10 @@ class Experiment {
     for (const BatchLog& log : batched.batches) {
       for (const std::uint32_t size : log) ++findings_.batches_by_size.at(size);
     }
+    step("batched, executors: " + std::to_string(plan_.cores));
+    const Serving everywhere{.max_batch = plan_.serving.max_batch, .executors = plan_.cores};
+    batched_everywhere_.add(run_closed_loop(testbed_, plan_.load, everywhere, plan_.limit).sample,
+                            findings_);
     step("the same batches without a batcher");
     replay_rps_.push_back(replay(testbed_, batched.batches));
   }
@@ -129,6 +133,7 @@ class Experiment {
   void conclude(double capacity_rps) {
     findings_.unbatched = unbatched_.figures();
     findings_.batched = batched_.figures();
+    findings_.batched_everywhere = batched_everywhere_.figures();
     findings_.replay_rps = median(replay_rps_);
     for (std::size_t i = 0; i < direct_.size(); ++i) {
       const Figures figures = direct_[i].figures();
@@ -157,6 +162,7 @@ class Experiment {
   Series unbatched_;
   std::vector<Series> direct_;  // one a thread count
   Series batched_;
+  Series batched_everywhere_;
   std::vector<double> replay_rps_;
   Series single_unbatched_;
   Series single_batched_;

@@ -43,6 +43,7 @@ struct Findings {
   Figures best_unbatched;
   std::size_t best_threads = 1;
   Figures batched;
+  Figures batched_everywhere;  ///< With an executor for each core.
   double replay_rps = 0.0;
   SingleClient single;
   std::vector<OpenLoopFigures> open_loops;

@@ -62,6 +62,7 @@ class PackedMlp {
     std::vector<Lane> weights;  // inputs x kPanelVectors a panel
 
     std::size_t padded_outputs() const;
+    std::size_t stride() const;  // Of the activations it writes.
   };
 
   template <std::size_t kRows>

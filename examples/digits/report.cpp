@@ -98,6 +98,10 @@ void print_report(std::FILE* out, const Testbed& testbed, const Plan& plan,
             findings.best_unbatched);
   print_row(out, "batcher, cap " + std::to_string(plan.serving.max_batch) + " (batched)",
             findings.batched);
+  if (plan.serving.executors != plan.cores) {
+    print_row(out, "  with " + std::to_string(plan.cores) + " executors, one a core",
+              findings.batched_everywhere);
+  }
   std::fprintf(out,
                "  gain %.2f over unbatched, %.2f over the best without a batcher; mean batch %.1f\n"
                "  the same batches back to back, no batcher: %.0f requests/s; efficiency %.3f,\n"
@@ -152,6 +156,7 @@ void write_json(std::FILE* out, const Testbed& testbed, const Plan& plan,
   json.add("best_unbatched_rps", findings.best_unbatched.requests_per_second);
   json.add("best_unbatched_threads", std::uint64_t{findings.best_threads});
   json.add("batched_rps", findings.batched.requests_per_second);
+  json.add("batched_executor_per_core_rps", findings.batched_everywhere.requests_per_second);
   json.add("gain", findings.gain());
   json.add("gain_over_best", findings.gain_over_best());
   json.add("mean_batch", findings.mean_batch());
