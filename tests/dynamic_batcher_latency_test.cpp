@@ -372,6 +372,34 @@ TEST_F(WakeUps, AnEarlierDeadlineWakesTheDispatcherAndALaterOneDoesNot) {
   EXPECT_EQ(runtime_.advance(10ms), 3u);
 }
 
+TEST_F(WakeUps, CallersOfABatchAreWokenWhileTheNextOneRuns) {
+  for_each_seed(50, [](TestRuntime& runtime) {
+    // The second batch does not end before the callers of the first have their answers.
+    Gate gate(runtime);
+    TestBatcher<int, int> batcher(
+        [&](std::span<const int> inputs) {
+          if (inputs.front() == 10) gate.pass();
+          return std::vector<int>(inputs.begin(), inputs.end());
+        },
+        {.max_batch_size = 3}, runtime);
+    batcher.pause();
+    int answered = 0;
+    std::vector<batchwright::testing::TestThread> callers;
+    for (int caller = 0; caller < 3; ++caller) {
+      callers.push_back(runtime.start([&, caller] {
+        EXPECT_EQ(batcher.submit(caller, use_ticket).get(), caller);
+        if (++answered == 3) gate.open();
+      }));
+    }
+    runtime.settle();
+    auto next = batcher.submit_many(std::vector<int>{10, 11, 12}, use_ticket);
+    batcher.resume();
+    for (auto& ticket : next) ticket.wait();
+    EXPECT_EQ(answered, 3);
+    for (auto& caller : callers) caller.join();
+  });
+}
+
 TEST_F(WakeUps, AnExecutorGoesFromBatchToBatchWithoutWakingAnybody) {
   TestBatcher<int, int> batcher(doubler(runtime_, calls_, 10ms), {.max_batch_size = 1});
   begin();

@@ -19,6 +19,7 @@ using batchwright::kNever;
 using batchwright::kNoCount;
 using batchwright::TimePoint;
 using batchwright::detail::Closing;
+using batchwright::detail::DeferredWake;
 using batchwright::detail::IdleWaiter;
 using batchwright::detail::Inbox;
 using batchwright::detail::pool_new;
@@ -27,6 +28,7 @@ using batchwright::detail::RequestBase;
 using batchwright::detail::RequestChain;
 using batchwright::detail::RequestHeader;
 using batchwright::detail::WaitingGroup;
+using batchwright::detail::WakeList;
 using batchwright::testing::TestThread;
 using batchwright_test::activity;
 using batchwright_test::for_each_seed;
@@ -34,6 +36,16 @@ using batchwright_test::TestRuntime;
 
 struct FakeBatch {
   FakeBatch* next = nullptr;
+};
+
+class FakeWake final : public DeferredWake {
+ public:
+  void wake() noexcept override {
+    woken = true;
+    if (on_wake) on_wake();
+  }
+  bool woken = false;
+  std::function<void()> on_wake;
 };
 
 using TestIntake = batchwright::detail::Intake<FakeBatch, TestRuntime>;
@@ -321,9 +333,9 @@ TEST(IntakeRole, IsLentToAnExecutorInsteadOfAWake) {
   runtime.settle();
   EXPECT_FALSE(f.awake);
   EXPECT_EQ(runtime.unparks(), 0u);
-  EXPECT_FALSE(f.intake.give_back(kNothing, false, false));
+  EXPECT_FALSE(f.intake.give_back(kNothing, false, false, nullptr));
   f.intake.take(f.inbox);
-  EXPECT_TRUE(f.intake.give_back(kArrivals, false, false));
+  EXPECT_TRUE(f.intake.give_back(kArrivals, false, false, nullptr));
   runtime.settle();
   EXPECT_FALSE(f.awake);
   f.push(1);
@@ -353,7 +365,7 @@ TEST(IntakeRole, HandedOverWakesTheDispatcherIfThereIsNews) {
   ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
   f.intake.take(f.inbox);
   f.push(1);
-  EXPECT_TRUE(f.intake.give_back(kArrivals, false, true));
+  EXPECT_TRUE(f.intake.give_back(kArrivals, false, true, nullptr));
   runtime.settle();
   EXPECT_TRUE(f.awake);
 }
@@ -366,9 +378,89 @@ TEST(IntakeRole, GivenBackWithAnEarlierInstantMovesTheAlarm) {
   ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
   f.intake.take(f.inbox);
   f.intake.give_back({.until = runtime.now() + 4ms, .missing = kNoCount, .reports = true}, false,
-                     false);
+                     false, nullptr);
   runtime.settle();
   EXPECT_TRUE(f.awake);  // To set it anew.
+}
+
+TEST(IntakeRole, WakesThatAnExecutorLeavesAreGivenByTheSleepingDispatcher) {
+  for_each_seed(50, [](const TestRuntime& runtime) {
+    Fixture f(runtime);
+    FakeBatch batch;
+    FakeWake first, second;
+    WakeList wakes;
+    wakes.append(first);
+    wakes.append(second);
+    f.rest(kReports);
+    ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+    f.intake.take(f.inbox);
+    EXPECT_TRUE(f.intake.give_back(kArrivals, false, true, &wakes));
+    EXPECT_TRUE(wakes.empty());
+    runtime.settle();
+    EXPECT_TRUE(first.woken);
+    EXPECT_TRUE(second.woken);
+    EXPECT_FALSE(f.awake);
+    f.push(1);
+    runtime.settle();
+    EXPECT_TRUE(f.awake);
+  });
+}
+
+TEST(IntakeRole, WhoGivesWakesHasNotTheRoleAndGetsNoMoreOfThem) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch, other;
+  FakeWake first, second, third;
+  WakeList wakes, more;
+  wakes.append(first);
+  wakes.append(second);
+  more.append(third);
+  bool borrowed = false;
+  first.on_wake = [&] {
+    borrowed = f.intake.push_finished_and_borrow(&other, 1);
+    f.intake.take(f.inbox);
+    EXPECT_TRUE(f.intake.give_back(kReports, false, true, &more));
+  };
+  f.rest(kReports);
+  ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  f.intake.take(f.inbox);
+  f.intake.give_back(kReports, false, true, &wakes);
+  runtime.settle();
+  EXPECT_TRUE(borrowed);
+  EXPECT_TRUE(second.woken);
+  EXPECT_FALSE(more.empty());
+
+  // It is through with them, and can be left others.
+  ASSERT_TRUE(f.intake.push_finished_and_borrow(nullptr, 0));
+  f.intake.take(f.inbox);
+  EXPECT_TRUE(f.intake.give_back(kReports, false, true, &more));
+  EXPECT_TRUE(more.empty());
+  runtime.settle();
+  EXPECT_TRUE(third.woken);
+  f.intake.flush();
+}
+
+TEST(IntakeRole, ADispatcherThatIsElectedMeanwhileGivesTheWakesBeforeItSleepsOrExits) {
+  for (const bool exits : {false, true}) {
+    TestRuntime runtime({.seed = 1});
+    Fixture f(runtime);
+    FakeBatch batch;
+    FakeWake caller;
+    WakeList wakes;
+    wakes.append(caller);
+    f.rest(kReports);
+    ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+    f.intake.take(f.inbox);
+    f.push(1);
+    f.intake.give_back(kArrivals, false, true, &wakes);  // With the role: something has come.
+    f.rest();
+    if (exits) {
+      f.intake.exit();
+    } else {
+      f.intake.sleep(kArrivals, false);  // What came has not been taken.
+    }
+    EXPECT_TRUE(caller.woken);
+  }
 }
 
 TEST(IntakeRole, AnAlarmThatRangMeanwhileIsHeardWhenItIsGivenBack) {
@@ -380,7 +472,7 @@ TEST(IntakeRole, AnAlarmThatRangMeanwhileIsHeardWhenItIsGivenBack) {
   EXPECT_EQ(runtime.advance(10ms), 1u);
   EXPECT_FALSE(f.awake);
   f.intake.take(f.inbox);
-  f.intake.give_back(kNothing, false, false);
+  f.intake.give_back(kNothing, false, false, nullptr);
   runtime.settle();
   EXPECT_TRUE(f.awake);
 }
@@ -395,7 +487,7 @@ TEST(IntakeRole, ACancellationWhileItIsLentIsSeenByTheOneOrTheOther) {
     TestThread canceller = runtime.start([&] { f.intake.push_cancelled(request); });
     f.intake.take(f.inbox);
     const bool seen = f.inbox.cancelled != nullptr;
-    f.intake.give_back(kNothing, false, true);
+    f.intake.give_back(kNothing, false, true, nullptr);
     canceller.join();
     runtime.settle();
     EXPECT_EQ(f.awake, !seen);

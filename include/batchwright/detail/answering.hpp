@@ -100,7 +100,7 @@ class Answering {
     request.answer(std::move(result));
   }
 
-  /// Answers all items of a batch with what `answers` makes.
+  /// Answers all items of a batch with what `answers` makes, and leaves the wakes in `state.wakes`.
   void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept {
     state.finished = runtime_.now();
     const bool failed = state.failed.load(std::memory_order_relaxed);
@@ -114,11 +114,12 @@ class Answering {
         }
       }
       leave(state, state.items.size());
-      const DeferredWakes deferred;
+      DeferredWakes deferred;
       for (std::size_t index = 0; index < state.items.size(); ++index) {
         give(*state.items[index], answers(index), timing(state, index, state.finished),
              state.info.executor);
       }
+      state.wakes = deferred.list().take();
     } else {
       for (std::size_t index = 0; index < state.items.size(); ++index) {
         std::optional<Result<TOut>> result;

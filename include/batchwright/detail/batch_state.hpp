@@ -5,6 +5,7 @@
 #include "../batch_info.hpp"
 #include "../policy.hpp"
 #include "../result.hpp"
+#include "deferred_wakes.hpp"
 #include "request.hpp"
 
 #include <atomic>
@@ -44,6 +45,8 @@ struct BatchState {
   std::vector<Watch> watched;
   TimePoint unwanted_at = kNever;
 
+  WakeList wakes;  // Callers whose answers are there; whoever reports the batch sees to them.
+
   BatchState* next = nullptr;  // In a list of free or of finished ones.
 
   BatchReport report() const noexcept {
@@ -73,7 +76,8 @@ class ItemAnswers {
 template <class TIn, class TOut>
 class BatchSink {
  public:
-  /// Answers every item, on the executor, inside the predictor's call. The inputs are gone.
+  /// Answers every item, on the executor, after the predictor's call. The inputs are gone. Who waits
+  /// for an answer is not woken yet, but left in `state.wakes`.
   virtual void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept = 0;
 
   /// Answers one item, from any thread.

@@ -6,6 +6,7 @@
 #include "../metrics.hpp"
 #include "../options.hpp"
 #include "../shutdown.hpp"
+#include "deferred_wakes.hpp"
 #include "dispatcher.hpp"
 #include "mailbox.hpp"
 #include "own_thread.hpp"
@@ -221,8 +222,11 @@ class Core final : public BatchSink<TIn, TOut>,
       while (state != nullptr) {
         Batch* const finished = run(*state, runner) ? state : nullptr;
         runtime_.interleave("report");
-        state = dispatcher_.report(
-            finished, index, [this](Batch& other) { mailboxes_[other.info.executor]->put(other); });
+        // What the report does not pass on is woken here, before the next batch runs.
+        DeferredWakes wakes(finished != nullptr ? finished->wakes.take() : WakeList());
+        state = dispatcher_.report(finished, index, wakes.list(), [this](Batch& other) {
+          mailboxes_[other.info.executor]->put(other);
+        });
       }
     }
   }
@@ -234,7 +238,9 @@ class Core final : public BatchSink<TIn, TOut>,
         mailboxes_[state.info.executor]->put(state);
         return false;
       }
-      intake_.push_finished(run(state, *runner) ? &state : nullptr, 0);
+      const bool finished = run(state, *runner);
+      if (finished) state.wakes.wake_all();
+      intake_.push_finished(finished ? &state : nullptr, 0);
       return true;
     });
     for (const auto& mailbox : mailboxes_) mailbox->close();

@@ -15,8 +15,33 @@ class DeferredWake {
   ~DeferredWake() = default;
 
  private:
-  friend class DeferredWakes;
+  friend class WakeList;
   DeferredWake* next_ = nullptr;
+};
+
+/// Callers to be woken, in the order in which they were answered.
+class WakeList {
+ public:
+  bool empty() const noexcept { return first_ == nullptr; }
+  bool one() const noexcept { return first_ != nullptr && first_ == last_; }
+
+  void append(DeferredWake& wake) noexcept {
+    wake.next_ = nullptr;
+    (first_ == nullptr ? first_ : last_->next_) = &wake;
+    last_ = &wake;
+  }
+
+  /// What is on the list, which is empty then.
+  WakeList take() noexcept { return std::exchange(*this, WakeList()); }
+
+  void wake_all() noexcept {
+    while (first_ != nullptr) std::exchange(first_, first_->next_)->wake();
+    last_ = nullptr;
+  }
+
+ private:
+  DeferredWake* first_ = nullptr;
+  DeferredWake* last_ = nullptr;
 };
 
 /// While it lives, callers whose answers this thread gives are not woken: their answers are there, and
@@ -25,35 +50,33 @@ class DeferredWake {
 /// No user code may run before the wakes that precede it: it may depend on those who wait.
 class DeferredWakes {
  public:
-  DeferredWakes() noexcept : outer_(std::exchange(current_, this)) {}
+  /// Begins with what an earlier one has left.
+  explicit DeferredWakes(WakeList wakes = {}) noexcept
+      : wakes_(wakes), outer_(std::exchange(current_, this)) {}
   DeferredWakes(const DeferredWakes&) = delete;
   DeferredWakes& operator=(const DeferredWakes&) = delete;
   ~DeferredWakes() {
-    flush();
+    wakes_.wake_all();
     current_ = outer_;
   }
+
+  /// Those who still have to be woken. Who takes them off the list sees to it.
+  WakeList& list() noexcept { return wakes_; }
 
   /// True if the wake will come later.
   static bool take(DeferredWake& wake) noexcept {
     if (current_ == nullptr) return false;
-    wake.next_ = nullptr;
-    (current_->first_ == nullptr ? current_->first_ : current_->last_->next_) = &wake;
-    current_->last_ = &wake;
+    current_->wakes_.append(wake);
     return true;
   }
 
  private:
   friend class PromptWakes;
 
-  void flush() noexcept {
-    while (first_ != nullptr) std::exchange(first_, first_->next_)->wake();
-  }
-
   static inline thread_local DeferredWakes* current_ = nullptr;
 
+  WakeList wakes_;
   DeferredWakes* outer_;
-  DeferredWake* first_ = nullptr;
-  DeferredWake* last_ = nullptr;
 };
 
 /// While it lives, user code runs: what has been deferred is woken before, and what that code answers is
@@ -61,7 +84,8 @@ class DeferredWakes {
 class PromptWakes {
  public:
   PromptWakes() noexcept : outer_(std::exchange(DeferredWakes::current_, nullptr)) {
-    for (DeferredWakes* wakes = outer_; wakes != nullptr; wakes = wakes->outer_) wakes->flush();
+    for (DeferredWakes* wakes = outer_; wakes != nullptr; wakes = wakes->outer_)
+      wakes->wakes_.wake_all();
   }
   PromptWakes(const PromptWakes&) = delete;
   PromptWakes& operator=(const PromptWakes&) = delete;

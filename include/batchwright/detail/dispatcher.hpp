@@ -7,6 +7,7 @@
 #include "answering.hpp"
 #include "batch_state.hpp"
 #include "batch_states.hpp"
+#include "deferred_wakes.hpp"
 #include "intake.hpp"
 #include "scheduler.hpp"
 #include "waiting_desk.hpp"
@@ -66,9 +67,11 @@ class Dispatcher {
 
   /// Its call has returned, and `finished` is its batch, or null if that is not finished yet. If the
   /// dispatcher sleeps the executor takes its part. Returns the executor's own next batch, if there is
-  /// one at once; `put` hands batches to other executors.
+  /// one at once; `put` hands batches to other executors. Of `wakes` it leaves what the caller has to
+  /// see to: nothing, if the dispatcher does while the next batch runs.
   template <class Put>
-  Batch* report(Batch* finished, std::size_t executor, Put&& put) noexcept {
+  Batch* report(Batch* finished, std::size_t executor, WakeList& wakes, Put&& put) noexcept {
+    if (wakes.one()) wakes.wake_all();  // Passing it on would cost as much.
     if (!intake_.push_finished_and_borrow(finished, executor)) return nullptr;
     Batch* next = nullptr;
     const auto execute = [&](Batch& batch) {
@@ -82,7 +85,8 @@ class Dispatcher {
     for (;;) {
       const Wish wish = round(execute);
       const bool hand_over = next != nullptr || inbox_.closing != Closing::open;
-      if (intake_.give_back(wish, idle(), hand_over)) return next;
+      WakeList* const passed_on = next != nullptr ? &wakes : nullptr;
+      if (intake_.give_back(wish, idle(), hand_over, passed_on)) return next;
     }
   }
 

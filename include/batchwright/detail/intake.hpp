@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_INTAKE_HPP
 
 #include "../runtime.hpp"
+#include "deferred_wakes.hpp"
 #include "lock.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
@@ -71,7 +72,7 @@ class Intake {
       wakes = box_.arrivals.size >= wish_.missing || earliest_deadline < wish_.until;
       wakes = wakes && elected();
     }
-    if (wakes) runtime_.unpark(role_, 1);
+    if (wakes) ring();
   }
 
   /// Hands over requests that wait for capacity. False, and nothing happened, once closed.
@@ -83,7 +84,7 @@ class Intake {
       group.next = std::exchange(box_.waiting, &group);
       wakes = elected();
     }
-    if (wakes) runtime_.unpark(role_, 1);
+    if (wakes) ring();
     return true;
   }
 
@@ -97,7 +98,7 @@ class Intake {
       reported_ = true;
       wakes = (wish_.reports || idle_waiters_ != nullptr) && elected();
     }
-    if (wakes) runtime_.unpark(role_, 1);
+    if (wakes) ring();
   }
 
   /// As `push_finished`, from an executor. True if it has the dispatcher's role now.
@@ -113,7 +114,7 @@ class Intake {
       if (box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = elected();
     }
-    if (wakes) runtime_.unpark(role_, 1);
+    if (wakes) ring();
     return false;
   }
 
@@ -124,7 +125,7 @@ class Intake {
       request.next_cancelled = first;
     } while (!cancelled_.compare_exchange_weak(first, &request, std::memory_order_seq_cst,
                                                std::memory_order_relaxed));
-    if (elected()) runtime_.unpark(role_, 1);
+    if (elected()) ring();
   }
 
   /// Makes the dispatcher look again.
@@ -203,6 +204,7 @@ class Intake {
 
   /// The dispatcher looks no more: from now on everything is idle.
   void exit() noexcept {
+    see_to_wakes();
     const LockGuard guard(lock_);
     exited_ = true;
     tell(idle_waiters_);
@@ -219,29 +221,24 @@ class Intake {
   /// Sleeps unless something came since `take`. `idle` says that nothing is queued or executing: then
   /// those who wait for that are told first.
   void sleep(const Wish& wish, bool idle) noexcept {
-    {
-      const LockGuard guard(lock_);
-      if (changed_ || reported_ || box_.arrivals.count > 0 || box_.waiting != nullptr) return;
-      if (idle) tell(idle_waiters_);
-      wish_ = wish;
-      alarm_ = wish.until;
-      role_.store(kFree, std::memory_order_seq_cst);
+    if (!lie_down(wish, idle)) {
+      see_to_wakes();
+      return;
     }
     runtime_.interleave("about to sleep");
     if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) return;
     for (;;) {
+      const std::uint32_t bell = bell_.load(std::memory_order_seq_cst);
+      see_to_wakes();  // Without the role, which others may need meanwhile.
       const std::uint32_t role = role_.load(std::memory_order_acquire);
       if (role == kDispatcher) return;
       if (runtime_.now() < wish.until) {
-        runtime_.park(role_, role, wish.until);
+        runtime_.park(bell_, bell, wish.until);
       } else if (role == kFree) {
         if (pass(kFree, kDispatcher)) return;
       } else {
-        {
-          const LockGuard guard(lock_);
-          wanted_back_ = role_.load(std::memory_order_relaxed) == kLent;
-        }
-        runtime_.park(role_, kLent, kNever);
+        // Given back meanwhile, nobody may ring.
+        if (wants_back()) runtime_.park(bell_, bell, kNever);
       }
     }
   }
@@ -250,9 +247,11 @@ class Intake {
 
   /// Gives the role back, unless something came that has to be looked at first: then false. With
   /// `hand_over`, because the executor has a batch to run or a shutdown has begun, it always gives it
-  /// back, and wakes the dispatcher if there is something for it to look at.
-  bool give_back(const Wish& wish, bool idle, bool hand_over) noexcept {
-    bool wakes = false;
+  /// back, and wakes the dispatcher if there is something for it to look at. `wakes`, unless null, are
+  /// left to the dispatcher if it has none to see to: the list is empty then. For these it is woken
+  /// too, but needs no role.
+  bool give_back(const Wish& wish, bool idle, bool hand_over, WakeList* wakes) noexcept {
+    bool wakes_dispatcher = false;
     {
       const LockGuard guard(lock_);
       const bool reports = wish.reports || idle_waiters_ != nullptr;
@@ -262,12 +261,17 @@ class Intake {
       if (idle) tell(idle_waiters_);
       wish_ = wish;
       const bool rang = std::exchange(wanted_back_, false);
-      wakes = news || rang || wish.until < alarm_ || box_.closing != Closing::open;
-      role_.store(wakes ? kDispatcher : kFree, std::memory_order_seq_cst);
+      wakes_dispatcher = news || rang || wish.until < alarm_ || box_.closing != Closing::open;
+      role_.store(wakes_dispatcher ? kDispatcher : kFree, std::memory_order_seq_cst);
+      if (wakes != nullptr && !wakes->empty() && !has_wakes_.load(std::memory_order_acquire)) {
+        wakes_ = wakes->take();
+        has_wakes_.store(true, std::memory_order_release);
+        wakes_dispatcher = true;
+      }
     }
     runtime_.interleave("gave the role back");
-    if (!wakes) wakes = cancelled_.load(std::memory_order_seq_cst) != nullptr && elected();
-    if (wakes) runtime_.unpark(role_, 1);
+    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) wakes_dispatcher = true;
+    if (wakes_dispatcher) ring();
     return true;
   }
 
@@ -281,7 +285,38 @@ class Intake {
       changed_ = true;
       wakes = elected();
     }
-    if (wakes) runtime_.unpark(role_, 1);
+    if (wakes) ring();
+  }
+
+  // Gives the role away and leaves the wish behind, unless something came since `take`.
+  bool lie_down(const Wish& wish, bool idle) noexcept {
+    const LockGuard guard(lock_);
+    if (changed_ || reported_ || box_.arrivals.count > 0 || box_.waiting != nullptr) return false;
+    if (idle) tell(idle_waiters_);
+    wish_ = wish;
+    alarm_ = wish.until;
+    role_.store(kFree, std::memory_order_seq_cst);
+    return true;
+  }
+
+  // Whether the role is lent still: then it comes back with a ring.
+  bool wants_back() noexcept {
+    const LockGuard guard(lock_);
+    wanted_back_ = role_.load(std::memory_order_relaxed) == kLent;
+    return wanted_back_;
+  }
+
+  // Wakes the callers whom an executor left to the dispatcher.
+  void see_to_wakes() noexcept {
+    if (!has_wakes_.load(std::memory_order_acquire)) return;
+    wakes_.wake_all();
+    has_wakes_.store(false, std::memory_order_release);
+  }
+
+  // Ends the dispatcher's sleep, or the one that it is about to begin.
+  void ring() noexcept {
+    bell_.fetch_add(1, std::memory_order_seq_cst);
+    runtime_.unpark(bell_, 1);
   }
 
   // Who has the role. While it is free, or lent, the dispatcher sleeps.
@@ -331,6 +366,11 @@ class Intake {
 
   std::atomic<RequestBase*> cancelled_{nullptr};
   std::atomic<std::uint32_t> role_{kDispatcher};
+  std::atomic<std::uint32_t> bell_{0};  // The dispatcher sleeps on it.
+
+  // Callers left to the dispatcher: its own while the flag is set, else whoever's that has the role.
+  WakeList wakes_;
+  std::atomic<bool> has_wakes_{false};
 };
 
 }  // namespace batchwright::inline v0_1::detail
