@@ -106,7 +106,7 @@ class BlockPool final : public PoolBase {
         last_peak_ = std::exchange(peak_, used_);
       }
       free_ = new (memory) Block{free_};
-      hide_block(memory, Size);
+      hide_block(free_ + 1, Size - sizeof(Block));  // The leak check follows the link.
       ++spare_;
       // Two at a time: the pool shrinks faster than blocks come back, and no call takes long.
       for (int i = 0; i < 2 && spare_ > 0 && used_ + spare_ > keep_; ++i) {
