@@ -71,7 +71,8 @@ class BasicDynamicBatcher {
 
   /// Starts the threads: one dispatcher and `options.executors` executors, each with its predictor made.
   /// `predictor` is a callable (see Predictor), or `shared_predictor(p)`, or
-  /// `predictor_per_executor(f)`. Throws std::invalid_argument for a bad setting, what a factory or the
+  /// `predictor_per_executor(f)`; it is moved or copied in, and lives until the last of the threads has
+  /// ended. Blocks until all threads have started. Throws std::invalid_argument for a bad setting, what a factory or the
   /// start hook throws, std::system_error if a thread cannot start; then no thread is left behind.
   template <class P>
     requires(!std::same_as<std::remove_cvref_t<P>, BasicDynamicBatcher>)
@@ -154,6 +155,7 @@ class BasicDynamicBatcher {
                                   : detail::TicketAccess::refused<TOut, R>(outcome);
   }
 
+  /// As the above, but never blocks, and leaves `input` untouched when it declines.
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   Admitted<TicketType> try_submit(In&& input, UseTicket, const SubmitOptions& options = {}) {
@@ -176,6 +178,7 @@ class BasicDynamicBatcher {
                            detail::WhenFull::block);
   }
 
+  /// As the above, but never blocks, and leaves `input` and `callback` untouched when it declines.
   template <class In = TIn, ResultCallback<TOut> Callback>
     requires std::convertible_to<In&&, TIn>
   Admitted<void> try_submit(In&& input, Callback&& callback, const SubmitOptions& options = {}) {
@@ -213,7 +216,8 @@ class BasicDynamicBatcher {
     return tickets;
   }
 
-  /// `co_await batcher.predict(input)` is the value. See Prediction.
+  /// `co_await batcher.predict(input)` is the value. See Prediction. Blocks nobody: it suspends. Throws
+  /// what TIn's constructor and `bytes` throw, and std::bad_alloc; then nothing was submitted.
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   Prediction<TIn, TOut, R> predict(In&& input, const SubmitOptions& options = {}) {
@@ -234,12 +238,14 @@ class BasicDynamicBatcher {
   void resume() noexcept { core_->set_paused(false); }
 
   /// Waits until nothing executes and nothing is queued (while paused: until nothing executes). False if
-  /// `until` came first. Throws WouldDeadlockError on one of the batcher's own threads.
+  /// `until` came first. Throws WouldDeadlockError on one of the batcher's own threads, and ForkedError
+  /// in a forked child.
   bool wait_idle(TimePoint until = kNever) { return core_->wait_idle(until); }
 
   /// Refuses new requests, wakes those who wait for room, ends the rest as `options.mode` says, and
   /// waits for it, and for the threads' end, until `options.until`. May be called again, and from
-  /// several threads at once. On one of the batcher's own threads it does not wait.
+  /// several threads at once. On one of the batcher's own threads it does not wait. What was accepted is
+  /// answered before `finished` is true. Throws nothing.
   ShutdownReport shutdown(const ShutdownOptions& options = {}) {
     const ShutdownReport report = core_->shutdown(options);
     if (!report.finished && !detail::on_own_thread(core_.get())) {

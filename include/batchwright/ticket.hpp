@@ -123,7 +123,8 @@ class Ticket {
   /// Waits and takes the value. Throws what the predictor threw, or the BatcherError of the outcome.
   TOut get() { return std::move(result()).value(); }
 
-  /// Waits and takes the answer, whatever it is. Throws as `wait` does.
+  /// Waits and takes the answer, whatever it is. Throws as `wait` does, and what TOut's move constructor
+  /// throws; the answer is gone then.
   Result<TOut> result() {
     wait();
     if (state_ == nullptr) return Result<TOut>::failure(std::exchange(refusal_, Outcome::ok));

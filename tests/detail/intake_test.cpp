@@ -33,6 +33,7 @@ using batchwright::testing::TestThread;
 using batchwright_test::activity;
 using batchwright_test::for_each_seed;
 using batchwright_test::TestRuntime;
+using batchwright_test::work_for;
 
 struct FakeBatch {
   FakeBatch* next = nullptr;
@@ -461,6 +462,26 @@ TEST(IntakeRole, ADispatcherThatIsElectedMeanwhileGivesTheWakesBeforeItSleepsOrE
     }
     EXPECT_TRUE(caller.woken);
   }
+}
+
+TEST(IntakeRole, TheNextInstantIsKeptHoweverTheAlarmMeetsTheReturn) {
+  for_each_seed(300, [](TestRuntime& runtime) {
+    Fixture f(runtime);
+    FakeBatch batch;
+    const TimePoint start = runtime.now();
+    f.rest({.until = start + 5ms, .missing = kNoCount, .reports = true});
+    ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+    f.intake.take(f.inbox);
+    TestThread executor = runtime.start([&] {
+      work_for(runtime, 5ms);  // To the very instant at which the alarm rings.
+      f.intake.give_back({.until = start + 10ms, .missing = kNoCount, .reports = true}, false,
+                         false, nullptr);
+    });
+    runtime.advance(10ms);
+    EXPECT_TRUE(f.awake);
+    f.intake.flush();  // Or the fixture would wait for ever.
+    executor.join();
+  });
 }
 
 TEST(IntakeRole, AnAlarmThatRangMeanwhileIsHeardWhenItIsGivenBack) {

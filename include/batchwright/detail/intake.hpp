@@ -52,6 +52,10 @@ struct Inbox {
 /// executor to which the sleeping dispatcher's role was lent when it brought its report. So a busy
 /// executor goes from batch to batch without waking anybody. Nobody wakes the dispatcher while its role
 /// is lent; the executor looks, as it gives the role back, whether something came that would have.
+///
+/// The bell. The dispatcher sleeps on a count of rings, not on `role_`: an executor also rings to leave
+/// it callers to be woken, for which it needs no role. It reads the count, then looks at all that it
+/// could be rung for, then parks on that count; whoever rings has changed what it looks at before.
 template <class Batch, Runtime R>
 class Intake {
  public:
