@@ -38,6 +38,7 @@ using batchwright::testing::TestThread;
 using batchwright::testing::TimeMode;
 using batchwright_test::Calls;
 using batchwright_test::doubler;
+using batchwright_test::echo_behind;
 using batchwright_test::for_each_seed;
 using batchwright_test::Gate;
 using batchwright_test::is_ready;
@@ -92,12 +93,7 @@ TEST(Shutdown, DrainComputesWhatIsQueuedWithoutWaitingForCompany) {
 TEST(Shutdown, AbandonStopsWhatIsQueuedAndFinishesWhatIsComputed) {
   for_each_seed(10, [](const TestRuntime& runtime) {
     Gate gate(runtime);
-    Batcher batcher(
-        [&](std::span<const int> inputs) {
-          gate.pass();
-          return std::vector<int>(inputs.begin(), inputs.end());
-        },
-        {.max_batch_size = 2}, runtime);
+    Batcher batcher(echo_behind(gate), {.max_batch_size = 2}, runtime);
     auto futures = batcher.submit_many(std::vector<int>{1, 2, 3, 4, 5});
     runtime.run_until([&] { return gate.waiting() == 1; });
     TestThread opener = runtime.start([&] {
@@ -268,12 +264,7 @@ TEST(Shutdown, FromSeveralThreadsAtOnceReturnsToAllOfThem) {
 TEST(Shutdown, AbandonOvertakesADrainThatIsUnderWay) {
   for_each_seed(20, [](const TestRuntime& runtime) {
     Gate gate(runtime);
-    Batcher batcher(
-        [&](std::span<const int> inputs) {
-          gate.pass();
-          return std::vector<int>(inputs.begin(), inputs.end());
-        },
-        {.max_batch_size = 1}, runtime);
+    Batcher batcher(echo_behind(gate), {.max_batch_size = 1}, runtime);
     auto futures = batcher.submit_many(std::vector<int>{1, 2, 3});
     runtime.run_until([&] { return gate.waiting() == 1; });
     TestThread drainer = runtime.start([&] { EXPECT_TRUE(batcher.shutdown().finished); });
@@ -336,12 +327,9 @@ TEST(Shutdown, RacingSubmissionsAreAnsweredOrRefusedUntouched) {
 TEST(Shutdown, WakesThoseWhoWaitForRoom) {
   for_each_seed(30, [](const TestRuntime& runtime) {
     Gate gate(runtime);
-    Batcher batcher(
-        [&](std::span<const int> inputs) {
-          gate.pass();
-          return std::vector<int>(inputs.begin(), inputs.end());
-        },
-        {.max_batch_size = 1, .capacity = 1, .overflow = OverflowAction::block}, runtime);
+    Batcher batcher(echo_behind(gate),
+                    {.max_batch_size = 1, .capacity = 1, .overflow = OverflowAction::block},
+                    runtime);
     auto running = batcher.submit(1);
     runtime.run_until([&] { return gate.waiting() == 1; });
     auto queued = batcher.submit(2);
@@ -383,12 +371,7 @@ TEST(Shutdown, WakesThoseWhoWaitUntilIdle) {
 TEST(Shutdown, WithoutTimeReturnsAtOnceAndReportsWhatIsLeft) {
   TestRuntime runtime({.seed = 5});
   Gate gate(runtime);
-  Batcher batcher(
-      [&](std::span<const int> inputs) {
-        gate.pass();
-        return std::vector<int>(inputs.begin(), inputs.end());
-      },
-      {.max_batch_size = 2}, runtime);
+  Batcher batcher(echo_behind(gate), {.max_batch_size = 2}, runtime);
   auto futures = batcher.submit_many(std::vector<int>{1, 2, 3});
   runtime.run_until([&] { return gate.waiting() == 1; });
   expect_report(batcher.shutdown({.until = TimePoint{}}), 0, 1, 2, false);
@@ -552,12 +535,7 @@ TEST(Destruction, FromTheBatchersOwnPredictor) {
 TEST(Destruction, FromTheDispatcherThatAnswersAnExpiredRequest) {
   for_each_seed(30, [](const TestRuntime& runtime) {
     Gate gate(runtime);
-    auto batcher = std::make_unique<Batcher>(
-        [&](std::span<const int> inputs) {
-          gate.pass();
-          return std::vector<int>(inputs.begin(), inputs.end());
-        },
-        Batcher::Options{}, runtime);
+    auto batcher = std::make_unique<Batcher>(echo_behind(gate), Batcher::Options{}, runtime);
     auto future = batcher->submit(1);
     runtime.run_until([&] { return gate.waiting() == 1; });
     ASSERT_TRUE(batcher->submit(2,

@@ -116,6 +116,14 @@ inline auto doubler(const TestRuntime& runtime, Calls& calls,
   };
 }
 
+/// A predictor that holds its executor until the gate is open, and returns its inputs.
+inline auto echo_behind(Gate& gate) {
+  return [&gate](std::span<const int> inputs) {
+    gate.pass();
+    return std::vector<int>(inputs.begin(), inputs.end());
+  };
+}
+
 /// Whether the future has its answer.
 template <class T>
 bool is_ready(const std::future<T>& future) {

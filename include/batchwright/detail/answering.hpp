@@ -32,10 +32,29 @@ class Answering {
 
   MetricsRecorder<R>& recorder() noexcept { return recorder_; }
   const MetricsRecorder<R>& recorder() const noexcept { return recorder_; }
-  Observer* observer() const noexcept { return observer_.get(); }
   std::size_t executing() const noexcept { return executing_.load(std::memory_order_relaxed); }
   std::size_t executing_batches() const noexcept {
     return batches_.load(std::memory_order_relaxed);
+  }
+
+  /// Tells the observer of a request that has been admitted.
+  void tell_admitted(const RequestBase& request) const noexcept {
+    if (observer_ == nullptr) return;
+    observer_->on_admitted({.trace_id = request.trace_id,
+                            .enqueued = request.enqueued,
+                            .deadline = request.deadline,
+                            .weight = request.weight,
+                            .priority = request.priority});
+  }
+
+  /// Counts requests that were refused, and tells the observer.
+  void note_refused(std::uint64_t trace_id, Outcome outcome, std::size_t count = 1) noexcept {
+    recorder_.refused(outcome, count);
+    if (observer_ == nullptr) return;
+    const TimePoint now = runtime_.now();
+    for (std::size_t i = 0; i < count; ++i) {
+      observer_->on_refused({.trace_id = trace_id, .at = now, .outcome = outcome});
+    }
   }
 
   /// A batch has been dispatched.

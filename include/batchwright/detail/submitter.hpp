@@ -102,7 +102,7 @@ class Submitter {
     } else {
       refusal = Outcome::stopped;
     }
-    refuse(options, count, refusal, now);
+    answering_.note_refused(options.trace_id, refusal, count);
     return refusal;
   }
 
@@ -125,14 +125,8 @@ class Submitter {
                                          });
     RequestBase* const first = list(chain, now);
     if (options.stop.stop_possible()) prepare_stops(first);
-    if (Observer* const observer = answering_.observer(); observer != nullptr) {
-      for (RequestBase* request = first; request != nullptr; request = request->next_of_call) {
-        observer->on_admitted({.trace_id = request->trace_id,
-                               .enqueued = now,
-                               .deadline = request->deadline,
-                               .weight = request->weight,
-                               .priority = request->priority});
-      }
+    for (const RequestBase* request = first; request != nullptr; request = request->next_of_call) {
+      answering_.tell_admitted(*request);
     }
     runtime_.interleave("push");
     intake_.push(chain, options.deadline);
@@ -216,16 +210,6 @@ class Submitter {
       RequestBase& request = *std::exchange(first, first->next_of_call);
       if (options.stop.stop_possible()) request.abandon_stop();
       request.release();
-    }
-  }
-
-  void refuse(const SubmitOptions& options, std::size_t count, Outcome outcome,
-              TimePoint now) noexcept {
-    answering_.recorder().refused(outcome, count);
-    if (Observer* const observer = answering_.observer(); observer != nullptr) {
-      for (std::size_t i = 0; i < count; ++i) {
-        observer->on_refused({.trace_id = options.trace_id, .at = now, .outcome = outcome});
-      }
     }
   }
 

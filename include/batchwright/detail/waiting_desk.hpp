@@ -83,28 +83,17 @@ class WaitingDesk {
 
   /// Answers a request that was never accepted.
   void refuse(Item& request, Outcome outcome) noexcept {
-    answering_.recorder().refused(outcome);
-    if (Observer* const observer = answering_.observer(); observer != nullptr) {
-      observer->on_refused(
-          {.trace_id = request.trace_id, .at = runtime_.now(), .outcome = outcome});
-    }
+    answering_.note_refused(request.trace_id, outcome);
     answering_.answer_refused(request, outcome);
   }
 
  private:
   void note_admitted(const WaitingGroup& group, TimePoint now) noexcept {
     answering_.recorder().dispatcher().accepted(group.requests.count);
-    Observer* const observer = answering_.observer();
     for (RequestHeader* header = group.requests.first; header != nullptr;
          header = RequestChain::next(*header)) {
       header->enqueued = now;
-      if (observer == nullptr) continue;
-      const auto& request = static_cast<Item&>(*header);
-      observer->on_admitted({.trace_id = request.trace_id,
-                             .enqueued = now,
-                             .deadline = request.deadline,
-                             .weight = request.weight,
-                             .priority = request.priority});
+      answering_.tell_admitted(static_cast<const Item&>(*header));
     }
   }
 
