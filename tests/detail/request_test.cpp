@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include <batchwright/detail/request.hpp>
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using batchwright::Outcome;
+using batchwright::Result;
+using batchwright::StopSource;
+using batchwright::detail::CancelSink;
+using batchwright::detail::pool_new;
+using batchwright::detail::Request;
+using batchwright::detail::RequestBase;
+
+// Notes what is posted, and keeps the reference that comes with it until the end.
+class Sink final : public CancelSink {
+ public:
+  ~Sink() {
+    for (RequestBase* request : posted) request->release();
+  }
+  void post_cancelled(RequestBase& request) noexcept override { posted.push_back(&request); }
+  bool hears_late_cancellations() const noexcept override { return true; }
+
+  std::vector<RequestBase*> posted;
+};
+
+using Input = std::shared_ptr<int>;
+
+class RequestTest : public ::testing::Test {
+ protected:
+  RequestTest() {
+    request_->sink = &sink_;
+    request_->completion.emplace([this](Result<int>&& result) { answer_ = result.outcome(); });
+  }
+
+  void answer(Outcome outcome) { request_->answer(Result<int>::failure(outcome)); }
+
+  Sink sink_;
+  Input input_ = std::make_shared<int>(1);
+  std::optional<Outcome> answer_;
+  Request<Input, int>* request_ = pool_new<Request<Input, int>>(input_);
+};
+
+TEST_F(RequestTest, IsClaimedOnce) {
+  EXPECT_TRUE(request_->claim());
+  EXPECT_FALSE(request_->claim());
+  EXPECT_FALSE(request_->cancelled());
+  answer(Outcome::stopped);
+  EXPECT_EQ(answer_, Outcome::stopped);
+}
+
+TEST_F(RequestTest, ACancellationThatWinsIsPostedOnceAndNobodyClaimsIt) {
+  EXPECT_TRUE(request_->cancel());
+  EXPECT_TRUE(request_->cancelled());
+  EXPECT_FALSE(request_->claim());
+  EXPECT_FALSE(request_->cancel());
+  EXPECT_EQ(sink_.posted, (std::vector<RequestBase*>{request_}));
+  answer(Outcome::cancelled);
+}
+
+TEST_F(RequestTest, ACancellationThatLosesIsPostedIfThePredictorIsWatched) {
+  request_->watched = true;
+  EXPECT_TRUE(request_->claim());
+  EXPECT_FALSE(request_->cancel());
+  EXPECT_FALSE(request_->cancelled());
+  EXPECT_EQ(sink_.posted.size(), 1u);
+  EXPECT_FALSE(request_->cancel());
+  EXPECT_EQ(sink_.posted.size(), 1u);  // Once is enough.
+  answer(Outcome::failed);
+}
+
+TEST_F(RequestTest, ACancellationThatLosesIsNotPostedOtherwise) {
+  EXPECT_TRUE(request_->claim());
+  EXPECT_FALSE(request_->cancel());
+  EXPECT_TRUE(sink_.posted.empty());
+  answer(Outcome::failed);
+}
+
+TEST_F(RequestTest, AfterItsAnswerNothingIsPosted) {
+  request_->watched = true;
+  request_->retain();
+  EXPECT_TRUE(request_->claim());
+  answer(Outcome::failed);
+  EXPECT_FALSE(request_->cancel());
+  EXPECT_TRUE(sink_.posted.empty());
+  request_->release();
+}
+
+TEST_F(RequestTest, ItsInputGoesWhenItIsDroppedAndOnlyOnce) {
+  EXPECT_EQ(input_.use_count(), 2);
+  request_->drop_input();
+  EXPECT_EQ(input_.use_count(), 1);
+  request_->drop_input();
+  EXPECT_EQ(input_.use_count(), 1);
+  answer(Outcome::stopped);
+}
+
+TEST_F(RequestTest, TheLastReferenceTakesTheInputAlong) {
+  request_->retain();
+  answer(Outcome::stopped);
+  EXPECT_EQ(input_.use_count(), 2);
+  request_->release();
+  EXPECT_EQ(input_.use_count(), 1);
+}
+
+TEST_F(RequestTest, AStopThatIsRequestedLaterCancelsIt) {
+  StopSource stop;
+  request_->prepare_stop();
+  request_->register_stop(stop.get_token());
+  EXPECT_FALSE(request_->cancelled());
+  stop.request_stop();
+  EXPECT_TRUE(request_->cancelled());
+  answer(Outcome::cancelled);
+}
+
+TEST_F(RequestTest, AStopThatWasRequestedBeforeCancelsItAtItsRegistration) {
+  StopSource stop;
+  stop.request_stop();
+  request_->prepare_stop();
+  request_->register_stop(stop.get_token());
+  EXPECT_TRUE(request_->cancelled());
+  answer(Outcome::cancelled);
+}
+
+TEST_F(RequestTest, AnAnswerEndsTheListening) {
+  StopSource stop;
+  request_->prepare_stop();
+  request_->register_stop(stop.get_token());
+  EXPECT_TRUE(request_->claim());
+  request_->retain();
+  answer(Outcome::failed);
+  stop.request_stop();
+  EXPECT_TRUE(sink_.posted.empty());
+  EXPECT_EQ(input_.use_count(), 2);
+  request_->release();
+  EXPECT_EQ(input_.use_count(), 1);  // The listening held no reference.
+}
+
+TEST_F(RequestTest, AnAnswerThatComesBeforeTheRegistrationLeavesNothingBehind) {
+  StopSource stop;
+  request_->prepare_stop();
+  EXPECT_TRUE(request_->claim());
+  answer(Outcome::failed);
+  EXPECT_EQ(input_.use_count(), 2);
+  request_->register_stop(stop.get_token());  // Drops the last reference.
+  EXPECT_EQ(input_.use_count(), 1);
+  stop.request_stop();
+  EXPECT_TRUE(sink_.posted.empty());
+}
+
+TEST_F(RequestTest, AStopThatIsGivenUpHoldsNoReference) {
+  request_->prepare_stop();
+  request_->abandon_stop();
+  answer(Outcome::stopped);
+  EXPECT_EQ(input_.use_count(), 1);
+}
+
+}  // namespace
