@@ -34,16 +34,16 @@ using Woken = std::vector<int>;
 TEST_F(DeferredWakesTest, AListWakesInOrderAndIsEmptyThen) {
   WakeList list;
   EXPECT_TRUE(list.empty());
-  EXPECT_FALSE(list.one());
+  EXPECT_EQ(list.size(), 0u);
   list.append(a_);
-  EXPECT_TRUE(list.one());
+  EXPECT_EQ(list.size(), 1u);
   list.append(b_);
-  EXPECT_FALSE(list.one());
+  EXPECT_EQ(list.size(), 2u);
   list.wake_all();
   EXPECT_EQ(woken_, (Woken{1, 2}));
   EXPECT_TRUE(list.empty());
   list.append(c_);
-  EXPECT_TRUE(list.one());
+  EXPECT_EQ(list.size(), 1u);
 }
 
 TEST_F(DeferredWakesTest, AListThatIsTakenIsEmpty) {
@@ -52,7 +52,8 @@ TEST_F(DeferredWakesTest, AListThatIsTakenIsEmpty) {
   list.append(b_);
   WakeList taken = list.take();
   EXPECT_TRUE(list.empty());
-  EXPECT_FALSE(list.one());
+  EXPECT_EQ(list.size(), 0u);
+  EXPECT_EQ(taken.size(), 2u);
   taken.wake_all();
   EXPECT_EQ(woken_, (Woken{1, 2}));
 }

@@ -411,13 +411,12 @@ TEST(IntakeRole, WhoGivesWakesHasNotTheRoleAndGetsNoMoreOfThem) {
   TestRuntime runtime({.seed = 1});
   Fixture f(runtime);
   FakeBatch batch, other;
-  FakeWake first, second, third;
+  FakeWake callers[4];
   WakeList wakes, more;
-  wakes.append(first);
-  wakes.append(second);
-  more.append(third);
+  for (int i : {0, 1}) wakes.append(callers[i]);
+  for (int i : {2, 3}) more.append(callers[i]);
   bool borrowed = false;
-  first.on_wake = [&] {
+  callers[0].on_wake = [&] {
     borrowed = f.intake.push_finished_and_borrow(&other, 1);
     f.intake.take(f.inbox);
     EXPECT_TRUE(f.intake.give_back(kReports, false, true, &more));
@@ -428,8 +427,8 @@ TEST(IntakeRole, WhoGivesWakesHasNotTheRoleAndGetsNoMoreOfThem) {
   f.intake.give_back(kReports, false, true, &wakes);
   runtime.settle();
   EXPECT_TRUE(borrowed);
-  EXPECT_TRUE(second.woken);
-  EXPECT_FALSE(more.empty());
+  EXPECT_TRUE(callers[1].woken);
+  EXPECT_EQ(more.size(), 2u);
 
   // It is through with them, and can be left others.
   ASSERT_TRUE(f.intake.push_finished_and_borrow(nullptr, 0));
@@ -437,31 +436,80 @@ TEST(IntakeRole, WhoGivesWakesHasNotTheRoleAndGetsNoMoreOfThem) {
   EXPECT_TRUE(f.intake.give_back(kReports, false, true, &more));
   EXPECT_TRUE(more.empty());
   runtime.settle();
-  EXPECT_TRUE(third.woken);
+  EXPECT_TRUE(callers[3].woken);
   f.intake.flush();
 }
 
-TEST(IntakeRole, ADispatcherThatIsElectedMeanwhileGivesTheWakesBeforeItSleepsOrExits) {
-  for (const bool exits : {false, true}) {
+TEST(IntakeRole, OneWakeManyOrThoseOfWhoHandsTheRoleOverStayWithTheExecutor) {
+  const auto left_over = [](std::size_t count, bool hands_over) {
     TestRuntime runtime({.seed = 1});
     Fixture f(runtime);
     FakeBatch batch;
-    FakeWake caller;
+    std::vector<FakeWake> callers(count);
     WakeList wakes;
-    wakes.append(caller);
+    for (FakeWake& caller : callers) wakes.append(caller);
     f.rest(kReports);
-    ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+    EXPECT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
     f.intake.take(f.inbox);
-    f.push(1);
-    f.intake.give_back(kArrivals, false, true, &wakes);  // With the role: something has come.
-    f.rest();
-    if (exits) {
-      f.intake.exit();
-    } else {
-      f.intake.sleep(kArrivals, false);  // What came has not been taken.
-    }
-    EXPECT_TRUE(caller.woken);
-  }
+    if (hands_over) f.push(1);
+    f.intake.give_back(kArrivals, false, true, &wakes);
+    runtime.settle();
+    EXPECT_EQ(f.awake, hands_over);
+    f.intake.flush();
+    return wakes.size();
+  };
+  EXPECT_EQ(left_over(1, false), 1u);
+  EXPECT_EQ(left_over(2, false), 0u);
+  EXPECT_EQ(left_over(32, false), 0u);
+  EXPECT_EQ(left_over(33, false), 33u);
+  EXPECT_EQ(left_over(2, true), 2u);
+}
+
+// The dispatcher can be elected before it has looked for wakes once more: by a cancellation, or by its
+// own alarm.
+TEST(IntakeRole, WakesAreGivenBeforeTheDispatcherActsHoweverItIsElected) {
+  for_each_seed(300, [](TestRuntime& runtime) {
+    Fixture f(runtime);
+    FakeBatch batch;
+    FakeWake first, second;
+    WakeList wakes;
+    wakes.append(first);
+    wakes.append(second);
+    f.intake.push_finished(&batch, kNoCount);
+    f.intake.take(f.inbox);
+    bool given = true;
+    TestThread dispatcher = runtime.start([&] {
+      f.intake.sleep({.until = runtime.now() + 1ms, .missing = kNoCount, .reports = true}, false);
+      if (wakes.empty()) given = first.woken && second.woken;
+    });
+    TestThread executor = runtime.start([&] {
+      if (!f.intake.push_finished_and_borrow(&batch, 0)) return;
+      f.intake.take(f.inbox);
+      f.intake.give_back({.until = runtime.now() + 1ms, .missing = kNoCount, .reports = true},
+                         false, true, &wakes);
+    });
+    Request<int, int>& cancelled = f.request();
+    f.intake.push_cancelled(cancelled);
+    runtime.advance(1ms);
+    EXPECT_TRUE(given);
+    dispatcher.join();
+    executor.join();
+  });
+}
+
+TEST(IntakeRole, NobodyIsToldOfIdlenessWhileSomethingHasCome) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest(kReports);
+  ASSERT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  f.intake.take(f.inbox);
+  f.push(1);
+  IdleWaiter waiter;
+  f.intake.add(waiter);
+  EXPECT_TRUE(f.intake.give_back(kArrivals, true, true, nullptr));
+  EXPECT_EQ(waiter.idle, 0u);
+  f.intake.remove(waiter);
 }
 
 TEST(IntakeRole, TheNextInstantIsKeptHoweverTheAlarmMeetsTheReturn) {

@@ -119,7 +119,7 @@ class Answering {
     request.answer(std::move(result));
   }
 
-  /// Answers all items of a batch with what `answers` makes, and leaves the wakes in `state.wakes`.
+  /// Answers all items of a batch with what `answers` makes. Wakes that it has not given are in `state.wakes`.
   void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept {
     state.finished = runtime_.now();
     const bool failed = state.failed.load(std::memory_order_relaxed);

@@ -77,7 +77,7 @@ template <class TIn, class TOut>
 class BatchSink {
  public:
   /// Answers every item, on the executor, after the predictor's call. The inputs are gone. Who waits
-  /// for an answer is not woken yet, but left in `state.wakes`.
+  /// for an answer is woken, or left in `state.wakes`.
   virtual void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept = 0;
 
   /// Answers one item, from any thread.

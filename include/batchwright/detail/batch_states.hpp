@@ -5,6 +5,7 @@
 #include "../errors.hpp"
 #include "../runtime.hpp"
 #include "batch_state.hpp"
+#include "deferred_wakes.hpp"
 #include "lock.hpp"
 #include "scheduler.hpp"
 
@@ -69,7 +70,7 @@ class BatchStates {
       if (place == watched.end()) continue;
       watched.erase(place);
       if (watched.empty()) {
-        state->stop.request_stop();
+        stop(*state);
       } else {
         state->unwanted_at = last_deadline(*state);
       }
@@ -90,7 +91,7 @@ class BatchStates {
     for (const auto& state : states_) {
       if (state->unwanted_at > now) continue;
       state->unwanted_at = kNever;
-      state->stop.request_stop();
+      stop(*state);
     }
   }
 
@@ -106,6 +107,12 @@ class BatchStates {
   }
 
  private:
+  // Runs the predictor's stop callbacks.
+  static void stop(Batch& state) noexcept {
+    const PromptWakes prompt;
+    state.stop.request_stop();
+  }
+
   static void watch(Batch& state) noexcept {
     for (RequestHeader* header = state.dispatched.first; header != nullptr;
          header = RequestChain::next(*header)) {

@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_DETAIL_DEFERRED_WAKES_HPP
 #define BATCHWRIGHT_DETAIL_DEFERRED_WAKES_HPP
 
+#include <cstddef>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -23,12 +24,13 @@ class DeferredWake {
 class WakeList {
  public:
   bool empty() const noexcept { return first_ == nullptr; }
-  bool one() const noexcept { return first_ != nullptr && first_ == last_; }
+  std::size_t size() const noexcept { return size_; }
 
   void append(DeferredWake& wake) noexcept {
     wake.next_ = nullptr;
     (first_ == nullptr ? first_ : last_->next_) = &wake;
     last_ = &wake;
+    ++size_;
   }
 
   /// What is on the list, which is empty then.
@@ -37,17 +39,20 @@ class WakeList {
   void wake_all() noexcept {
     while (first_ != nullptr) std::exchange(first_, first_->next_)->wake();
     last_ = nullptr;
+    size_ = 0;
   }
 
  private:
   DeferredWake* first_ = nullptr;
   DeferredWake* last_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 /// While it lives, callers whose answers this thread gives are not woken: their answers are there, and
 /// who looks finds them, but the wakes come at the end. A wake costs more than an answer, and who is
 /// woken by the first answer of a batch takes that one and sleeps again for the next.
-/// No user code may run before the wakes that precede it: it may depend on those who wait.
+/// No user code may run on this thread before the wakes that precede it, unless another thread is to
+/// give them: it may depend on those who wait. (Destructors of values that were moved from may.)
 class DeferredWakes {
  public:
   /// Begins with what an earlier one has left.
@@ -79,7 +84,7 @@ class DeferredWakes {
   DeferredWakes* outer_;
 };
 
-/// While it lives, user code runs: what has been deferred is woken before, and what that code answers is
+/// While it lives, user code runs: what this thread has deferred is woken before, and what that code answers is
 /// woken at once, because it may wait for those whom it has answered.
 class PromptWakes {
  public:

@@ -71,7 +71,7 @@ class Dispatcher {
   /// see to: nothing, if the dispatcher does while the next batch runs.
   template <class Put>
   Batch* report(Batch* finished, std::size_t executor, WakeList& wakes, Put&& put) noexcept {
-    if (wakes.one()) wakes.wake_all();  // Passing it on would cost as much.
+    if (wakes.size() == 1) wakes.wake_all();  // Leaving it to another would cost as much.
     if (!intake_.push_finished_and_borrow(finished, executor)) return nullptr;
     Batch* next = nullptr;
     const auto execute = [&](Batch& batch) {

@@ -40,22 +40,24 @@ struct Inbox {
 };
 
 /// The hand-over to the dispatcher, and where it sleeps. Everything here is a bounded critical section
-/// or one atomic operation: nobody waits for anybody but for those few instructions.
+/// or one atomic operation: nobody waits for anybody but for those few instructions, and for the wakes
+/// of those who wait for idleness or the end.
 ///
 /// Waking. While the dispatcher sleeps, the wish that it left behind says what would change its mind:
 /// so much weight of arrivals, a deadline before its instant, a finished batch. Whoever brings that
-/// takes `role_` from `free` to `dispatcher` and wakes it: one wake per sleep. Cancellations come
+/// takes `role_` from `free` to `dispatcher` and wakes it: one such wake per sleep. Cancellations come
 /// without the lock, from stop callbacks; there the dispatcher announces its sleep first and looks at
 /// the list afterwards, they push first and look at `role_` afterwards, so one of the two sees.
 ///
 /// The role. Whoever has it is the only caller of the scheduler: the dispatcher while it is awake, or an
 /// executor to which the sleeping dispatcher's role was lent when it brought its report. So a busy
-/// executor goes from batch to batch without waking anybody. Nobody wakes the dispatcher while its role
-/// is lent; the executor looks, as it gives the role back, whether something came that would have.
+/// executor goes from batch to batch without waking anybody. Nothing that comes wakes the dispatcher
+/// while its role is lent; the executor looks, as it gives the role back, whether something came that would have.
 ///
 /// The bell. The dispatcher sleeps on a count of rings, not on `role_`: an executor also rings to leave
 /// it callers to be woken, for which it needs no role. It reads the count, then looks at all that it
-/// could be rung for, then parks on that count; whoever rings has changed what it looks at before.
+/// could be rung for, then parks on that count; whoever rings has changed what it looks at before. Who
+/// has rung and unlocked may only unpark: the batcher may be destroyed by what he handed over.
 template <class Batch, Runtime R>
 class Intake {
  public:
@@ -76,7 +78,7 @@ class Intake {
       wakes = box_.arrivals.size >= wish_.missing || earliest_deadline < wish_.until;
       wakes = wakes && elected();
     }
-    if (wakes) ring();
+    if (wakes) wake_dispatcher();
   }
 
   /// Hands over requests that wait for capacity. False, and nothing happened, once closed.
@@ -88,7 +90,7 @@ class Intake {
       group.next = std::exchange(box_.waiting, &group);
       wakes = elected();
     }
-    if (wakes) ring();
+    if (wakes) wake_dispatcher();
     return true;
   }
 
@@ -102,7 +104,7 @@ class Intake {
       reported_ = true;
       wakes = (wish_.reports || idle_waiters_ != nullptr) && elected();
     }
-    if (wakes) ring();
+    if (wakes) wake_dispatcher();
   }
 
   /// As `push_finished`, from an executor. True if it has the dispatcher's role now.
@@ -118,7 +120,7 @@ class Intake {
       if (box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = elected();
     }
-    if (wakes) ring();
+    if (wakes) wake_dispatcher();
     return false;
   }
 
@@ -129,7 +131,7 @@ class Intake {
       request.next_cancelled = first;
     } while (!cancelled_.compare_exchange_weak(first, &request, std::memory_order_seq_cst,
                                                std::memory_order_relaxed));
-    if (elected()) ring();
+    if (elected()) wake_dispatcher();
   }
 
   /// Makes the dispatcher look again.
@@ -208,7 +210,6 @@ class Intake {
 
   /// The dispatcher looks no more: from now on everything is idle.
   void exit() noexcept {
-    see_to_wakes();
     const LockGuard guard(lock_);
     exited_ = true;
     tell(idle_waiters_);
@@ -225,57 +226,46 @@ class Intake {
   /// Sleeps unless something came since `take`. `idle` says that nothing is queued or executing: then
   /// those who wait for that are told first.
   void sleep(const Wish& wish, bool idle) noexcept {
-    if (!lie_down(wish, idle)) {
-      see_to_wakes();
-      return;
-    }
-    runtime_.interleave("about to sleep");
-    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) return;
-    for (;;) {
-      const std::uint32_t bell = bell_.load(std::memory_order_seq_cst);
-      see_to_wakes();  // Without the role, which others may need meanwhile.
-      const std::uint32_t role = role_.load(std::memory_order_acquire);
-      if (role == kDispatcher) return;
-      if (runtime_.now() < wish.until) {
-        runtime_.park(bell_, bell, wish.until);
-      } else if (role == kFree) {
-        if (pass(kFree, kDispatcher)) return;
-      } else {
-        // Given back meanwhile, nobody may ring.
-        if (wants_back()) runtime_.park(bell_, bell, kNever);
-      }
-    }
+    if (lie_down(wish, idle)) rest(wish.until);
+    // With the role again: user code may run next, and it may depend on those who wait.
+    see_to_wakes();
   }
 
   // From the executor that has the role.
 
   /// Gives the role back, unless something came that has to be looked at first: then false. With
   /// `hand_over`, because the executor has a batch to run or a shutdown has begun, it always gives it
-  /// back, and wakes the dispatcher if there is something for it to look at. `wakes`, unless null, are
-  /// left to the dispatcher if it has none to see to: the list is empty then. For these it is woken
-  /// too, but needs no role.
+  /// back, and wakes the dispatcher if there is something for it to look at. If there is not, several
+  /// `wakes` (unless null) are left to it, if not too many: the list is empty then. It is woken for
+  /// them, but needs no role. While it has others to see to, the list stays the caller's.
   bool give_back(const Wish& wish, bool idle, bool hand_over, WakeList* wakes) noexcept {
-    bool wakes_dispatcher = false;
+    bool rings = false;
     {
       const LockGuard guard(lock_);
       const bool reports = wish.reports || idle_waiters_ != nullptr;
       const bool news = changed_ || (reported_ && reports) || box_.waiting != nullptr ||
                         box_.arrivals.size >= wish.missing || earliest_deadline_ < wish.until;
       if (news && !hand_over) return false;
-      if (idle) tell(idle_waiters_);
+      if (idle && !news) tell(idle_waiters_);
       wish_ = wish;
       const bool rang = std::exchange(wanted_back_, false);
-      wakes_dispatcher = news || rang || wish.until < alarm_ || box_.closing != Closing::open;
-      role_.store(wakes_dispatcher ? kDispatcher : kFree, std::memory_order_seq_cst);
-      if (wakes != nullptr && !wakes->empty() && !has_wakes_.load(std::memory_order_acquire)) {
+      const bool to_dispatcher =
+          news || rang || wish.until < alarm_ || box_.closing != Closing::open;
+      // Before the role: whoever gets that next sees to them before anything else.
+      const bool leaves_wakes = !to_dispatcher && wakes != nullptr && wakes->size() > 1 &&
+                                wakes->size() <= kMostLeft &&
+                                !has_wakes_.load(std::memory_order_acquire);
+      if (leaves_wakes) {
         wakes_ = wakes->take();
         has_wakes_.store(true, std::memory_order_release);
-        wakes_dispatcher = true;
       }
+      role_.store(to_dispatcher ? kDispatcher : kFree, std::memory_order_seq_cst);
+      rings = to_dispatcher || leaves_wakes;
+      if (rings) bell_.fetch_add(1, std::memory_order_seq_cst);
     }
     runtime_.interleave("gave the role back");
-    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) wakes_dispatcher = true;
-    if (wakes_dispatcher) ring();
+    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) rings = true;
+    if (rings) wake_dispatcher();
     return true;
   }
 
@@ -289,8 +279,11 @@ class Intake {
       changed_ = true;
       wakes = elected();
     }
-    if (wakes) ring();
+    if (wakes) wake_dispatcher();
   }
+
+  // While it gives them the dispatcher does not hear its alarm.
+  static constexpr std::size_t kMostLeft = 32;
 
   // Gives the role away and leaves the wish behind, unless something came since `take`.
   bool lie_down(const Wish& wish, bool idle) noexcept {
@@ -301,6 +294,25 @@ class Intake {
     alarm_ = wish.until;
     role_.store(kFree, std::memory_order_seq_cst);
     return true;
+  }
+
+  // Sleeps until the role is the dispatcher's again.
+  void rest(TimePoint until) noexcept {
+    runtime_.interleave("about to sleep");
+    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) return;
+    for (;;) {
+      const std::uint32_t bell = bell_.load(std::memory_order_seq_cst);
+      const std::uint32_t role = role_.load(std::memory_order_seq_cst);
+      if (role == kDispatcher) return;
+      see_to_wakes();  // Without the role, which others may need meanwhile.
+      if (runtime_.now() < until) {
+        runtime_.park(bell_, bell, until);
+      } else if (role == kFree) {
+        if (pass(kFree, kDispatcher)) return;
+      } else if (wants_back()) {  // Given back meanwhile, nobody may ring.
+        runtime_.park(bell_, bell, kNever);
+      }
+    }
   }
 
   // Whether the role is lent still: then it comes back with a ring.
@@ -317,13 +329,10 @@ class Intake {
     has_wakes_.store(false, std::memory_order_release);
   }
 
-  // Ends the dispatcher's sleep, or the one that it is about to begin.
-  void ring() noexcept {
-    bell_.fetch_add(1, std::memory_order_seq_cst);
-    runtime_.unpark(bell_, 1);
-  }
+  // After the bell has been rung. The batcher may be gone by now: only the word's address is used.
+  void wake_dispatcher() noexcept { runtime_.unpark(bell_, 1); }
 
-  // Who has the role. While it is free, or lent, the dispatcher sleeps.
+  // Who has the role. While it is free, or lent, the dispatcher sleeps, or sees to wakes.
   enum : std::uint32_t { kDispatcher, kFree, kLent };
 
   bool pass(std::uint32_t from, std::uint32_t to) noexcept {
@@ -331,9 +340,14 @@ class Intake {
            role_.compare_exchange_strong(from, to, std::memory_order_seq_cst);
   }
 
-  // True for the one who ends the sleep. Decided under the lock, while the wish is the sleeper's; the
-  // wake itself comes after it, because it can cost as much as a thousand critical sections.
-  bool elected() noexcept { return pass(kFree, kDispatcher); }
+  // True for the one who ends the sleep; the bell has been rung then. Under the lock, while the wish is
+  // the sleeper's and the batcher is alive (a canceller is waited for otherwise, and looks at no wish).
+  // The wake itself comes after it, because it can cost as much as a thousand critical sections.
+  bool elected() noexcept {
+    if (!pass(kFree, kDispatcher)) return false;
+    bell_.fetch_add(1, std::memory_order_seq_cst);
+    return true;
+  }
 
   void splice(const RequestChain& requests) noexcept {
     RequestChain& all = box_.arrivals;
@@ -372,7 +386,7 @@ class Intake {
   std::atomic<std::uint32_t> role_{kDispatcher};
   std::atomic<std::uint32_t> bell_{0};  // The dispatcher sleeps on it.
 
-  // Callers left to the dispatcher: its own while the flag is set, else whoever's that has the role.
+  // Callers left to the dispatcher: its own while the flag is set, else guarded by lock_.
   WakeList wakes_;
   std::atomic<bool> has_wakes_{false};
 };

@@ -14,7 +14,7 @@
 namespace batchwright::inline v0_1::detail {
 
 /// Serves those who wait for capacity: lets them in, in order, as room comes free, and turns away whose
-/// time is up. Belongs to the dispatcher.
+/// time is up. Belongs to whoever has the dispatcher's role.
 template <class TIn, class TOut, Runtime R>
 class WaitingDesk {
  public:
