@@ -458,8 +458,8 @@ TEST(MetricsTable, NamesEveryCount) {
             "answered    completed 3  late 4  failed 5  expired 6  cancelled 7  stopped 8  "
             "dropped 9");
   EXPECT_EQ(line_starting(metrics, "now"),
-            "now         queued 31 (oldest 36 ns)  executing 32  in batches 33 (oldest 37 ns)  "
-            "blocked 34");
+            "now         queued 32 (oldest 37 ns)  executing 33  in batches 34 (oldest 38 ns)  "
+            "blocked 35");
 }
 
 TEST(MetricsTable, ListsOnlyTheReasonsThatOccurred) {

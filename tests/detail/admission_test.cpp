@@ -16,40 +16,40 @@ using batchwright::detail::Admission;
 
 TEST(Admission, ReservesUpToItsCapacity) {
   Admission admission(3, kNoCount);
-  EXPECT_TRUE(admission.reserve(2, 0));
-  EXPECT_FALSE(admission.reserve(2, 0));
-  EXPECT_TRUE(admission.reserve(1, 0));
-  EXPECT_FALSE(admission.reserve(1, 0));
+  EXPECT_TRUE(admission.reserve({.count = 2, .bytes = 0}));
+  EXPECT_FALSE(admission.reserve({.count = 2, .bytes = 0}));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 0}));
+  EXPECT_FALSE(admission.reserve({.count = 1, .bytes = 0}));
   EXPECT_EQ(admission.queued(), 3u);
   admission.give_back(1, 0);
-  EXPECT_TRUE(admission.reserve(1, 0));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 0}));
 }
 
 TEST(Admission, WhatLacksBytesGivesItsPlaceBack) {
   Admission admission(3, 100);
-  EXPECT_TRUE(admission.reserve(1, 60));
-  EXPECT_FALSE(admission.reserve(1, 41));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 60}));
+  EXPECT_FALSE(admission.reserve({.count = 1, .bytes = 41}));
   EXPECT_EQ(admission.queued(), 1u);
-  EXPECT_TRUE(admission.reserve(1, 40));
-  EXPECT_TRUE(admission.reserve(1, 0));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 40}));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 0}));
   admission.give_back(2, 60);
-  EXPECT_FALSE(admission.reserve(1, 61));
-  EXPECT_TRUE(admission.reserve(1, 60));
+  EXPECT_FALSE(admission.reserve({.count = 1, .bytes = 61}));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 60}));
 }
 
 TEST(Admission, KnowsWhatCouldNeverFit) {
   const Admission admission(3, 100);
-  EXPECT_TRUE(admission.possible(3, 100));
-  EXPECT_FALSE(admission.possible(4, 0));
-  EXPECT_FALSE(admission.possible(1, 101));
+  EXPECT_TRUE(admission.possible({.count = 3, .bytes = 100}));
+  EXPECT_FALSE(admission.possible({.count = 4, .bytes = 0}));
+  EXPECT_FALSE(admission.possible({.count = 1, .bytes = 101}));
 }
 
 TEST(Admission, DoesNotOverflow) {
   Admission admission(kNoCount, kNoCount);
-  EXPECT_TRUE(admission.reserve(1, kNoCount - 1));
-  EXPECT_FALSE(admission.reserve(1, 2));
-  EXPECT_FALSE(admission.reserve(kNoCount, 0));
-  EXPECT_TRUE(admission.reserve(1, 1));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = kNoCount - 1}));
+  EXPECT_FALSE(admission.reserve({.count = 1, .bytes = 2}));
+  EXPECT_FALSE(admission.reserve({.count = kNoCount, .bytes = 0}));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 1}));
   EXPECT_EQ(admission.queued(), 2u);
 }
 
@@ -57,22 +57,22 @@ TEST(Admission, NobodyPassesThoseWhoWait) {
   Admission admission(3, kNoCount);
   admission.begin_waiting();
   EXPECT_EQ(admission.waiting(), 1u);
-  EXPECT_FALSE(admission.reserve(1, 0));
-  EXPECT_TRUE(admission.reserve_first(1, 0));
+  EXPECT_FALSE(admission.reserve({.count = 1, .bytes = 0}));
+  EXPECT_TRUE(admission.reserve_first({.count = 1, .bytes = 0}));
   admission.end_waiting();
-  EXPECT_TRUE(admission.reserve(1, 0));
+  EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 0}));
 }
 
 TEST(Admission, ClosedReservesNothingAndKeepsItsCount) {
   Admission admission(kNoCount, kNoCount);
-  EXPECT_TRUE(admission.reserve(2, 5));
+  EXPECT_TRUE(admission.reserve({.count = 2, .bytes = 5}));
   EXPECT_FALSE(admission.closed());
   admission.close();
   admission.close();
   EXPECT_TRUE(admission.closed());
   EXPECT_EQ(admission.queued(), 2u);
-  EXPECT_FALSE(admission.reserve(1, 0));
-  EXPECT_FALSE(admission.reserve_first(1, 0));
+  EXPECT_FALSE(admission.reserve({.count = 1, .bytes = 0}));
+  EXPECT_FALSE(admission.reserve_first({.count = 1, .bytes = 0}));
   admission.give_back(2, 5);
   EXPECT_EQ(admission.queued(), 0u);
   EXPECT_TRUE(admission.closed());
@@ -86,7 +86,7 @@ TEST(Admission, NeverHoldsMoreThanItsCapacityUnderRaces) {
   for (std::size_t t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 2000; ++i) {
-        if (!admission.reserve(1 + t % 2, 10)) continue;
+        if (!admission.reserve({.count = 1 + t % 2, .bytes = 10})) continue;
         if ((held += 1 + t % 2) > 5) exceeded = true;
         held -= 1 + t % 2;
         admission.give_back(1 + t % 2, 10);
@@ -96,7 +96,7 @@ TEST(Admission, NeverHoldsMoreThanItsCapacityUnderRaces) {
   for (auto& thread : threads) thread.join();
   EXPECT_FALSE(exceeded);
   EXPECT_EQ(admission.queued(), 0u);
-  EXPECT_TRUE(admission.reserve(5, 50));
+  EXPECT_TRUE(admission.reserve({.count = 5, .bytes = 50}));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <batchwright/detail/intrusive_list.hpp>
+#include <batchwright/detail/request_header.hpp>
 
 #include <gtest/gtest.h>
 

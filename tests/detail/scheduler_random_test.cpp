@@ -3,7 +3,10 @@
 #include "tests/support/reference_model.hpp"
 #include "tests/support/scheduler_policies.hpp"
 
+#include <batchwright/detail/flow.hpp>
 #include <batchwright/detail/scheduler.hpp>
+#include <batchwright/detail/scheduler_limits.hpp>
+#include <batchwright/scheduling.hpp>
 
 #include <gtest/gtest.h>
 
@@ -47,16 +50,21 @@ std::string show(std::size_t count) {
 
 struct NamedRequest : RequestHeader {
   std::size_t id = 0;
-  std::size_t slot = 0;  // Its index among the live ones.
-  bool cancelled = false;
+  std::size_t slot = 0;    // Its index among the live ones.
+  bool withdrawn = false;  // Cancelled or evicted.
+};
+
+/// One view, and what it points to.
+struct Sight {
+  bw::QueueView view;
+  std::vector<bw::QueuedRequest> order;
+  std::vector<bw::RunningBatch> running;
 };
 
 /// What a policy was shown and told. The scheduler copies its policy, so the copies share this.
 struct Witness {
-  std::size_t calls = 0;
-  bw::QueueView view;
-  std::vector<bw::QueuedRequest> order;
-  std::vector<bw::RunningBatch> running;
+  std::size_t calls = 0;      // Since the last action: one for each lane that is looked at.
+  std::vector<Sight> sights;  // The first `calls` of them; the others are kept for their memory.
 
   std::size_t arrivals = 0;
   std::size_t arrived_size = 0;
@@ -65,14 +73,15 @@ struct Witness {
   std::size_t batches = 0;
 
   void see(const bw::QueueView& seen) {
-    ++calls;
-    view = seen;
-    running.assign(seen.running.begin(), seen.running.end());
-    order.clear();
+    if (calls == sights.size()) sights.emplace_back();
+    Sight& sight = sights[calls++];
+    sight.view = seen;
+    sight.running.assign(seen.running.begin(), seen.running.end());
+    sight.order.clear();
     bw::QueueCursor cursor = seen.queue;
-    for (bw::QueuedRequest request; cursor.next(request);) order.push_back(request);
+    for (bw::QueuedRequest request; cursor.next(request);) sight.order.push_back(request);
     bw::QueuedRequest untouched;
-    if (cursor.next(untouched)) order.push_back(untouched);  // The end must stay the end.
+    if (cursor.next(untouched)) sight.order.push_back(untouched);  // The end must stay the end.
   }
 };
 
@@ -104,12 +113,67 @@ struct WitnessedPolicy {
   void on_batch(const bw::BatchReport&) noexcept { ++witness->batches; }
 };
 
+enum Feature : std::size_t {
+  kTenants,
+  kLanes,
+  kBoundLanes,
+  kWeights,
+  kPadded,
+  kEarliestDeadline,
+  kShortestFirst,
+  kPriorities,
+  kExpiry,
+  kDelay,
+  kPreferred,
+  kPadUp,
+  kTrimDown,
+  kCheapest,
+  kEviction,
+  kCancellations,
+  kFlush,
+  kPause,
+  kSmallBound,
+  kAsynchronous,
+  kExecutors,
+  kFeatureCount,
+};
+
+constexpr const char* kFeatureNames[kFeatureCount] = {
+    "tenants",           "lanes",          "bound_lanes", "weights",     "padded",
+    "earliest_deadline", "shortest_first", "priorities",  "expiry",      "delay",
+    "preferred",         "pad_up",         "trim_down",   "cheapest",    "eviction",
+    "cancellations",     "flush",          "pause",       "small_bound", "asynchronous",
+    "executors"};
+
+/// The pairs of which no scheduler can have both.
+bool contradict(std::size_t a, std::size_t b) {
+  if (a > b) std::swap(a, b);
+  const auto is_fit = [](std::size_t feature) { return feature >= kPadUp && feature <= kCheapest; };
+  return (a == kPadded && b >= kPreferred && b <= kCheapest) ||
+         (a == kEarliestDeadline && b == kShortestFirst) || (is_fit(a) && is_fit(b));
+}
+
+using FeatureSet = std::array<bool, kFeatureCount>;
+
 /// How often each thing has happened: a comparison of what never happens proves nothing.
 struct Reach {
   std::array<std::uint64_t, bw::kOutcomeCount> outcomes{};  // Requests; `ok` stands for dispatched.
   std::array<std::uint64_t, bw::kReleaseReasonCount> reasons{};  // Batches.
-  std::uint64_t at_bound = 0;          // Requests that went first because of their bound...
-  std::uint64_t at_default_bound = 0;  // ...where that is the thousand of the default.
+  /// Dispatches and failures in schedules with both features; [i][i] are those with the one.
+  std::array<std::array<std::uint64_t, kFeatureCount>, kFeatureCount> pairs{};
+  /// Dispatches and failures with one tenant, one lane, plain sizes and plain order.
+  std::uint64_t plain = 0;
+  std::uint64_t at_bound = 0;           // Requests that went first because of their bound...
+  std::uint64_t at_default_bound = 0;   // ...where that is the thousand of the default.
+  std::uint64_t looked_at_several = 0;  // Actions before which the policy saw several lanes.
+  std::uint64_t mixed = 0;              // Batches of several tenants.
+  std::uint64_t delayed = 0;            // Dispatched requests that had been delayed.
+  std::uint64_t preferred = 0;          // Batches cut to a preferred size.
+  std::uint64_t trimmed_down = 0;       // Batches trimmed by `trim_down`...
+  std::uint64_t trimmed_cheaper = 0;    // ...or by `cheapest`...
+  std::uint64_t kept = 0;               // ...which found that it would cost more.
+  std::uint64_t padded_up = 0;          // Batches padded to an allowed size.
+  std::uint64_t spared = 0;             // Evictions for which there was not enough.
   std::uint64_t steps = 0;
   std::uint64_t schedules = 0;
 };
@@ -117,7 +181,7 @@ struct Reach {
 /// One line of a schedule's history, kept as numbers: only a failure turns it into words.
 struct Entry {
   const char* text;
-  std::array<std::int64_t, 5> numbers;
+  std::array<std::int64_t, 6> numbers;
 };
 
 /// The knobs of one schedule, all drawn from its seed.
@@ -125,13 +189,20 @@ struct Shape {
   bw::detail::SchedulerLimits limits;
   AnyTestPolicy policy;
   std::vector<int> priorities{0};
+  std::vector<std::uint32_t> shares;        // Of the tenants with a name.
+  std::vector<std::size_t> lane_executors;  // Of the lanes with a name.
+  bool mixes_default = true;                // Some requests, or all, are of no flow.
   std::uint32_t max_weight = 1;
+  std::uint32_t max_length = 1;
   std::size_t steps = 300;
   std::size_t queue_limit = 12;
   std::size_t burst = 2;
   std::int64_t jitter = 0;
   unsigned arrival_percent = 50;
   unsigned deadline_percent = 0;
+  bool near_deadlines = false;  // Else they order requests, and never come.
+  unsigned delay_percent = 0;
+  unsigned evict_percent = 0;
   unsigned cancel_percent = 0;
   unsigned flush_percent = 0;
   unsigned pause_percent = 0;
@@ -140,19 +211,68 @@ struct Shape {
   std::int64_t start = 0;
 };
 
+std::vector<std::size_t> draw_subset(Random& random, const std::vector<std::size_t>& sizes,
+                                     std::size_t at_most) {
+  std::vector<std::size_t> chosen;
+  for (std::size_t n = 1 + random.below(at_most); n > 0; --n) chosen.push_back(random.pick(sizes));
+  std::sort(chosen.begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+  return chosen;
+}
+
+void draw_sizes(Random& random, unsigned density, bw::detail::SchedulerLimits& limits) {
+  std::vector<std::size_t> sizes;
+  for (std::size_t size = 1; size <= limits.max_batch_size; ++size) sizes.push_back(size);
+  if (random.chance(density + density / 3)) {
+    constexpr bw::FitRule kFits[] = {bw::FitRule::pad_up, bw::FitRule::trim_down,
+                                     bw::FitRule::cheapest};
+    limits.fit = random.pick(kFits);
+    // The model knows no size classes: all up to 16 are exact.
+    if (limits.fit == bw::FitRule::cheapest && limits.max_batch_size > 16) {
+      limits.max_batch_size = 16;
+      sizes.resize(16);
+    }
+    limits.allowed_sizes = draw_subset(random, sizes, 4);
+    sizes = limits.allowed_sizes;
+  }
+  if (random.chance(density / 2)) limits.preferred_sizes = draw_subset(random, sizes, 3);
+}
+
+void draw_flows(Random& random, unsigned density, Shape& shape) {
+  const bool tenants = random.chance(density);
+  const bool lanes = random.chance(density);
+  const bool bound = random.chance(density);
+  if (!tenants && !lanes && !bound && random.chance(80)) return;
+  const std::size_t tenant_count = tenants ? 2 + random.below(3) : 1;
+  const std::size_t lane_count = lanes ? 2 + random.below(4) : 1;
+  for (std::size_t i = 0; i < tenant_count; ++i) {
+    shape.shares.push_back(static_cast<std::uint32_t>(1 + random.below(5)));
+  }
+  for (std::size_t i = 0; i < lane_count; ++i) {
+    shape.lane_executors.push_back(bound && (i == 0 || random.chance(60))
+                                       ? random.below(shape.limits.executors)
+                                       : bw::kNoCount);
+  }
+  shape.mixes_default = lanes && random.chance(25);
+  shape.limits.keyed_lanes = lane_count > 1 || random.chance(20);
+}
+
 Shape draw_shape(Random& random) {
   Shape shape;
   bw::detail::SchedulerLimits& limits = shape.limits;
+  // What is on is drawn more or less densely: plain schedules stay, and crowded ones come.
+  constexpr unsigned kDensities[] = {0, 15, 35, 60, 60};
+  const unsigned density = random.pick(kDensities);
   constexpr std::size_t kCaps[] = {1, 2, 3, 4, 5, 8, 16, 40};
   limits.max_batch_size = random.pick(kCaps);
-  limits.executors = 1 + random.below(4);
+  limits.executors = random.chance(40) ? 1 : 2 + random.below(3);
   shape.asynchronous = random.chance(50);
   limits.max_in_flight =
       shape.asynchronous ? 1 + random.below(2 * limits.executors + 1) : limits.executors;
   limits.max_wait = random.chance(15) ? Duration::max()
                                       : (random.chance(5) ? Duration::max() - Duration(1)
                                                           : Duration(random.between(1, 30)));
-  constexpr std::uint64_t kBounds[] = {1, 1, 2, 3, 3, 7, 1000, UINT64_MAX};
+  constexpr std::uint64_t kBounds[] = {1, 1, 2, 3, 3, 7, 1000, 1000, UINT64_MAX};
   limits.overtaking_bound = random.pick(kBounds);
 
   switch (random.below(5)) {
@@ -174,9 +294,24 @@ Shape draw_shape(Random& random) {
       }
   }
   if (random.chance(50)) {
-    shape.max_weight = static_cast<std::uint32_t>(
-        1 + random.below(std::min<std::size_t>(limits.max_batch_size, 9)));
+    // Some weigh more than any batch may, and so run alone.
+    const std::size_t heaviest = limits.max_batch_size + (random.chance(30) ? 3 : 0);
+    shape.max_weight =
+        static_cast<std::uint32_t>(1 + random.below(std::min<std::size_t>(heaviest, 9)));
   }
+  draw_flows(random, density, shape);
+  if (random.chance(density)) {
+    limits.order =
+        random.chance(50) ? bw::QueueOrder::earliest_deadline : bw::QueueOrder::shortest_first;
+  }
+  if (random.chance(50)) shape.max_length = static_cast<std::uint32_t>(1 + random.below(6));
+  if (random.chance(density / 2)) {
+    limits.size_rule = bw::SizeRule::padded;
+  } else {
+    draw_sizes(random, density, limits);
+  }
+  shape.delay_percent = random.chance(density) ? static_cast<unsigned>(1 + random.below(80)) : 0;
+  shape.evict_percent = random.chance(density) ? static_cast<unsigned>(1 + random.below(30)) : 0;
 
   const Duration window(random.between(0, 20));
   const std::size_t size = random.below(limits.max_batch_size + 2);
@@ -210,6 +345,7 @@ Shape draw_shape(Random& random) {
   shape.jitter = random.chance(50) ? 0 : random.between(1, 15);
   shape.arrival_percent = static_cast<unsigned>(20 + random.below(81));
   shape.deadline_percent = random.chance(30) ? 0 : static_cast<unsigned>(random.below(80));
+  shape.near_deadlines = random.chance(75);
   shape.cancel_percent = random.chance(30) ? 0 : static_cast<unsigned>(random.below(25));
   shape.flush_percent = random.chance(40) ? 0 : static_cast<unsigned>(random.below(40));
   shape.pause_percent = random.chance(70) ? 0 : static_cast<unsigned>(random.below(10));
@@ -225,6 +361,9 @@ Shape draw_shape(Random& random) {
     shape.policy = random.chance(50) ? AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 20})
                                      : AnyTestPolicy(batchwright_test::WaitForSize{});
     limits.max_wait = Duration(random.between(20, 200));
+    limits.preferred_sizes.clear();
+    limits.allowed_sizes.clear();
+    if (limits.size_rule == bw::SizeRule::sum) draw_sizes(random, density, limits);
     shape.deadline_percent /= 4;
     shape.cancel_percent /= 4;
     shape.flush_percent /= 2;
@@ -232,9 +371,32 @@ Shape draw_shape(Random& random) {
     shape.burst = limits.max_batch_size + 1;
   }
 
+  // A policy that releases whatever there is, so that many a batch is between two allowed sizes.
+  if (limits.size_rule == bw::SizeRule::sum && !limits.allowed_sizes.empty() && random.chance(70)) {
+    limits.allowed_sizes = {1 + random.below(2), 3 + random.below(2), 5 + random.below(2)};
+    limits.max_batch_size = limits.allowed_sizes.back() + (random.chance(50) ? 0 : random.below(6));
+    limits.preferred_sizes.clear();
+    limits.fit = random.chance(75) ? bw::FitRule::cheapest : bw::FitRule::trim_down;
+    shape.policy = random.chance(50)
+                       ? AnyTestPolicy(batchwright_test::ReleaseAll{})
+                       : AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 70});
+    shape.finish_percent = static_cast<unsigned>(40 + random.below(61));
+    // What weighs more than the largest allowed size runs alone, and teaches nothing of that size.
+    shape.max_weight = random.chance(25)
+                           ? static_cast<std::uint32_t>(limits.allowed_sizes.back() + 2)
+                           : std::min<std::uint32_t>(shape.max_weight, 2);
+  }
+
   // Few schedules are long enough for a request to be overtaken a thousand times.
   if (limits.overtaking_bound == 1000 && random.chance(15)) {
     shape.steps = 4500;
+    shape.shares.clear();
+    shape.lane_executors.clear();
+    shape.mixes_default = true;
+    limits.keyed_lanes = false;
+    limits.preferred_sizes.clear();
+    limits.allowed_sizes.clear();
+    shape.evict_percent = 0;
     shape.priorities.assign(50, 5);
     shape.priorities.front() = 0;
     shape.arrival_percent = 100;
@@ -252,8 +414,48 @@ Shape draw_shape(Random& random) {
   return shape;
 }
 
-ReferenceModel::Limits model_limits(const bw::detail::SchedulerLimits& limits) {
+FeatureSet features_of(const Shape& shape) {
+  const bw::detail::SchedulerLimits& limits = shape.limits;
+  const bool allowed = !limits.allowed_sizes.empty();
+  const auto is_bound = [](std::size_t executor) { return executor != bw::kNoCount; };
+  FeatureSet on{};
+  on[kTenants] = shape.shares.size() > 1;
+  on[kLanes] = shape.lane_executors.size() > 1;
+  on[kBoundLanes] = std::any_of(shape.lane_executors.begin(), shape.lane_executors.end(), is_bound);
+  on[kWeights] = shape.max_weight > 1;
+  on[kPadded] = limits.size_rule == bw::SizeRule::padded;
+  on[kEarliestDeadline] = limits.order == bw::QueueOrder::earliest_deadline;
+  on[kShortestFirst] = limits.order == bw::QueueOrder::shortest_first;
+  on[kPriorities] = shape.priorities.size() > 1;
+  on[kExpiry] = shape.deadline_percent > 0 && shape.near_deadlines;
+  on[kDelay] = shape.delay_percent > 0;
+  on[kPreferred] = !limits.preferred_sizes.empty();
+  on[kPadUp] = allowed && limits.fit == bw::FitRule::pad_up;
+  on[kTrimDown] = allowed && limits.fit == bw::FitRule::trim_down;
+  on[kCheapest] = allowed && limits.fit == bw::FitRule::cheapest;
+  on[kEviction] = shape.evict_percent > 0;
+  on[kCancellations] = shape.cancel_percent > 0;
+  on[kFlush] = shape.flush_percent > 0;
+  on[kPause] = shape.pause_percent > 0;
+  on[kSmallBound] = limits.overtaking_bound < 1000;
+  on[kAsynchronous] = shape.asynchronous;
+  on[kExecutors] = limits.executors > 1;
+  return on;
+}
+
+/// Tenant 0 and lane 0 are the scheduler's own; those with a name follow.
+ReferenceModel::Limits model_limits(const Shape& shape) {
+  const bw::detail::SchedulerLimits& limits = shape.limits;
   ReferenceModel::Limits copy;
+  copy.order = limits.order;
+  copy.size_rule = limits.size_rule;
+  copy.preferred_sizes = limits.preferred_sizes;
+  copy.allowed_sizes = limits.allowed_sizes;
+  copy.fit = limits.fit;
+  copy.keyed_lanes = limits.keyed_lanes;
+  copy.shares.insert(copy.shares.end(), shape.shares.begin(), shape.shares.end());
+  copy.lane_executors.insert(copy.lane_executors.end(), shape.lane_executors.begin(),
+                             shape.lane_executors.end());
   copy.max_batch_size = limits.max_batch_size;
   copy.executors = limits.executors;
   copy.max_in_flight = limits.max_in_flight;
@@ -270,6 +472,10 @@ class Schedule {
         random_(Random::mix(seed)),
         reach_(reach),
         shape_(draw_shape(random_)),
+        features_(features_of(shape_)),
+        tenants_(shape_.shares.size()),
+        lanes_(shape_.lane_executors.size()),
+        flows_(tenants_.size() * lanes_.size()),
         now_(Duration(shape_.start)),
         real_(WitnessedPolicy{shape_.policy, &seen_by_real_}, shape_.limits),
         model_(
@@ -277,7 +483,14 @@ class Schedule {
               seen_by_model_.see(view);
               return ask(shape_.policy, view);
             },
-            model_limits(shape_.limits)) {}
+            model_limits(shape_)) {
+    for (std::size_t i = 0; i < tenants_.size(); ++i) tenants_[i].share = shape_.shares[i];
+    for (std::size_t i = 0; i < lanes_.size(); ++i) lanes_[i].executor = shape_.lane_executors[i];
+    for (std::size_t i = 0; i < flows_.size(); ++i) {
+      flows_[i].tenant = &tenants_[i / lanes_.size()];
+      flows_[i].lane = &lanes_[i % lanes_.size()];
+    }
+  }
 
   /// False at the first difference; `failure()` then describes it.
   bool run() {
@@ -290,6 +503,7 @@ class Schedule {
       if (random_.chance(50)) control(ending);
       arrivals();
       cancellations();
+      if (random_.chance(shape_.evict_percent)) evict();
       if (random_.chance(50)) control(ending);
       if (!ending && reach_.steps - start > shape_.steps - shape_.steps / 4) {
         ending = true;
@@ -315,8 +529,19 @@ class Schedule {
     out << failure_ << "\nseed " << seed_ << ", step " << reach_.steps << " of all: cap "
         << limits.max_batch_size << ", executors " << limits.executors << ", in flight "
         << limits.max_in_flight << ", max_wait " << limits.max_wait.count() << ", bound "
-        << limits.overtaking_bound << ", policy " << shape_.policy.index()
-        << "\nsince all was quiet for the last time, but from 20 to 60 lines:\n";
+        << limits.overtaking_bound << ", policy " << shape_.policy.index();
+    for (std::size_t i = 0; i < kFeatureCount; ++i) {
+      if (features_[i]) out << ", " << kFeatureNames[i];
+    }
+    out << "\nshares:";
+    for (const std::uint32_t share : shape_.shares) out << ' ' << share;
+    out << "; executors of the lanes:";
+    for (const std::size_t executor : shape_.lane_executors) out << ' ' << show(executor);
+    out << "; preferred:";
+    for (const std::size_t size : limits.preferred_sizes) out << ' ' << size;
+    out << "; allowed:";
+    for (const std::size_t size : limits.allowed_sizes) out << ' ' << size;
+    out << "\nsince all was quiet for the last time, but from 20 to 60 lines:\n";
     const std::size_t lines =
         std::min(history_.size(), std::clamp<std::size_t>(history_.size() - quiet_, 20, 60));
     for (std::size_t i = history_.size() - lines; i < history_.size(); ++i) {
@@ -334,14 +559,21 @@ class Schedule {
 
   struct Batch {
     bw::BatchReport report;
+    std::size_t padded_size = 0;
     bool vacated = false;
     bool reported = false;
   };
 
   void note(const char* text, std::int64_t a = kBlank, std::int64_t b = kBlank,
             std::int64_t c = kBlank, std::int64_t d = kBlank, std::int64_t e = kBlank) {
-    history_.push_back({text, {a, b, c, d, e}});
+    history_.push_back({text, {a, b, c, d, e, kBlank}});
     ++reach_.steps;
+  }
+
+  /// What has no room on the line before.
+  void continue_note(const char* text, std::int64_t a, std::int64_t b, std::int64_t c,
+                     std::int64_t d, std::int64_t e, std::int64_t f) {
+    history_.push_back({text, {a, b, c, d, e, f}});
   }
 
   static std::int64_t ticks(TimePoint time) { return time.time_since_epoch().count(); }
@@ -365,7 +597,7 @@ class Schedule {
       default:
         now_ += Duration(1);
     }
-    history_.push_back({"now", {ticks(now_), kBlank, kBlank, kBlank, kBlank}});
+    history_.push_back({"now", {ticks(now_), kBlank, kBlank, kBlank, kBlank, kBlank}});
   }
 
   void finish_batches() {
@@ -396,6 +628,7 @@ class Schedule {
     batch.report.started = batch.report.dispatched;
     batch.report.finished =
         random_.chance(50) ? now_ : batch.report.dispatched + Duration(random_.between(0, 100));
+    if (random_.chance(70)) batch.report.size = batch.padded_size;
     // Some of its requests, or all, may have expired or been cancelled before they were computed.
     if (random_.chance(10)) batch.report.size = batch.report.count = 0;
     batch.report.failed = random_.chance(10);
@@ -425,10 +658,23 @@ class Schedule {
     request->slot = live_.size();
     request->priority = random_.pick(shape_.priorities);
     request->weight = static_cast<std::uint32_t>(1 + random_.below(shape_.max_weight));
+    request->length = static_cast<std::uint32_t>(1 + random_.below(shape_.max_length));
+    request->bytes = random_.below(100);
     request->enqueued = now_ - Duration(random_.between(0, shape_.jitter));
-    request->deadline = draw_deadline();
+    draw_instants(*request);
+    std::size_t tenant = 0;
+    std::size_t lane = 0;
+    if (!flows_.empty() && !(shape_.mixes_default && random_.chance(20))) {
+      tenant = 1 + random_.below(tenants_.size());
+      lane = 1 + random_.below(lanes_.size());
+      request->flow = &flows_[(tenant - 1) * lanes_.size() + lane - 1];
+    }
     note("arrive id, enqueued, deadline, priority, weight", static_cast<std::int64_t>(request->id),
          ticks(request->enqueued), ticks(request->deadline), request->priority, request->weight);
+    continue_note("  expiry, delay_at, tenant, lane, length, bytes", ticks(request->expiry),
+                  ticks(request->delay_at), static_cast<std::int64_t>(tenant),
+                  static_cast<std::int64_t>(lane), request->length,
+                  static_cast<std::int64_t>(request->bytes));
     ++arrived_;
     arrived_size_ += request->weight;
     first_arrival_ = std::min(first_arrival_, request->enqueued);
@@ -438,6 +684,12 @@ class Schedule {
     twin.id = request->id;
     twin.enqueued = request->enqueued;
     twin.deadline = request->deadline;
+    twin.expiry = request->expiry;
+    twin.delay_at = request->delay_at;
+    twin.length = request->length;
+    twin.bytes = request->bytes;
+    twin.tenant = tenant;
+    twin.lane = lane;
     twin.priority = request->priority;
     twin.weight = request->weight;
     real_.arrive(*request);
@@ -447,8 +699,24 @@ class Schedule {
     live_.push_back(std::move(request));
   }
 
+  /// Its deadline, when it expires (no later than that) and when it is delayed.
+  void draw_instants(NamedRequest& request) {
+    if (random_.chance(shape_.deadline_percent)) {
+      request.deadline = shape_.near_deadlines
+                             ? draw_deadline()
+                             : now_ + Duration(1'000'000 + random_.between(0, 20));
+    }
+    request.expiry = request.deadline;
+    if (features_[kExpiry] && random_.chance(20)) {
+      request.expiry = std::min(request.deadline, now_ + Duration(random_.between(0, 15)));
+    }
+    if (random_.chance(shape_.delay_percent)) {
+      request.delay_at =
+          random_.chance(10) ? request.expiry : now_ + Duration(random_.between(-2, 15));
+    }
+  }
+
   TimePoint draw_deadline() {
-    if (!random_.chance(shape_.deadline_percent)) return bw::kNever;
     switch (random_.below(12)) {
       case 0:
         return random_.chance(50) ? TimePoint::min() : now_;
@@ -464,11 +732,32 @@ class Schedule {
   void cancellations() {
     while (!live_.empty() && random_.chance(shape_.cancel_percent)) {
       NamedRequest& request = *random_.pick(live_);
-      if (request.cancelled) continue;
+      if (request.withdrawn) continue;
       note("cancel id", static_cast<std::int64_t>(request.id));
-      request.cancelled = true;
+      request.withdrawn = true;
       real_.cancel(request);
       model_.cancel(request.id);
+    }
+  }
+
+  void evict() {
+    const std::size_t count = random_.below(4);
+    const std::size_t bytes = random_.chance(50) ? 0 : random_.below(200);
+    const int priority = random_.chance(30) ? INT_MAX : random_.pick(shape_.priorities);
+    const std::size_t tenant = tenants_.empty() || (shape_.mixes_default && random_.chance(20))
+                                   ? 0
+                                   : 1 + random_.below(tenants_.size());
+    note("evict count, bytes, priority, tenant", static_cast<std::int64_t>(count),
+         static_cast<std::int64_t>(bytes), priority, static_cast<std::int64_t>(tenant));
+    const ReferenceModel::Requests victims = model_.evict(count, bytes, priority, tenant);
+    const bool evicted =
+        real_.evict(count, bytes, priority, tenant == 0 ? nullptr : &tenants_[tenant - 1]);
+    if (evicted == victims.empty()) difference("evict()", evicted, !victims.empty());
+    reach_.spared += victims.empty() ? 1 : 0;
+    for (const auto& request : live_) {
+      for (const ReferenceModel::Request& victim : victims) {
+        request->withdrawn = request->withdrawn || request->id == victim.id;
+      }
     }
   }
 
@@ -552,16 +841,18 @@ class Schedule {
       Batch batch;
       batch.report.batch_id = actual.batch_id;
       batch.report.executor = actual.executor;
-      batch.report.size = actual.requests.size;
+      batch.report.size = expected.size;
+      batch.padded_size = actual.padded_size;
       batch.report.count = actual.requests.count;
       batch.report.oldest = actual.oldest;
       batch.report.dispatched = now_;
       batches_.push_back(batch);
     }
+    count_reach(expected);
     reach_.outcomes[static_cast<std::size_t>(expected.outcome)] += expected.requests.size();
     for (const ReferenceModel::Request& request : expected.requests) {
       if (expected.kind != ReferenceModel::Kind::dispatch) break;
-      if (request.overtaken < shape_.limits.overtaking_bound) break;
+      if (!request.at_bound) break;
       ++reach_.at_bound;
       reach_.at_default_bound += shape_.limits.overtaking_bound == 1000 ? 1 : 0;
     }
@@ -572,6 +863,32 @@ class Schedule {
       live_[slot]->slot = slot;
       live_.pop_back();
     }
+  }
+
+  void count_reach(const ReferenceModel::Action& action) {
+    bool plain = true;
+    for (std::size_t i = 0; i < kFeatureCount; ++i) {
+      if (!features_[i]) continue;
+      const bool is_plain = i == kWeights || i == kPriorities || i == kExpiry || i > kEviction;
+      plain = plain && is_plain;
+      for (std::size_t j = i; j < kFeatureCount; ++j) reach_.pairs[i][j] += features_[j] ? 1 : 0;
+    }
+    reach_.plain += plain ? 1 : 0;
+    if (action.kind != ReferenceModel::Kind::dispatch) return;
+    using Cut = ReferenceModel::Cut;
+    const bool is_cheapest = features_[kCheapest];
+    reach_.looked_at_several += seen_by_model_.calls > 1 ? 1 : 0;
+    reach_.preferred += action.cut == Cut::preferred ? 1 : 0;
+    reach_.trimmed_down += action.cut == Cut::trimmed && !is_cheapest ? 1 : 0;
+    reach_.trimmed_cheaper += action.cut == Cut::trimmed && is_cheapest ? 1 : 0;
+    reach_.kept += action.cut == Cut::kept ? 1 : 0;
+    reach_.padded_up += action.padded_size > action.size ? 1 : 0;
+    bool mixed = false;
+    for (const ReferenceModel::Request& request : action.requests) {
+      mixed = mixed || request.tenant != action.requests.front().tenant;
+      reach_.delayed += request.delayed() ? 1 : 0;
+    }
+    reach_.mixed += mixed ? 1 : 0;
   }
 
   template <class TValue>
@@ -613,6 +930,9 @@ class Schedule {
       return difference("oldest", actual.oldest, expected.oldest);
     }
     compare_requests(actual.requests, expected.requests);
+    if (actual.padded_size != expected.padded_size) {
+      difference("padded_size", actual.padded_size, expected.padded_size);
+    }
   }
 
   void compare_requests(const bw::detail::RequestChain& actual,
@@ -645,6 +965,22 @@ class Schedule {
     const Witness& model = seen_by_model_;
     if (real.calls != model.calls) return difference("calls of decide", real.calls, model.calls);
     if (real.calls == 0) return;
+    for (std::size_t i = 0; i < real.calls; ++i) compare_sights(real.sights[i], model.sights[i]);
+    // The policy has been told of everything before it decides.
+    if (real.arrivals != arrived_) difference("arrivals told", real.arrivals, arrived_);
+    if (real.arrived_size != arrived_size_) {
+      difference("weight of the arrivals told", real.arrived_size, arrived_size_);
+    }
+    if (real.first_arrival != first_arrival_) {
+      difference("first arrival told", real.first_arrival, first_arrival_);
+    }
+    if (real.last_arrival != last_arrival_) {
+      difference("last arrival told", real.last_arrival, last_arrival_);
+    }
+    if (real.batches != reported_) difference("batches told", real.batches, reported_);
+  }
+
+  void compare_sights(const Sight& real, const Sight& model) {
     const bw::QueueView& a = real.view;
     const bw::QueueView& b = model.view;
     if (a.now != b.now) return difference("view.now", a.now, b.now);
@@ -676,18 +1012,6 @@ class Schedule {
         return difference("view.queue at position", i, i);
       }
     }
-    // The policy has been told of everything before it decides.
-    if (real.arrivals != arrived_) difference("arrivals told", real.arrivals, arrived_);
-    if (real.arrived_size != arrived_size_) {
-      difference("weight of the arrivals told", real.arrived_size, arrived_size_);
-    }
-    if (real.first_arrival != first_arrival_) {
-      difference("first arrival told", real.first_arrival, first_arrival_);
-    }
-    if (real.last_arrival != last_arrival_) {
-      difference("last arrival told", real.last_arrival, last_arrival_);
-    }
-    if (real.batches != reported_) difference("batches told", real.batches, reported_);
   }
 
   /// The batches that are being computed, in whatever order.
@@ -724,6 +1048,10 @@ class Schedule {
   Random random_;
   Reach& reach_;
   const Shape shape_;
+  const FeatureSet features_;
+  std::vector<bw::detail::Tenant> tenants_;
+  std::vector<bw::detail::Lane> lanes_;
+  std::vector<bw::detail::Flow> flows_;
   TimePoint now_;
   TimePoint awaited_ = bw::kNever;
   Witness seen_by_real_;
@@ -748,14 +1076,16 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-// What takes about a second: less where the compiler does not optimize, or watches memory.
+// As many as it takes to reach everything often: about two seconds. Where the compiler does not
+// optimize, or watches memory, fewer are taken and reach is not asserted.
+constexpr std::uint64_t kFullSteps = 3'000'000;
 #if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t kDefaultSteps = 500'000;
 #elif defined(__clang__)
 constexpr std::uint64_t kDefaultSteps =
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500'000 : 1'000'000;
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500'000 : kFullSteps;
 #else
-constexpr std::uint64_t kDefaultSteps = 1'000'000;
+constexpr std::uint64_t kDefaultSteps = kFullSteps;
 #endif
 
 TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
@@ -769,10 +1099,10 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
 
   std::printf("%llu schedules, %llu steps\n", static_cast<unsigned long long>(reach.schedules),
               static_cast<unsigned long long>(reach.steps));
-  const bool asserts_reach = steps >= kDefaultSteps;
-  const auto expect_reached = [&](const char* name, std::uint64_t count,
+  const bool asserts_reach = steps >= kFullSteps;
+  const auto expect_reached = [&](const std::string& name, std::uint64_t count,
                                   std::uint64_t at_least = kReach) {
-    std::printf("%12s %llu\n", name, static_cast<unsigned long long>(count));
+    std::printf("%18s %llu\n", name.c_str(), static_cast<unsigned long long>(count));
     if (asserts_reach) {
       EXPECT_GE(count, at_least) << name << " hardly ever happens";
     }
@@ -783,12 +1113,42 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   expect_reached("dispatched", requests(bw::Outcome::ok));
   expect_reached("expired", requests(bw::Outcome::expired));
   expect_reached("cancelled", requests(bw::Outcome::cancelled));
+  expect_reached("evicted", requests(bw::Outcome::evicted));
   expect_reached("stopped", requests(bw::Outcome::stopped));
   for (std::size_t i = 0; i < bw::kReleaseReasonCount; ++i) {
     expect_reached(to_string(static_cast<bw::ReleaseReason>(i)), reach.reasons[i]);
   }
   expect_reached("at bound", reach.at_bound);
   expect_reached("at 1,000", reach.at_default_bound, 20);
+  expect_reached("plain", reach.plain);
+  expect_reached("several lanes seen", reach.looked_at_several);
+  expect_reached("mixed tenants", reach.mixed);
+  expect_reached("delayed", reach.delayed);
+  expect_reached("at preferred size", reach.preferred);
+  expect_reached("trimmed down", reach.trimmed_down);
+  expect_reached("cheaper trimmed", reach.trimmed_cheaper);
+  expect_reached("cheaper padded", reach.kept);
+  expect_reached("padded up", reach.padded_up);
+  expect_reached("spared", reach.spared);
+  for (std::size_t i = 0; i < kFeatureCount; ++i)
+    expect_reached(kFeatureNames[i], reach.pairs[i][i]);
+  std::string rarest;
+  std::uint64_t least = UINT64_MAX;
+  for (std::size_t i = 0; i < kFeatureCount; ++i) {
+    for (std::size_t j = i + 1; j < kFeatureCount; ++j) {
+      if (contradict(i, j)) continue;
+      const std::string name = std::string(kFeatureNames[i]) + " with " + kFeatureNames[j];
+      if (reach.pairs[i][j] < least) {
+        least = reach.pairs[i][j];
+        rarest = name;
+      }
+      if (asserts_reach) {
+        EXPECT_GE(reach.pairs[i][j], kReach) << name << " hardly ever happens";
+      }
+    }
+  }
+  std::printf("rarest pair of features: %s, %llu\n", rarest.c_str(),
+              static_cast<unsigned long long>(least));
 }
 
 }  // namespace

@@ -188,14 +188,24 @@ TEST(ServiceModel, SizesAboveSixteenThatAreCloseShareAMean) {
   EXPECT_NEAR(estimate.means[0].mean_ns, 200, 1e-6);
 }
 
-TEST(ServiceModel, ABatchAboveTheCapIsCountedWithTheLargest) {
+TEST(ServiceModel, ABatchAboveTheCapTeachesTheLineAlone) {
   ServiceModel model(8);
   model.observe(8, Duration(100));
   model.observe(50, Duration(900));
   EXPECT_EQ(model.estimate().samples, 2u);
-  std::uint64_t samples = 0;
-  for (const SizeMean& mean : model.estimate().means) samples += mean.samples;
-  EXPECT_EQ(samples, 2u);
+  ASSERT_EQ(model.estimate().means.size(), 1u);
+  EXPECT_NEAR(model.estimate().means[0].mean_ns, 100, 1e-6);
+}
+
+TEST(ServiceModel, TellsTheMeanOfASizeThatWasSeen) {
+  ServiceModel model(40);
+  model.observe(3, Duration(100));
+  model.observe(33, Duration(500));
+  ASSERT_NE(model.mean_of(3), nullptr);
+  EXPECT_NEAR(model.mean_of(3)->mean_ns, 100, 1e-6);
+  EXPECT_EQ(model.mean_of(4), nullptr);
+  EXPECT_NE(model.mean_of(33), nullptr);
+  EXPECT_EQ(model.mean_of(5000), nullptr);
 }
 
 }  // namespace

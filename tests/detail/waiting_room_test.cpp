@@ -103,17 +103,17 @@ TEST(WaitingGroup, OneOfItsRequestsMayLeaveIt) {
     items.push_back(pool_new<Item>(i));
     items.back()->bytes = static_cast<std::size_t>(10 + i);
     group.requests.append(*items.back());
-    group.bytes += items.back()->bytes;
+    group.demand.bytes += items.back()->bytes;
   }
   WaitingRoom::withdraw(group, *items[1]);
-  EXPECT_EQ(group.bytes, 22u);
+  EXPECT_EQ(group.demand.bytes, 22u);
   EXPECT_EQ(group.requests.count, 2u);
   EXPECT_EQ(group.requests.first, items[0]);
   EXPECT_EQ(RequestChain::next(*items[0]), items[2]);
   WaitingRoom::withdraw(group, *items[0]);
   WaitingRoom::withdraw(group, *items[2]);
   EXPECT_TRUE(group.requests.empty());
-  EXPECT_EQ(group.bytes, 0u);
+  EXPECT_EQ(group.demand.bytes, 0u);
   for (Item* item : items) item->release();
 }
 

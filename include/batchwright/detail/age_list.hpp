@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_AGE_LIST_HPP
 
 #include "intrusive_list.hpp"
+#include "request_header.hpp"
 
 namespace batchwright::inline v0_1::detail {
 

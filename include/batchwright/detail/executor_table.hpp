@@ -30,6 +30,9 @@ class ExecutorTable {
     return std::min(free_, max_in_flight_ - running_.size());
   }
 
+  /// Whether the executor's predictor is being called.
+  bool occupied(std::size_t executor) const noexcept { return executors_[executor].occupied; }
+
   /// The free executor that is expected to be the fastest, and of equals the lowest index.
   /// Requires `available() > 0`.
   std::size_t choose() const noexcept {

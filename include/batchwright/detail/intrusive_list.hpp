@@ -2,43 +2,56 @@
 #ifndef BATCHWRIGHT_DETAIL_INTRUSIVE_LIST_HPP
 #define BATCHWRIGHT_DETAIL_INTRUSIVE_LIST_HPP
 
-#include "request_header.hpp"
-
 namespace batchwright::inline v0_1::detail {
 
-/// A doubly linked list threaded through one hook of its requests. Every operation is O(1).
-template <ListHook RequestHeader::*Hook>
+/// An element's place in one intrusive list. Null at both ends, and while in no list.
+template <class T>
+struct ListHook {
+  T* previous = nullptr;
+  T* next = nullptr;
+};
+
+template <class Hook>
+struct HookOwner;
+template <class T>
+struct HookOwner<ListHook<T> T::*> {
+  using type = T;
+};
+
+/// A doubly linked list threaded through one hook of its elements, given as a pointer to member. Every
+/// operation is O(1).
+template <auto Hook>
 class IntrusiveList {
  public:
+  using Element = typename HookOwner<decltype(Hook)>::type;
+
   bool empty() const noexcept { return front_ == nullptr; }
-  RequestHeader* front() const noexcept { return front_; }
-  RequestHeader* back() const noexcept { return back_; }
+  Element* front() const noexcept { return front_; }
+  Element* back() const noexcept { return back_; }
 
-  static RequestHeader* next(const RequestHeader& request) noexcept { return (request.*Hook).next; }
-  static RequestHeader* previous(const RequestHeader& request) noexcept {
-    return (request.*Hook).previous;
+  static Element* next(const Element& element) noexcept { return (element.*Hook).next; }
+  static Element* previous(const Element& element) noexcept { return (element.*Hook).previous; }
+
+  void push_back(Element& element) noexcept { insert_after(back_, element); }
+
+  /// Puts `element` behind `position`, or to the front if that is null.
+  void insert_after(Element* position, Element& element) noexcept {
+    Element* const successor = position == nullptr ? front_ : (position->*Hook).next;
+    (element.*Hook) = {position, successor};
+    (position == nullptr ? front_ : (position->*Hook).next) = &element;
+    (successor == nullptr ? back_ : (successor->*Hook).previous) = &element;
   }
 
-  void push_back(RequestHeader& request) noexcept { insert_after(back_, request); }
-
-  /// Puts `request` behind `position`, or to the front if that is null.
-  void insert_after(RequestHeader* position, RequestHeader& request) noexcept {
-    RequestHeader* const successor = position == nullptr ? front_ : (position->*Hook).next;
-    (request.*Hook) = {position, successor};
-    (position == nullptr ? front_ : (position->*Hook).next) = &request;
-    (successor == nullptr ? back_ : (successor->*Hook).previous) = &request;
-  }
-
-  void erase(RequestHeader& request) noexcept {
-    const ListHook hook = request.*Hook;
+  void erase(Element& element) noexcept {
+    const auto hook = element.*Hook;
     (hook.previous == nullptr ? front_ : (hook.previous->*Hook).next) = hook.next;
     (hook.next == nullptr ? back_ : (hook.next->*Hook).previous) = hook.previous;
-    (request.*Hook) = {};
+    (element.*Hook) = {};
   }
 
  private:
-  RequestHeader* front_ = nullptr;
-  RequestHeader* back_ = nullptr;
+  Element* front_ = nullptr;
+  Element* back_ = nullptr;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -8,16 +8,18 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// Requests by priority, higher first, and first in, first out within one. Any `int` is a priority;
-/// levels are not allocated: the first request of a level is also the level's node in a treap (Seidel
-/// and Aragon 1996) over the priorities, and hands that office to the next one when it leaves.
-/// Every operation is O(log levels), O(1) where there is one level.
+/// The queue of one flow: by priority, higher first; of one priority what is delayed behind the rest;
+/// then by `order_key`, smaller first; and first in, first out where all that is equal. Such a set of
+/// equals is a level, so with no other order than the priority there is one level a priority, of which
+/// any `int` may be one. Levels are not allocated: the first request of a level is also the level's node
+/// in a treap (Seidel and Aragon 1996), and hands that office to the next one when it leaves. Every
+/// operation is O(log levels), O(1) where there is one level.
 class PriorityQueue {
  public:
   bool empty() const noexcept { return root_ == nullptr; }
 
   void push(RequestHeader& request) noexcept {
-    RequestHeader** const place = find(request.priority);
+    RequestHeader** const place = find(request);
     if (RequestHeader* const head = *place; head != nullptr) {
       RequestHeader* const tail = head->by_rank.previous;
       request.by_rank = {tail, nullptr};
@@ -34,7 +36,7 @@ class PriorityQueue {
   void erase(RequestHeader& request) noexcept {
     RequestHeader* const next = request.by_rank.next;
     if (request.heads_level) {
-      RequestHeader** const place = find(request.priority);
+      RequestHeader** const place = find(request);
       if (next == nullptr) {
         *place = join(request.lower_levels, request.higher_levels);
       } else {
@@ -49,7 +51,7 @@ class PriorityQueue {
     } else {
       RequestHeader* const previous = request.by_rank.previous;
       previous->by_rank.next = next;
-      RequestHeader* const holder = next == nullptr ? *find(request.priority) : next;
+      RequestHeader* const holder = next == nullptr ? *find(request) : next;
       holder->by_rank.previous = previous;
     }
     request.by_rank = {};
@@ -67,7 +69,7 @@ class PriorityQueue {
     if (request.by_rank.next != nullptr) return request.by_rank.next;
     RequestHeader* below = nullptr;
     for (RequestHeader* level = root_; level != nullptr;) {
-      if (level->priority < request.priority) {
+      if (comes_after(*level, request)) {
         below = level;
         level = level->higher_levels;
       } else {
@@ -77,21 +79,55 @@ class PriorityQueue {
     return below;
   }
 
+  /// The last in order; null if there is none.
+  RequestHeader* back() const noexcept {
+    RequestHeader* level = root_;
+    while (level != nullptr && level->lower_levels != nullptr) level = level->lower_levels;
+    return level == nullptr ? nullptr : level->by_rank.previous;
+  }
+
+  /// The one before `request` in order; null at the front.
+  RequestHeader* previous(const RequestHeader& request) const noexcept {
+    if (!request.heads_level) return request.by_rank.previous;
+    RequestHeader* above = nullptr;
+    for (RequestHeader* level = root_; level != nullptr;) {
+      if (comes_after(request, *level)) {
+        above = level;
+        level = level->lower_levels;
+      } else {
+        level = level->higher_levels;
+      }
+    }
+    return above == nullptr ? nullptr : above->by_rank.previous;
+  }
+
  private:
-  // A treap is balanced by a second, random key for each node. A hash of the priority serves: the shape
+  // Whether the level of `a` comes after that of `b`.
+  static bool comes_after(const RequestHeader& a, const RequestHeader& b) noexcept {
+    if (a.priority != b.priority) return a.priority < b.priority;
+    if (a.delayed != b.delayed) return a.delayed;
+    return a.order_key > b.order_key;
+  }
+
+  static bool same_level(const RequestHeader& a, const RequestHeader& b) noexcept {
+    return a.priority == b.priority && a.delayed == b.delayed && a.order_key == b.order_key;
+  }
+
+  // A treap is balanced by a second, random key for each node. A hash of the level serves: the shape
   // then depends on the set of levels alone, and a new head takes its level's place as it is.
   static std::uint64_t balance(const RequestHeader& level) noexcept {
     std::uint64_t x = static_cast<std::uint32_t>(level.priority) + 0x9e3779b97f4a7c15ULL;
+    x += static_cast<std::uint64_t>(level.order_key) * 0xd1342543de82ef95ULL + level.delayed;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;  // Finalizer of SplitMix64 (Steele et al. 2014).
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
     return x ^ (x >> 31);
   }
 
-  // The link that leads to the level of `priority`, or at which it would be inserted as a leaf.
-  RequestHeader** find(int priority) noexcept {
+  // The link that leads to the level of `request`, or at which it would be inserted as a leaf.
+  RequestHeader** find(const RequestHeader& request) noexcept {
     RequestHeader** place = &root_;
-    while (*place != nullptr && (*place)->priority != priority) {
-      place = priority < (*place)->priority ? &(*place)->lower_levels : &(*place)->higher_levels;
+    while (*place != nullptr && !same_level(**place, request)) {
+      place = comes_after(request, **place) ? &(*place)->lower_levels : &(*place)->higher_levels;
     }
     return place;
   }
@@ -100,26 +136,25 @@ class PriorityQueue {
     const std::uint64_t key = balance(level);
     RequestHeader** place = &root_;
     while (*place != nullptr && balance(**place) >= key) {
-      place =
-          level.priority < (*place)->priority ? &(*place)->lower_levels : &(*place)->higher_levels;
+      place = comes_after(level, **place) ? &(*place)->lower_levels : &(*place)->higher_levels;
     }
     RequestHeader* rest = *place;
     *place = &level;
     // Split what stood there into the lower and the higher levels.
-    RequestHeader** lower = &level.lower_levels;
-    RequestHeader** higher = &level.higher_levels;
+    RequestHeader** below = &level.lower_levels;
+    RequestHeader** above = &level.higher_levels;
     while (rest != nullptr) {
-      if (rest->priority < level.priority) {
-        *lower = rest;
-        lower = &rest->higher_levels;
+      if (comes_after(*rest, level)) {
+        *below = rest;
+        below = &rest->higher_levels;
         rest = rest->higher_levels;
       } else {
-        *higher = rest;
-        higher = &rest->lower_levels;
+        *above = rest;
+        above = &rest->lower_levels;
         rest = rest->lower_levels;
       }
     }
-    *lower = *higher = nullptr;
+    *below = *above = nullptr;
   }
 
   static RequestHeader* join(RequestHeader* lower, RequestHeader* higher) noexcept {

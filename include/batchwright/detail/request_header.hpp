@@ -3,19 +3,16 @@
 #define BATCHWRIGHT_DETAIL_REQUEST_HEADER_HPP
 
 #include "../policy.hpp"
+#include "batch_size.hpp"
+#include "intrusive_list.hpp"
+#include "pairing_heap.hpp"
 
 #include <cstddef>
 #include <cstdint>
 
 namespace batchwright::inline v0_1::detail {
 
-struct RequestHeader;
-
-/// A request's place in one intrusive list. Null at both ends, and while in no list.
-struct ListHook {
-  RequestHeader* previous = nullptr;
-  RequestHeader* next = nullptr;
-};
+struct Flow;
 
 /// What the scheduler knows of a request: neither its input, nor its result, nor how it is answered.
 /// All queues of the scheduler are intrusive, so it allocates nothing and nothing in it can fail.
@@ -23,29 +20,43 @@ struct RequestHeader {
   // Given by the caller before the arrival and constant from then on.
   TimePoint enqueued{};
   TimePoint deadline = kNever;
+  TimePoint expiry = kNever;    ///< When it fails as expired, if its deadline does not come before.
+  TimePoint delay_at = kNever;  ///< When it goes behind the others of its priority.
+  Flow* flow = nullptr;         ///< Its tenant and its lane; null for the scheduler's own.
+  std::size_t bytes = 0;
   int priority = 0;
   std::uint32_t weight = 1;
+  std::uint32_t length = 1;
 
   // Owned by the scheduler from the arrival until it hands the request out.
-  std::uint64_t sequence = 0;  ///< The order of acceptance, from 1.
   bool queued = false;
-
-  ListHook by_rank;        ///< PriorityQueue: within one priority; afterwards links the batch.
-  ListHook by_age;         ///< AgeList
-  ListHook by_acceptance;  ///< OvertakingLedger
-
-  // PriorityQueue: the first request of a priority is that level's node in the tree of levels.
+  bool delayed = false;   ///< `delay_at` has come.
+  bool at_bound = false;  ///< Overtaken as often as is allowed: it goes first.
   bool heads_level = false;
+  std::uint64_t sequence = 0;  ///< The order of acceptance, from 1.
+
+  // PriorityQueue: the list of its level; afterwards links the batch. The first request of a level is
+  // the level's node in the tree of levels.
+  ListHook<RequestHeader> by_rank;
   RequestHeader* lower_levels = nullptr;
   RequestHeader* higher_levels = nullptr;
+  std::int64_t order_key = 0;    ///< Within one priority the smaller goes first.
+  std::uint64_t delay_turn = 0;  ///< The order in which requests were delayed.
+
+  ListHook<RequestHeader> by_age;         ///< AgeList
+  ListHook<RequestHeader> by_acceptance;  ///< OvertakingLedger
 
   // OvertakingLedger: dispatched requests that were accepted between this one and its successor.
   std::uint64_t dispatched_behind = 0;
 
-  // DeadlineHeap: a pairing heap's links. `heap_previous` is the parent for a first child.
-  RequestHeader* heap_child = nullptr;
-  RequestHeader* heap_next = nullptr;
-  RequestHeader* heap_previous = nullptr;
+  HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
+  TimePoint due = kNever;          ///< The first instant at which something becomes of it.
+  HeapHook<RequestHeader> by_length;
+
+  RequestHeader* next_picked = nullptr;  ///< BatchCut
+
+  /// From this instant on it may not be dispatched.
+  TimePoint expires() const noexcept { return deadline < expiry ? deadline : expiry; }
 };
 
 /// Requests that leave the scheduler together, linked in order.

@@ -4,13 +4,16 @@
 
 #include "../outcome.hpp"
 #include "../policy.hpp"
-#include "age_list.hpp"
 #include "arrival_model.hpp"
+#include "backlog.hpp"
+#include "batch_cut.hpp"
 #include "deadline_heap.hpp"
+#include "eviction.hpp"
 #include "executor_table.hpp"
-#include "overtaking_ledger.hpp"
-#include "priority_queue.hpp"
+#include "flow.hpp"
+#include "lane_order.hpp"
 #include "request_header.hpp"
+#include "scheduler_limits.hpp"
 #include "service_model.hpp"
 
 #include <algorithm>
@@ -19,15 +22,6 @@
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
-
-/// The scheduler's constants. All are validated by whoever takes them from the user.
-struct SchedulerLimits {
-  std::size_t max_batch_size = 32;
-  std::size_t executors = 1;
-  std::size_t max_in_flight = 1;
-  Duration max_wait = std::chrono::seconds(1);
-  std::uint64_t overtaking_bound = 1000;
-};
 
 /// What the scheduler wants done next.
 struct Action {
@@ -45,7 +39,9 @@ struct Action {
   std::uint64_t batch_id = 0;
   TimePoint until = kNever;
   std::size_t missing = kNoCount;
-  TimePoint oldest{};  ///< Of a dispatch: enqueue time of its oldest request.
+  TimePoint oldest{};           ///< Of a dispatch: enqueue time of its oldest request.
+  std::size_t size = 0;         ///< Of a dispatch: what the cap counts,
+  std::size_t padded_size = 0;  ///< and the allowed size that it is padded to.
   RequestChain requests{};
 };
 
@@ -64,20 +60,18 @@ class Scheduler {
       : policy_(std::move(policy)),
         limits_(limits),
         needs_(needs_of(policy_)),
+        backlog_(limits),
+        order_(backlog_.shares()),
+        cut_(limits),
         service_(limits.max_batch_size),
+        learns_service_(needs_.service || limits.fit == FitRule::cheapest),
         executors_(limits.executors, limits.max_in_flight) {}
 
   // Events.
 
   void arrive(RequestHeader& request) noexcept {
-    request.sequence = ++last_sequence_;
-    request.queued = true;
-    queue_.push(request);
-    ages_.insert(request);
-    ledger_.accept(request);
+    backlog_.enter(request);
     deadlines_.insert(request);
-    ++count_;
-    size_ += request.weight;
     note_arrival(request);
   }
 
@@ -87,14 +81,28 @@ class Scheduler {
     cancelled_.append(request);
   }
 
+  /// Makes room for so many requests and bytes of that priority and tenant (null: the own one), by
+  /// evicting what is of lower priority; the next actions fail it as evicted. False, and nothing
+  /// happened, if that cannot make enough room.
+  bool evict(std::size_t count, std::size_t bytes, int priority,
+             Tenant* tenant = nullptr) noexcept {
+    RequestHeader* victim =
+        choose_victims(tenant == nullptr ? backlog_.own_tenant() : *tenant, count, bytes, priority);
+    if (victim == nullptr) return false;
+    while (victim != nullptr) {
+      RequestHeader& request = *std::exchange(victim, victim->next_picked);
+      withdraw(request);
+      evicted_.append(request);
+    }
+    return true;
+  }
+
   /// A batch is finished: all its requests have been answered. One of size zero was not computed,
   /// because all of it had expired or been cancelled by then, and teaches nothing.
   void report(const BatchReport& report) noexcept {
     executors_.finish(report);
     if (report.size == 0) return;
-    if (needs_.service && !report.failed) {
-      service_.observe(report.size, report.service_time());
-    }
+    if (learns_service_ && !report.failed) service_.observe(report.size, report.service_time());
     if constexpr (HearsBatches<Policy>) policy_.on_batch(report);
   }
 
@@ -103,7 +111,7 @@ class Scheduler {
   void vacate(std::size_t executor) noexcept { executors_.vacate(executor); }
 
   /// Marks all that is queued as due.
-  void flush() noexcept { flush_mark_ = last_sequence_; }
+  void flush() noexcept { backlog_.flush(); }
 
   /// Stops dispatch alone: deadlines and cancellations go on. Means nothing once draining.
   void pause() noexcept { paused_ = !draining_; }
@@ -120,10 +128,11 @@ class Scheduler {
 
   // State.
 
-  std::size_t queued() const noexcept { return count_; }
+  std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   bool paused() const noexcept { return paused_; }
-  TimePoint oldest() const noexcept { return ages_.empty() ? kNever : ages_.oldest(); }
+  bool evicting() const noexcept { return !evicted_.empty(); }
+  TimePoint oldest() const noexcept { return backlog_.oldest(); }
   TimePoint oldest_dispatch() const noexcept { return executors_.oldest_dispatch(); }
   const Policy& policy() const noexcept { return policy_; }
 
@@ -131,39 +140,89 @@ class Scheduler {
   Action next(TimePoint now) noexcept {
     tell_arrivals();
     if (!cancelled_.empty()) return fail(std::exchange(cancelled_, {}), Outcome::cancelled);
-    if (abandoning_ && count_ > 0) return fail(take_all(), Outcome::stopped);
-    if (deadlines_.due(now)) return fail(take_expired(now), Outcome::expired);
-    if (count_ == 0) return {};
+    if (!evicted_.empty()) return fail(std::exchange(evicted_, {}), Outcome::evicted);
+    if (abandoning_ && !backlog_.empty()) return fail(take_all(), Outcome::stopped);
+    if (deadlines_.due(now)) {
+      if (RequestChain expired = take_due(now); !expired.empty()) {
+        return fail(expired, Outcome::expired);
+      }
+    }
+    if (backlog_.empty()) return {};
     if (paused_ || executors_.available() == 0) return sleep(deadlines_.earliest(), kNoCount);
 
-    const Decision decision = policy_.decide(view(now));
-    if (decision.is_release()) return dispatch(decision.size(), decision.reason(), now);
-    if (size_ >= std::min(decision.size(), limits_.max_batch_size)) {
-      return dispatch(kNoCount, ReleaseReason::size, now);
+    Choice choice;
+    TimePoint until = deadlines_.earliest();
+    std::size_t missing = kNoCount;
+    for (Lane* lane = backlog_.first_lane(); lane != nullptr; lane = Backlog::next_lane(*lane)) {
+      if (lane->executor != kNoCount && executors_.occupied(lane->executor)) continue;
+      const Verdict verdict = judge(*lane, now);
+      if (verdict.due) {
+        prefer(choice, *lane, verdict);
+      } else {
+        until = std::min(until, verdict.until);
+        missing = std::min(missing, verdict.size);
+      }
     }
-    if (decision.until() <= now) return dispatch(kNoCount, ReleaseReason::time, now);
-    if (draining_) return dispatch(kNoCount, ReleaseReason::drain, now);
-    if (flush_due()) return dispatch(kNoCount, ReleaseReason::flush, now);
-    if (first_at_bound()) return dispatch(kNoCount, ReleaseReason::overtaken, now);
-    const TimePoint net = saturating_add(ages_.oldest(), limits_.max_wait);
-    if (net <= now) return dispatch(kNoCount, ReleaseReason::net, now);
-
-    return sleep(std::min({decision.until(), net, deadlines_.earliest()}),
-                 std::min(decision.size(), limits_.max_batch_size) - size_);
+    if (choice.lane != nullptr) return dispatch(*choice.lane, choice.verdict, now);
+    return sleep(until, limits_.keyed_lanes ? 1 : missing);
   }
 
  private:
-  QueueView view(TimePoint now) noexcept {
+  /// Whether a lane is due, and with at most which size; else until when, or until how much more comes.
+  struct Verdict {
+    bool due = false;
+    ReleaseReason reason = ReleaseReason::size;
+    std::size_t size = 0;
+    TimePoint until = kNever;
+  };
+
+  /// The due lane that goes first, so far.
+  struct Choice {
+    Lane* lane = nullptr;
+    Verdict verdict;
+    const RequestHeader* first = nullptr;
+  };
+
+  Verdict judge(const Lane& lane, TimePoint now) noexcept {
+    const std::size_t cap = cut_.cap();
+    const auto due = [cap](ReleaseReason reason) {
+      return Verdict{.due = true, .reason = reason, .size = cap};
+    };
+    const Decision decision = policy_.decide(view(lane, now));
+    const std::size_t size = std::min(decision.size(), cap);
+    const std::size_t queued = lane.size(limits_.size_rule);
+    if (decision.is_release()) return {.due = true, .reason = decision.reason(), .size = size};
+    if (queued >= size) return due(ReleaseReason::size);
+    if (cut_.preferred_reached(order_, lane)) return due(ReleaseReason::size);
+    if (decision.until() <= now) return due(ReleaseReason::time);
+    if (draining_) return due(ReleaseReason::drain);
+    if (lane.flushed > 0) return due(ReleaseReason::flush);
+    if (lane.bounded > 0) return due(ReleaseReason::overtaken);
+    const TimePoint net = saturating_add(lane.ages.oldest(), limits_.max_wait);
+    if (net <= now) return due(ReleaseReason::net);
+    return {.size = size - queued, .until = std::min(decision.until(), net)};
+  }
+
+  void prefer(Choice& choice, Lane& lane, const Verdict& verdict) noexcept {
+    const bool only = &lane == backlog_.first_lane() && Backlog::next_lane(lane) == nullptr;
+    const RequestHeader* const first = only ? nullptr : &order_.begin(lane);
+    if (choice.lane == nullptr || order_.before(*first, *choice.first)) {
+      choice = {&lane, verdict, first};
+    }
+  }
+
+  QueueView view(const Lane& lane, TimePoint now) noexcept {
+    looked_at_ = &lane;
     QueueView view{.now = now,
-                   .count = count_,
-                   .size = size_,
-                   .oldest = ages_.oldest(),
-                   .newest = ages_.newest(),
-                   .max_batch_size = limits_.max_batch_size,
+                   .count = lane.count,
+                   .size = lane.size(limits_.size_rule),
+                   .oldest = lane.ages.oldest(),
+                   .newest = lane.ages.newest(),
+                   .max_batch_size = cut_.cap(),
                    .executors = executors_.count(),
                    .free_executors = executors_.available(),
                    .running = executors_.running(),
-                   .queue = QueueCursor(&queue_, &step)};
+                   .queue = QueueCursor(this, &step)};
     if (needs_.service) {
       service_estimate_ = service_.estimate();
       view.service = &service_estimate_;
@@ -175,89 +234,78 @@ class Scheduler {
     return view;
   }
 
-  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
-    const auto& requests = *static_cast<const PriorityQueue*>(queue);
-    const RequestHeader* const request =
-        position == nullptr ? requests.front()
-                            : requests.next(*static_cast<const RequestHeader*>(position));
+  // There is one walk, so a cursor that is not where the walk stands begins it anew.
+  static const void* step(const void* scheduler, const void* position,
+                          QueuedRequest& out) noexcept {
+    auto& self = *static_cast<Scheduler*>(const_cast<void*>(scheduler));
+    const RequestHeader* request = nullptr;
+    if (position == nullptr) {
+      request = &self.order_.begin(*self.looked_at_);
+    } else {
+      if (self.order_.last() != position) {
+        request = &self.order_.begin(*self.looked_at_);
+        while (request != position) request = self.order_.next();
+      }
+      request = self.order_.next();
+    }
     if (request != nullptr) {
       out = {request->enqueued, request->deadline, request->weight, request->priority};
     }
     return request;
   }
 
-  Action dispatch(std::size_t size, ReleaseReason reason, TimePoint now) noexcept {
+  Action dispatch(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
+    const BatchCut::Cut cut = cut_.cut(order_, lane, verdict.size, service_);
     Action action{.kind = Action::Kind::dispatch,
-                  .reason = reason,
-                  .executor = executors_.choose(),
-                  .batch_id = ++last_batch_id_};
-    action.requests = take(std::min(size, limits_.max_batch_size));
-    action.oldest = kNever;
-    for (const RequestHeader* request = action.requests.first; request != nullptr;
-         request = RequestChain::next(*request)) {
-      action.oldest = std::min(action.oldest, request->enqueued);
+                  .reason = verdict.reason,
+                  .executor = lane.executor == kNoCount ? executors_.choose() : lane.executor,
+                  .batch_id = ++last_batch_id_,
+                  .oldest = kNever,
+                  .size = cut.size,
+                  .padded_size = cut.padded_size};
+    RequestHeader* next = cut.first;
+    for (std::size_t taken = 0; taken < cut.count; ++taken) {
+      RequestHeader& request = *std::exchange(next, next->next_picked);
+      backlog_.dispatch(request, taken == 0);
+      deadlines_.erase(request);
+      action.oldest = std::min(action.oldest, request.enqueued);
+      action.requests.append(request);
     }
-    executors_.start(action.batch_id, action.executor, action.requests.size, now);
+    backlog_.settle(action.requests);
+    executors_.start(action.batch_id, action.executor, action.size, now);
     return action;
-  }
-
-  // The longest prefix of the order of at most `size`, and at least one request. Those at their
-  // overtaking bound come first; the count that matters is the one before this batch, because members
-  // of one batch do not overtake each other.
-  RequestChain take(std::size_t size) noexcept {
-    RequestChain batch;
-    bool fits = true;
-    while (fits && first_at_bound()) fits = move_to(batch, *ledger_.first(), size);
-    while (fits && count_ > 0) fits = move_to(batch, *queue_.front(), size);
-    return batch;
-  }
-
-  bool move_to(RequestChain& batch, RequestHeader& request, std::size_t size) noexcept {
-    if (!batch.empty() && batch.size + request.weight > size) return false;
-    ledger_.dispatch(request);
-    leave(request);
-    batch.append(request);
-    return true;
   }
 
   RequestChain take_all() noexcept {
     RequestChain all;
-    while (ledger_.first() != nullptr) {
-      RequestHeader& request = *ledger_.first();
+    while (!backlog_.empty()) {
+      RequestHeader& request = *backlog_.first_tenant()->ledger.first();
       withdraw(request);
       all.append(request);
     }
     return all;
   }
 
-  RequestChain take_expired(TimePoint now) noexcept {
+  // Delays what is to be delayed by now, and takes what has expired.
+  RequestChain take_due(TimePoint now) noexcept {
     RequestChain expired;
     while (deadlines_.due(now)) {
       RequestHeader& request = *deadlines_.first();
-      withdraw(request);
-      expired.append(request);
+      if (request.due == request.expires()) {
+        withdraw(request);
+        expired.append(request);
+      } else {
+        deadlines_.erase(request);
+        backlog_.delay(request);
+        deadlines_.insert(request);
+      }
     }
     return expired;
   }
 
   void withdraw(RequestHeader& request) noexcept {
-    ledger_.withdraw(request);
-    leave(request);
-  }
-
-  void leave(RequestHeader& request) noexcept {
-    queue_.erase(request);
-    ages_.erase(request);
+    backlog_.withdraw(request);
     deadlines_.erase(request);
-    --count_;
-    size_ -= request.weight;
-    request.queued = false;
-  }
-
-  bool flush_due() const noexcept { return ledger_.first()->sequence <= flush_mark_; }
-
-  bool first_at_bound() const noexcept {
-    return ledger_.first() != nullptr && ledger_.overtakings_of_first() >= limits_.overtaking_bound;
   }
 
   static Action fail(RequestChain requests, Outcome outcome) noexcept {
@@ -288,14 +336,13 @@ class Scheduler {
   SchedulerLimits limits_;
   PolicyNeeds needs_;
 
-  PriorityQueue queue_;
-  AgeList ages_;
-  OvertakingLedger ledger_;
+  Backlog backlog_;
+  LaneOrder order_;
+  BatchCut cut_;
   DeadlineHeap deadlines_;
-  std::size_t count_ = 0;
-  std::size_t size_ = 0;
 
   ServiceModel service_;
+  bool learns_service_;
   ArrivalModel arrivals_;
   ServiceEstimate service_estimate_;
   ArrivalEstimate arrival_estimate_;
@@ -303,9 +350,9 @@ class Scheduler {
   ArrivalReport untold_;
 
   RequestChain cancelled_;
-  std::uint64_t last_sequence_ = 0;
+  RequestChain evicted_;
+  const Lane* looked_at_ = nullptr;  // By the policy.
   std::uint64_t last_batch_id_ = 0;
-  std::uint64_t flush_mark_ = 0;
   bool paused_ = false;
   bool draining_ = false;
   bool abandoning_ = false;

@@ -31,7 +31,17 @@ class ServiceModel {
     }
     ++samples_;
     fit(x, y);
-    update_mean(class_of(size), x, y);
+    // One that was larger than the cap, and so ran alone, is of no size that could be chosen.
+    if (const std::size_t size_class = class_of(size); size_class < place_.size()) {
+      update_mean(size_class, x, y);
+    }
+  }
+
+  /// The mean of the batches of about this size; null if there was none.
+  const SizeMean* mean_of(std::size_t size) const noexcept {
+    const std::size_t size_class = class_of(size);
+    if (size_class >= place_.size() || place_[size_class] == kAbsent) return nullptr;
+    return &means_[place_[size_class]];
   }
 
   ServiceEstimate estimate() const noexcept {
@@ -74,8 +84,7 @@ class ServiceModel {
     }
   }
 
-  void update_mean(std::size_t size_class, double x, double y) noexcept {
-    const std::size_t cls = std::min(size_class, place_.size() - 1);
+  void update_mean(std::size_t cls, double x, double y) noexcept {
     if (place_[cls] == kAbsent) {
       // First of its class: keep the list sorted. It was reserved for all classes.
       std::size_t position = 0;

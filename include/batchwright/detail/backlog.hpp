@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_BACKLOG_HPP
+#define BATCHWRIGHT_DETAIL_BACKLOG_HPP
+
+#include "fair_share.hpp"
+#include "flow.hpp"
+#include "request_header.hpp"
+#include "scheduler_limits.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1::detail {
+
+/// All that is queued: by tenant, lane, priority, age and order of acceptance at once. It keeps these
+/// views of the same requests in step; who goes first by them is LaneOrder's question. Entering and
+/// leaving is O(log levels) of the request's flow.
+class Backlog {
+ public:
+  explicit Backlog(const SchedulerLimits& limits) noexcept
+      : order_(limits.order),
+        measured_(limits.size_rule == SizeRule::padded),
+        bound_(limits.overtaking_bound) {
+    own_flow_.tenant = &own_tenant_;
+    own_flow_.lane = &own_lane_;
+  }
+
+  Backlog(const Backlog&) = delete;
+  Backlog& operator=(const Backlog&) = delete;
+
+  std::size_t count() const noexcept { return count_; }
+  bool empty() const noexcept { return count_ == 0; }
+
+  /// The lanes with something queued, in the order in which they got their first request.
+  Lane* first_lane() const noexcept { return lanes_.front(); }
+  static Lane* next_lane(const Lane& lane) noexcept { return Lanes::next(lane); }
+
+  /// Likewise the tenants.
+  Tenant* first_tenant() const noexcept { return tenants_.front(); }
+
+  /// The tenant of requests that name none.
+  Tenant& own_tenant() noexcept { return own_tenant_; }
+  const FairShare& shares() const noexcept { return shares_; }
+
+  /// The earliest enqueue time; kNever if nothing is queued. O(lanes).
+  TimePoint oldest() const noexcept {
+    TimePoint oldest = kNever;
+    for (const Lane* lane = first_lane(); lane != nullptr; lane = next_lane(*lane)) {
+      oldest = std::min(oldest, lane->ages.oldest());
+    }
+    return oldest;
+  }
+
+  void enter(RequestHeader& request) noexcept {
+    if (request.flow == nullptr) request.flow = &own_flow_;
+    request.sequence = ++last_sequence_;
+    request.queued = true;
+    request.delayed = request.at_bound = false;
+    request.order_key = order_key(request);
+    Flow& flow = *request.flow;
+    Lane& lane = *flow.lane;
+    Tenant& tenant = *flow.tenant;
+    if (flow.empty()) {
+      if (lane.flows.empty()) lanes_.push_back(lane);
+      if (tenant.flows.empty()) tenants_.push_back(tenant);
+      lane.flows.push_back(flow);
+      tenant.flows.push_back(flow);
+    }
+    flow.queue.push(request);
+    tenant.ledger.accept(request);
+    lane.ages.insert(request);
+    if (measured_) lane.lengths.insert(request);
+    ++lane.count;
+    lane.weight += request.weight;
+    ++count_;
+  }
+
+  /// Takes out a request that was dispatched; the first of its batch leads. After the last of a batch
+  /// call `settle`.
+  void dispatch(RequestHeader& request, bool leads) noexcept {
+    Tenant& tenant = *request.flow->tenant;
+    if (leads) shares_.lead(tenant);
+    shares_.charge(tenant, request.weight);
+    tenant.ledger.dispatch(request);
+    leave(request);
+  }
+
+  /// Takes out a request that was not dispatched.
+  void withdraw(RequestHeader& request) noexcept {
+    request.flow->tenant->ledger.withdraw(request);
+    leave(request);
+  }
+
+  /// Looks whom the batch that left has overtaken as often as is allowed.
+  void settle(const RequestChain& batch) noexcept {
+    const Tenant* settled = nullptr;
+    for (RequestHeader* one = batch.first; one != nullptr; one = RequestChain::next(*one)) {
+      Tenant& tenant = *one->flow->tenant;
+      if (&tenant == settled) continue;
+      settled = &tenant;
+      tenant.ledger.settle(bound_, [](RequestHeader& request) {
+        request.flow->queue.erase(request);
+        request.flow->at_bound.push_back(request);
+        request.at_bound = true;
+        ++request.flow->lane->bounded;
+      });
+    }
+  }
+
+  /// Puts a request behind the others of its priority.
+  void delay(RequestHeader& request) noexcept {
+    if (!request.at_bound) request.flow->queue.erase(request);
+    request.delayed = true;
+    request.delay_turn = ++last_delay_turn_;
+    if (!request.at_bound) request.flow->queue.push(request);
+  }
+
+  /// Marks all that is queued: see `Lane::flushed`.
+  void flush() noexcept {
+    for (Lane* lane = first_lane(); lane != nullptr; lane = Lanes::next(*lane)) {
+      lane->flush_mark = last_sequence_;
+      lane->flushed = lane->count;
+    }
+  }
+
+ private:
+  using Lanes = IntrusiveList<&Lane::in_backlog>;
+  using Tenants = IntrusiveList<&Tenant::in_backlog>;
+
+  std::int64_t order_key(const RequestHeader& request) const noexcept {
+    switch (order_) {
+      case QueueOrder::earliest_deadline:
+        return request.deadline.time_since_epoch().count();
+      case QueueOrder::shortest_first:
+        return request.length;
+      case QueueOrder::fifo:
+        break;
+    }
+    return 0;
+  }
+
+  void leave(RequestHeader& request) noexcept {
+    Flow& flow = *request.flow;
+    Lane& lane = *flow.lane;
+    Tenant& tenant = *flow.tenant;
+    if (request.at_bound) {
+      flow.at_bound.erase(request);
+      --lane.bounded;
+    } else {
+      flow.queue.erase(request);
+    }
+    lane.ages.erase(request);
+    if (measured_) lane.lengths.erase(request);
+    if (request.sequence <= lane.flush_mark) --lane.flushed;
+    --lane.count;
+    lane.weight -= request.weight;
+    request.queued = false;
+    if (flow.empty()) {
+      lane.flows.erase(flow);
+      tenant.flows.erase(flow);
+      if (lane.flows.empty()) lanes_.erase(lane);
+      if (tenant.flows.empty()) tenants_.erase(tenant);
+    }
+    if (--count_ == 0) shares_.reset();
+  }
+
+  const QueueOrder order_;
+  const bool measured_;  // Whether lengths count.
+  const std::uint64_t bound_;
+
+  Tenant own_tenant_;
+  Lane own_lane_;
+  Flow own_flow_;
+  Lanes lanes_;
+  Tenants tenants_;
+  FairShare shares_;
+  std::size_t count_ = 0;
+  std::uint64_t last_sequence_ = 0;
+  std::uint64_t last_delay_turn_ = 0;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_BACKLOG_HPP

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_BATCH_CUT_HPP
+#define BATCHWRIGHT_DETAIL_BATCH_CUT_HPP
+
+#include "batch_size.hpp"
+#include "flow.hpp"
+#include "lane_order.hpp"
+#include "request_header.hpp"
+#include "scheduler_limits.hpp"
+#include "service_model.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace batchwright::inline v0_1::detail {
+
+/// How much of a lane, in its order, makes the next batch: as much as the limit lets, then cut to the
+/// sizes that the model likes.
+class BatchCut {
+ public:
+  /// The first `count` requests, linked by `next_picked` from `first`.
+  struct Cut {
+    RequestHeader* first = nullptr;
+    std::size_t count = 0;
+    std::size_t size = 0;
+    std::size_t padded_size = 0;
+  };
+
+  explicit BatchCut(const SchedulerLimits& limits)
+      : rule_(limits.size_rule),
+        cap_(limits.cap()),
+        preferred_(limits.preferred_sizes),
+        allowed_(limits.allowed_sizes),
+        fit_(limits.fit) {}
+
+  std::size_t cap() const noexcept { return cap_; }
+
+  /// Whether a lane is due because a preferred size can be had, or cannot be had any more. O(batch).
+  bool preferred_reached(LaneOrder& order, const Lane& lane) const noexcept {
+    if (preferred_.empty()) return false;
+    if (lane.size(rule_) > preferred_.back()) return true;
+    return pick(order, lane, cap_).preferred.count > 0;
+  }
+
+  /// A batch of at most `limit`, and at least one request. O(batch).
+  Cut cut(LaneOrder& order, const Lane& lane, std::size_t limit,
+          const ServiceModel& service) const noexcept {
+    const Picked picked = pick(order, lane, limit);
+    if (picked.preferred.count > 0) return cut_at(picked, picked.preferred);
+    if (fits(picked, service)) return cut_at(picked, picked.longest);
+    return cut_at(picked, picked.allowed);
+  }
+
+ private:
+  struct Prefix {
+    std::size_t count = 0;
+    std::size_t size = 0;
+  };
+
+  // The longest prefix within the limit, and the longest in it that have just a preferred and an
+  // allowed size, if there are such.
+  struct Picked {
+    RequestHeader* first = nullptr;
+    Prefix longest;
+    Prefix preferred;
+    Prefix allowed;
+  };
+
+  Picked pick(LaneOrder& order, const Lane& lane, std::size_t limit) const noexcept {
+    if (!preferred_.empty()) limit = std::min(limit, preferred_.back());
+    BatchSize size(rule_);
+    RequestHeader* request = &order.begin(lane);
+    Picked picked;
+    picked.first = request;
+    RequestHeader** link = &picked.first;
+    for (; request != nullptr; request = order.next()) {
+      size.add(request->weight, request->length);
+      if (size.value() > limit && picked.longest.count > 0) break;
+      *link = request;
+      link = &request->next_picked;
+      picked.longest = {size.count(), size.value()};
+      if (one_of(preferred_, size.value())) picked.preferred = picked.longest;
+      if (one_of(allowed_, size.value())) picked.allowed = picked.longest;
+    }
+    return picked;
+  }
+
+  // Whether the longest prefix is better than the next smaller one of allowed size.
+  bool fits(const Picked& picked, const ServiceModel& service) const noexcept {
+    if (fit_ == FitRule::pad_up || picked.allowed.count == 0) return true;
+    const std::size_t size = picked.longest.size;
+    if (picked.allowed.size == size || size > cap_) return true;
+    if (fit_ == FitRule::trim_down) return false;
+    const SizeMean* const down = service.mean_of(picked.allowed.size);
+    const SizeMean* const up = service.mean_of(padded(size));
+    return down == nullptr || up == nullptr ||
+           down->mean_ns / static_cast<double>(picked.allowed.size) >
+               up->mean_ns / static_cast<double>(size);
+  }
+
+  Cut cut_at(const Picked& picked, const Prefix& prefix) const noexcept {
+    return {.first = picked.first,
+            .count = prefix.count,
+            .size = prefix.size,
+            .padded_size = padded(prefix.size)};
+  }
+
+  std::size_t padded(std::size_t size) const noexcept {
+    const auto up = std::lower_bound(allowed_.begin(), allowed_.end(), size);
+    return up == allowed_.end() ? size : *up;
+  }
+
+  static bool one_of(const std::vector<std::size_t>& sizes, std::size_t size) noexcept {
+    return std::binary_search(sizes.begin(), sizes.end(), size);
+  }
+
+  SizeRule rule_;
+  std::size_t cap_;
+  std::vector<std::size_t> preferred_;
+  std::vector<std::size_t> allowed_;
+  FitRule fit_;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_BATCH_CUT_HPP

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_BATCH_SIZE_HPP
+#define BATCHWRIGHT_DETAIL_BATCH_SIZE_HPP
+
+#include "../scheduling.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace batchwright::inline v0_1::detail {
+
+/// The size of a set of requests that grows one by one: what the cap counts.
+class BatchSize {
+ public:
+  explicit BatchSize(SizeRule rule = SizeRule::sum) noexcept : rule_(rule) {}
+
+  void add(std::size_t weight, std::size_t length) noexcept {
+    ++count_;
+    weight_ += weight;
+    longest_ = std::max(longest_, length);
+  }
+
+  std::size_t count() const noexcept { return count_; }
+  std::size_t value() const noexcept { return of(rule_, count_, weight_, longest_); }
+
+  static std::size_t of(SizeRule rule, std::size_t count, std::size_t weight,
+                        std::size_t longest) noexcept {
+    return rule == SizeRule::sum ? weight : count * longest;
+  }
+
+ private:
+  SizeRule rule_;
+  std::size_t count_ = 0;
+  std::size_t weight_ = 0;
+  std::size_t longest_ = 0;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_BATCH_SIZE_HPP

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_FLOW_HPP
+#define BATCHWRIGHT_DETAIL_FLOW_HPP
+
+#include "age_list.hpp"
+#include "batch_size.hpp"
+#include "intrusive_list.hpp"
+#include "overtaking_ledger.hpp"
+#include "pairing_heap.hpp"
+#include "priority_queue.hpp"
+#include "request_header.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1::detail {
+
+// Tenants, lanes and flows are made by whoever makes the requests, so that the scheduler allocates
+// nothing for them. They stay where they are while one of their requests is queued; but for what is
+// said to be constant they belong to the scheduler then.
+
+struct Tenant;
+struct Lane;
+
+/// The queued requests of one tenant in one lane.
+struct Flow {
+  Tenant* tenant = nullptr;  ///< Constant.
+  Lane* lane = nullptr;      ///< Constant.
+
+  IntrusiveList<&RequestHeader::by_rank> at_bound;  ///< Go first, in order of acceptance.
+  PriorityQueue queue;                              ///< All others.
+  ListHook<Flow> in_tenant;
+  ListHook<Flow> in_lane;
+
+  // LaneOrder: where its walk stands.
+  RequestHeader* candidate = nullptr;
+  std::uint64_t candidate_tag = 0;
+
+  bool empty() const noexcept { return at_bound.empty() && queue.empty(); }
+
+  RequestHeader* front() const noexcept {
+    return at_bound.empty() ? queue.front() : at_bound.front();
+  }
+
+  RequestHeader* next(const RequestHeader& request) const noexcept {
+    if (!request.at_bound) return queue.next(request);
+    RequestHeader* const next = decltype(at_bound)::next(request);
+    return next == nullptr ? queue.front() : next;
+  }
+};
+
+/// Who shares the executors with others.
+struct Tenant {
+  std::uint32_t share = 1;  ///< Its part, relative to the others'. Constant.
+
+  std::uint64_t tag = 0;  // FairShare
+  OvertakingLedger ledger;
+  IntrusiveList<&Flow::in_tenant> flows;
+  ListHook<Tenant> in_backlog;
+};
+
+/// Requests that may share a batch.
+struct Lane {
+  std::size_t executor = kNoCount;  ///< The only one that may compute it, if set. Constant.
+
+  std::size_t count = 0;
+  std::size_t weight = 0;
+  std::size_t bounded = 0;       // How many of its requests are at their overtaking bound,
+  std::size_t flushed = 0;       // and were queued at the last flush,
+  std::uint64_t flush_mark = 0;  // which came after this sequence number.
+  AgeList ages;
+  struct Longer {
+    bool operator()(const RequestHeader& a, const RequestHeader& b) const noexcept {
+      return a.length > b.length;
+    }
+  };
+  PairingHeap<RequestHeader, &RequestHeader::by_length, Longer> lengths;  // Where lengths count.
+  IntrusiveList<&Flow::in_lane> flows;
+  ListHook<Lane> in_backlog;
+
+  /// The size of all that is queued in it.
+  std::size_t size(SizeRule rule) const noexcept {
+    return BatchSize::of(rule, count, weight, lengths.empty() ? 0 : lengths.first()->length);
+  }
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_FLOW_HPP

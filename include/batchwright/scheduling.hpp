@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_SCHEDULING_HPP
+#define BATCHWRIGHT_SCHEDULING_HPP
+
+#include <cstdint>
+
+namespace batchwright::inline v0_1 {
+
+/// The order within one priority. The overtaking bound wins over each of them.
+enum class QueueOrder : std::uint8_t {
+  fifo,               ///< First in, first out.
+  earliest_deadline,  ///< The earliest deadline first; what has none comes last.
+  shortest_first,     ///< The smallest length first, so that a batch is made of similar lengths.
+};
+
+/// How the size of a batch follows from its requests.
+enum class SizeRule : std::uint8_t {
+  sum,     ///< The sum of the weights.
+  padded,  ///< Count times the longest length: what a model computes that pads to the longest.
+};
+
+/// What becomes of a batch whose size is not one of the allowed sizes.
+enum class FitRule : std::uint8_t {
+  pad_up,  ///< It is padded up to the next allowed size.
+  trim_down,  ///< It leaves at the next smaller allowed size, if some of its requests are exactly that.
+  cheapest,  ///< Whichever costs less time per request, by the measured time of both sizes.
+};
+
+/// The enumerator's name, a string with static lifetime.
+constexpr const char* to_string(QueueOrder order) noexcept {
+  constexpr const char* kNames[] = {"fifo", "earliest_deadline", "shortest_first"};
+  return kNames[static_cast<int>(order)];
+}
+constexpr const char* to_string(SizeRule rule) noexcept {
+  constexpr const char* kNames[] = {"sum", "padded"};
+  return kNames[static_cast<int>(rule)];
+}
+constexpr const char* to_string(FitRule rule) noexcept {
+  constexpr const char* kNames[] = {"pad_up", "trim_down", "cheapest"};
+  return kNames[static_cast<int>(rule)];
+}
+
+}  // namespace batchwright::inline v0_1
+
+#endif  // BATCHWRIGHT_SCHEDULING_HPP
