@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <batchwright/detail/settle.hpp>
 #include <batchwright/options.hpp>
 #include <batchwright/policies/adaptive.hpp>
 #include <batchwright/policies/hybrid.hpp>

@@ -3,8 +3,9 @@
 #define BATCHWRIGHT_DYNAMIC_BATCHER_HPP
 
 #include "admitted.hpp"
-#include "detail/completions.hpp"
 #include "detail/core.hpp"
+#include "detail/settle.hpp"
+#include "detail/submission.hpp"
 #include "metrics.hpp"
 #include "options.hpp"
 #include "policies/any.hpp"
@@ -30,15 +31,6 @@ namespace batchwright::inline v0_1 {
 /// Whatever can be called with the answer of a request.
 template <class F, class TOut>
 concept ResultCallback = std::invocable<std::decay_t<F>&, Result<TOut>>;
-
-namespace detail {
-// What a request is made from: an element of the range, as an rvalue if the range is one.
-template <class Range>
-using ElementOf =
-    std::conditional_t<std::is_rvalue_reference_v<Range&&>,
-                       std::remove_reference_t<decltype(*std::begin(std::declval<Range&>()))>&&,
-                       decltype(*std::begin(std::declval<Range&>()))>;
-}  // namespace detail
 
 /// Turns single requests from many threads into batches for a predictor, and hands every request its own
 /// result. Each accepted request is answered exactly once, whatever happens: with its value, the
@@ -108,8 +100,8 @@ class BasicDynamicBatcher {
   std::future<TOut> submit(In&& input, const SubmitOptions& options = {}) {
     std::future<TOut> future;
     const Outcome outcome =
-        submit_future(future, std::forward<In>(input), options, detail::WhenFull::block);
-    return outcome == Outcome::ok ? std::move(future) : refused_future(outcome);
+        submission().by_future(future, std::forward<In>(input), options, detail::WhenFull::block);
+    return outcome == Outcome::ok ? std::move(future) : submission().refused_future(outcome);
   }
 
   /// As `submit`, but never blocks, and leaves `input` untouched when it declines.
@@ -118,7 +110,7 @@ class BasicDynamicBatcher {
   Admitted<std::future<TOut>> try_submit(In&& input, const SubmitOptions& options = {}) {
     std::future<TOut> future;
     const Outcome outcome =
-        submit_future(future, std::forward<In>(input), options, detail::WhenFull::refuse);
+        submission().by_future(future, std::forward<In>(input), options, detail::WhenFull::refuse);
     if (outcome != Outcome::ok) return outcome;
     return Admitted<std::future<TOut>>(std::move(future));
   }
@@ -129,14 +121,14 @@ class BasicDynamicBatcher {
     requires std::convertible_to<detail::ElementOf<Range>, TIn>
   std::vector<std::future<TOut>> submit_many(Range&& inputs, const SubmitOptions& options = {}) {
     std::vector<std::future<TOut>> futures;
-    const Outcome outcome = submit_range(
+    const Outcome outcome = submission().range(
         std::forward<Range>(inputs), options, [&](std::size_t count) { futures.reserve(count); },
-        [&](Item& request) { futures.push_back(answer_by_future(request)); });
+        [&](Item& request) { futures.push_back(submission().answer_by_future(request)); });
     if (outcome != Outcome::ok) {
       futures.clear();
       for (const auto& input : inputs) {
         static_cast<void>(input);
-        futures.push_back(refused_future(outcome));
+        futures.push_back(submission().refused_future(outcome));
       }
     }
     return futures;
@@ -150,7 +142,7 @@ class BasicDynamicBatcher {
   TicketType submit(In&& input, UseTicket, const SubmitOptions& options = {}) {
     detail::TicketState<TOut, R>* state = nullptr;
     const Outcome outcome =
-        submit_ticket(state, std::forward<In>(input), options, detail::WhenFull::block);
+        submission().by_ticket(state, std::forward<In>(input), options, detail::WhenFull::block);
     return outcome == Outcome::ok ? detail::TicketAccess::waiting(state)
                                   : detail::TicketAccess::refused<TOut, R>(outcome);
   }
@@ -161,7 +153,7 @@ class BasicDynamicBatcher {
   Admitted<TicketType> try_submit(In&& input, UseTicket, const SubmitOptions& options = {}) {
     detail::TicketState<TOut, R>* state = nullptr;
     const Outcome outcome =
-        submit_ticket(state, std::forward<In>(input), options, detail::WhenFull::refuse);
+        submission().by_ticket(state, std::forward<In>(input), options, detail::WhenFull::refuse);
     if (outcome != Outcome::ok) return outcome;
     return detail::TicketAccess::waiting(state);
   }
@@ -174,16 +166,16 @@ class BasicDynamicBatcher {
   template <class In = TIn, ResultCallback<TOut> Callback>
     requires std::convertible_to<In&&, TIn>
   Admitted<void> submit(In&& input, Callback&& callback, const SubmitOptions& options = {}) {
-    return submit_callback(std::forward<In>(input), std::forward<Callback>(callback), options,
-                           detail::WhenFull::block);
+    return submission().by_callback(std::forward<In>(input), std::forward<Callback>(callback),
+                                    options, detail::WhenFull::block);
   }
 
   /// As the above, but never blocks, and leaves `input` and `callback` untouched when it declines.
   template <class In = TIn, ResultCallback<TOut> Callback>
     requires std::convertible_to<In&&, TIn>
   Admitted<void> try_submit(In&& input, Callback&& callback, const SubmitOptions& options = {}) {
-    return submit_callback(std::forward<In>(input), std::forward<Callback>(callback), options,
-                           detail::WhenFull::refuse);
+    return submission().by_callback(std::forward<In>(input), std::forward<Callback>(callback),
+                                    options, detail::WhenFull::refuse);
   }
 
   /// As `submit_many`, with tickets.
@@ -195,20 +187,20 @@ class BasicDynamicBatcher {
     std::vector<TicketType> tickets;
     const Outcome outcome = detail::with_undo(
         [&] {
-          return submit_range(
+          return submission().range(
               std::forward<Range>(inputs), options,
               [&](std::size_t count) {
                 states.reserve(count);
                 tickets.reserve(count);
               },
-              [&](Item& request) { states.push_back(answer_by_ticket(request)); });
+              [&](Item& request) { states.push_back(submission().answer_by_ticket(request)); });
         },
-        [&] { withdraw(states); });
+        [&] { Submission::withdraw(states); });
     if (outcome == Outcome::ok) {
       for (auto* state : states) tickets.push_back(detail::TicketAccess::waiting(state));
       return tickets;
     }
-    withdraw(states);
+    Submission::withdraw(states);
     for (const auto& input : inputs) {
       static_cast<void>(input);
       tickets.push_back(detail::TicketAccess::refused<TOut, R>(outcome));
@@ -222,8 +214,8 @@ class BasicDynamicBatcher {
     requires std::convertible_to<In&&, TIn>
   Prediction<TIn, TOut, R> predict(In&& input, const SubmitOptions& options = {}) {
     auto& submitter = core_->submitter();
-    Item* const request = submitter.make(std::forward<In>(input), options, 0);
-    detail::with_undo([&] { request->bytes = submitter.bytes_of(request->input()); },
+    Item* const request = submitter.make(std::forward<In>(input), options, {});
+    detail::with_undo([&] { submitter.read(request->input()).give_to(*request); },
                       [&] { request->release(); });
     return Prediction<TIn, TOut, R>(submitter, core_->complete_on(), request, options);
   }
@@ -260,123 +252,11 @@ class BasicDynamicBatcher {
  private:
   using Core = detail::Core<TIn, TOut, Policy, R>;
   using Item = detail::Request<TIn, TOut>;
+  using Submission = detail::Submission<TIn, TOut, R>;
 
-#if BATCHWRIGHT_HAS_EXCEPTIONS
-  static std::promise<TOut> make_promise() {
-    return std::promise<TOut>(std::allocator_arg, detail::PoolAllocator<std::byte>());
-  }
-
-  static std::future<TOut> refused_future(Outcome outcome) {
-    std::promise<TOut> promise = make_promise();
-    promise.set_exception(detail::prepared_exception(outcome));
-    return promise.get_future();
-  }
-
-  static std::future<TOut> answer_by_future(Item& request) {
-    std::promise<TOut> promise = make_promise();
-    std::future<TOut> future = promise.get_future();
-    request.completion.emplace(detail::FutureAnswer<TOut>(std::move(promise)));
-    return future;
-  }
-
-  template <class In>
-  Outcome submit_future(std::future<TOut>& future, In&& input, const SubmitOptions& options,
-                        detail::WhenFull when_full) {
-    return submit_one(std::forward<In>(input), options, when_full,
-                      [&](Item& request) { future = answer_by_future(request); });
-  }
-#endif
-
-  detail::TicketState<TOut, R>* answer_by_ticket(Item& request) {
-    auto* const state =
-        detail::pool_new<detail::TicketState<TOut, R>>(core_->runtime(), core_.get());
-    state->request = &request;
-    request.retain();
-    request.completion.emplace(
-        [state](Result<TOut>&& result) { state->complete(std::move(result)); });
-    return state;
-  }
-
-  // Both references go: nobody has seen the ticket, and the completion will not be called.
-  static void withdraw(detail::TicketState<TOut, R>* state) noexcept {
-    if (state == nullptr) return;
-    state->release();
-    state->release();
-  }
-  static void withdraw(std::vector<detail::TicketState<TOut, R>*>& states) noexcept {
-    for (auto* state : states) withdraw(state);
-    states.clear();
-  }
-
-  template <class In>
-  Outcome submit_ticket(detail::TicketState<TOut, R>*& state, In&& input,
-                        const SubmitOptions& options, detail::WhenFull when_full) {
-    const Outcome outcome = submit_one(std::forward<In>(input), options, when_full,
-                                       [&](Item& request) { state = answer_by_ticket(request); });
-    if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
-    return outcome;
-  }
-
-  template <class In, class Callback>
-  Admitted<void> submit_callback(In&& input, Callback&& callback, const SubmitOptions& options,
-                                 detail::WhenFull when_full) {
-    if constexpr (requires { callback == nullptr; }) {
-      if (callback == nullptr) detail::raise_invalid("callback", "callable", "null");
-    }
-    return Admitted<void>(
-        submit_one(std::forward<In>(input), options, when_full, [&](Item& request) {
-          if (!core_->complete_on()) {
-            request.completion.emplace([callback = std::decay_t<Callback>(std::forward<Callback>(
-                                            callback))](Result<TOut>&& result) mutable {
-              const detail::PromptWakes prompt;
-              callback(std::move(result));
-            });
-            return;
-          }
-          request.completion.emplace(detail::PostedAnswer<TOut, std::decay_t<Callback>>(
-              core_->complete_on(), std::forward<Callback>(callback)));
-        }));
-  }
-
-  template <class In, class Bind>
-  Outcome submit_one(In&& input, const SubmitOptions& options, detail::WhenFull when_full,
-                     Bind&& bind) {
-    auto& submitter = core_->submitter();
-    const std::size_t bytes = submitter.bytes_of(input);
-    return submitter.submit(
-        options, 1, bytes, when_full, nullptr, [&](detail::RequestChain& chain) {
-          Item* const request = submitter.make(std::forward<In>(input), options, bytes);
-          chain.append(*request);
-          bind(*request);
-        });
-  }
-
-  template <class Range, class Prepare, class Bind>
-  Outcome submit_range(Range&& inputs, const SubmitOptions& options, Prepare&& prepare,
-                       Bind&& bind) {
-    auto& submitter = core_->submitter();
-    std::size_t count = 0;
-    std::size_t bytes = 0;
-    for (const auto& input : inputs) {
-      ++count;
-      bytes += submitter.bytes_of(input);
-    }
-    prepare(count);
-    if (count == 0) return Outcome::ok;
-    return submitter.submit(options, count, bytes, detail::WhenFull::block, nullptr,
-                            [&](detail::RequestChain& chain) {
-                              for (auto&& input : inputs) {
-                                const std::size_t size = submitter.bytes_of(input);
-                                Item* request = nullptr;
-                                if constexpr (std::is_rvalue_reference_v<Range&&>) {
-                                  request = submitter.make(std::move(input), options, size);
-                                } else {
-                                  request = submitter.make(input, options, size);
-                                }
-                                chain.append(*request);
-                                bind(*request);
-                              }
-                            });
+  // Cheap: it refers to the core alone.
+  Submission submission() const noexcept {
+    return Submission(core_->submitter(), core_->complete_on(), core_.get());
   }
 
   std::shared_ptr<Core> core_;

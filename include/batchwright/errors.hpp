@@ -60,6 +60,13 @@ class TooLargeError : public BatcherError {
       : BatcherError(Outcome::too_large, "batchwright: larger than the queue's whole capacity") {}
 };
 
+/// The request gave way to one of higher priority when the queue was full.
+class EvictedError : public BatcherError {
+ public:
+  EvictedError()
+      : BatcherError(Outcome::evicted, "batchwright: evicted by a request of higher priority") {}
+};
+
 /// The batcher was shut down; also the answer to whatever an abandoning shutdown found queued.
 class BatcherStoppedError : public BatcherError {
  public:
@@ -131,6 +138,7 @@ inline std::exception_ptr prepared_exception(Outcome outcome) {
       std::make_exception_ptr(CancelledError()),
       std::make_exception_ptr(QueueFullError()),
       std::make_exception_ptr(TooLargeError()),
+      std::make_exception_ptr(EvictedError()),
       std::make_exception_ptr(BatcherStoppedError()),
       std::make_exception_ptr(ForkedError()),
       std::make_exception_ptr(WouldDeadlockError()),

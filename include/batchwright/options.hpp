@@ -3,19 +3,20 @@
 #define BATCHWRIGHT_OPTIONS_HPP
 
 #include "completion_task.hpp"
-#include "errors.hpp"
+#include "key_function.hpp"
 #include "observer.hpp"
 #include "policies/any.hpp"
-#include "policies/settings.hpp"
 #include "policy.hpp"
+#include "queue_policy.hpp"
+#include "scheduling.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace batchwright::inline v0_1 {
 
@@ -23,7 +24,14 @@ namespace batchwright::inline v0_1 {
 enum class OverflowAction : std::uint8_t {
   reject,  ///< Refuses at once with `Outcome::queue_full`.
   block,   ///< Waits for room, first come, first served; a coroutine suspends instead.
+  evict,   ///< Does not wait: queued requests of strictly lower priority of the same tenant end as
+  ///< `Outcome::evicted`, the lowest and newest first, if that makes enough room. If not, the
+  ///< newcomer's answer is `Outcome::queue_full`. Both are told through their answers.
 };
+
+/// Whether all batches of a lane are computed by one executor, chosen by the hash of its key: for
+/// predictors that keep a state for each sequence. It costs balance between the executors.
+enum class StickyLanes : std::uint8_t { no, yes };
 
 /// Which of a batcher's threads a start hook runs on.
 struct ThreadInfo {
@@ -39,6 +47,16 @@ template <class TIn, class Policy = AnyPolicy>
 struct BatcherOptions {
   /// The hard cap: no batch is larger. 32 is where most CPU models have most of their gain.
   std::size_t max_batch_size = 32;
+
+  /// Sizes that leave as soon as they are reached, the largest first: for models that were tuned for
+  /// them. Ascending, none above `max_batch_size`. Between them a batch leaves only as the policy says.
+  std::vector<std::size_t> preferred_sizes = {};
+
+  /// The only sizes that the model can run: a batch of another size is padded up, or trimmed, as `fit`
+  /// says. Ascending, none above `max_batch_size`; the largest acts as the cap. The predictor finds the
+  /// size to run in `BatchInfo::padded_size`; making the padding is its business.
+  std::vector<std::size_t> allowed_sizes = {};
+  FitRule fit = FitRule::pad_up;
 
   /// When a batch leaves. GreedyPolicy, because it has no setting to get wrong and is within 0.5 % of
   /// the optimum for mean latency under random arrivals on one executor.
@@ -56,12 +74,44 @@ struct BatcherOptions {
   /// Requests that may be queued. Unless set: max(1024, 8 x max_batch_size x executors).
   std::size_t capacity = kNoCount;
 
+  /// Timeouts, and capacities of single priorities: for those listed in `levels`, and `queue` for all
+  /// others. `queue.capacity` is left alone: the capacity of all is above.
+  QueuePolicy queue = {};
+  std::vector<QueuePolicy> levels = {};
+
+  /// The order within one priority.
+  QueueOrder order = QueueOrder::fifo;
+
   /// Bytes that may be queued, as `bytes` counts them. Unless set: no limit.
   std::size_t max_queued_bytes = kNoCount;
 
   /// The bytes of one input. Called on the submitting thread before admission; if it throws, nothing
   /// was accepted. Needed where `max_queued_bytes` is set.
   std::function<std::size_t(const TIn&)> bytes = {};
+
+  /// What an input counts in a batch: its rows, its tokens; at least 1. Every size is a sum of weights
+  /// then: the cap, preferred and allowed sizes, those of policies. Unless set each counts 1.
+  std::function<std::size_t(const TIn&)> weight = {};
+
+  /// The length of an input, at least 1: for `SizeRule::padded`, where a batch has the size count x the
+  /// longest length, and for `QueueOrder::shortest_first`.
+  std::function<std::size_t(const TIn&)> length = {};
+  SizeRule size_rule = SizeRule::sum;
+
+  /// What becomes of a request that is larger than the cap by itself.
+  Oversized oversized = Oversized::refuse;
+
+  /// Only requests with equal keys share a batch: their shape, model variant, adapter. See KeyFunction.
+  KeyFunction<TIn> lane = {};
+  StickyLanes sticky_lanes = StickyLanes::no;
+
+  /// Requests with equal keys are of one tenant. Tenants get equal parts of the executors, by weight, or
+  /// parts in proportion to `share`; what one does not use goes to the others. Priorities order the
+  /// requests of one tenant.
+  KeyFunction<TIn> tenant = {};
+
+  /// The share of an input's tenant, at least 1; asked of the request with which it comes up.
+  std::function<std::size_t(const TIn&)> share = {};
 
   /// What `submit` does when the queue is full. `try_submit` always refuses.
   OverflowAction overflow = OverflowAction::reject;
@@ -93,57 +143,6 @@ struct BatcherOptions {
   std::shared_ptr<Observer> observer = {};
 };
 
-namespace detail {
-
-inline void check_at_least_one(const char* setting, std::size_t value) {
-  if (value < 1) raise_invalid(setting, "at least 1", std::to_string(value));
-}
-
-/// Throws std::invalid_argument for what is wrong with the settings, and fills in the defaults that
-/// depend on others. `parallel` tells whether the predictor serves several executors.
-template <class TIn, class Policy>
-void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchronous) {
-  check_at_least_one("max_batch_size", options.max_batch_size);
-  if (options.max_batch_size > 0xffff'ffff) {
-    raise_invalid("max_batch_size", "at most 4294967295", std::to_string(options.max_batch_size));
-  }
-  if (options.executors > 1024) {
-    raise_invalid("executors", "at most 1024", std::to_string(options.executors));
-  }
-  if (options.executors > 1 && !parallel) {
-    raise_invalid("executors",
-                  "0 or 1 for a bare predictor (give shared_predictor(p) or "
-                  "predictor_per_executor(f) for more)",
-                  std::to_string(options.executors));
-  }
-  const std::size_t executors = std::max<std::size_t>(options.executors, 1);
-  if (options.max_in_flight == kNoCount) options.max_in_flight = executors * (asynchronous ? 2 : 1);
-  check_at_least_one("max_in_flight", options.max_in_flight);
-  if (options.max_in_flight > 65536) {
-    raise_invalid("max_in_flight", "at most 65536", std::to_string(options.max_in_flight));
-  }
-  if (options.capacity == kNoCount) {
-    options.capacity = std::max<std::size_t>(1024, 8 * options.max_batch_size * executors);
-  }
-  check_at_least_one("capacity", options.capacity);
-  check_at_least_one("max_queued_bytes", options.max_queued_bytes);
-  if (options.max_queued_bytes != kNoCount && !options.bytes) {
-    raise_invalid("bytes", "set where max_queued_bytes is", "none");
-  }
-  if (options.max_block < Duration::zero()) {
-    raise_invalid("max_block", "at least 0 ns", to_text(options.max_block));
-  }
-  if (options.max_wait <= Duration::zero()) {
-    raise_invalid("max_wait", "above 0 ns", to_text(options.max_wait));
-  }
-  if (options.overtaking_bound < 1) raise_invalid("overtaking_bound", "at least 1", "0");
-  const std::string problem = validate_policy(
-      options.policy,
-      PolicyLimits{.max_batch_size = options.max_batch_size, .max_wait = options.max_wait});
-  if (!problem.empty()) raise(std::invalid_argument("DynamicBatcher: " + problem));
-}
-
-}  // namespace detail
 }  // namespace batchwright::inline v0_1
 
 #endif  // BATCHWRIGHT_OPTIONS_HPP

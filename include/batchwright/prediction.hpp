@@ -51,8 +51,10 @@ class [[nodiscard]] Prediction {
     });
     // From the submission on the coroutine may be running elsewhere, and this object be gone.
     const SubmitOptions options = options_;
+    detail::CallSize size;
+    size.add(request.bytes, request.weight, request.length);
     const Outcome outcome = submitter_.submit(
-        options, 1, request.bytes, detail::WhenFull::suspend, &group_,
+        options, size, detail::WhenFull::suspend, &group_,
         [this](detail::RequestChain& chain) { chain.append(*std::exchange(request_, nullptr)); });
     if (outcome == Outcome::ok) return true;
     result_.emplace(Result<TOut>::failure(outcome));

@@ -16,6 +16,9 @@ struct SubmitOptions {
   /// If the predictor has not been entered by then, the request ends as `Outcome::expired`, on time
   /// also while every executor is busy. It counts from the call, waiting for capacity included.
   TimePoint deadline = kNever;
+  /// How long it may be queued, in place of what the batcher's options say for its priority: shorter or
+  /// longer. Unless set: as they say.
+  Duration timeout = Duration::min();
   /// If a stop is requested before the predictor is entered, the request ends as `Outcome::cancelled`.
   StopToken stop = {};
   /// Passed on to the Observer; means nothing to the batcher.

@@ -23,11 +23,12 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
-  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size,
+  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size, SizeRule size_rule,
             std::shared_ptr<Observer> observer)
       : runtime_(runtime),
         recorder_(runtime, executors),
         max_batch_size_(max_batch_size),
+        size_rule_(size_rule),
         observer_(std::move(observer)) {}
 
   MetricsRecorder<R>& recorder() noexcept { return recorder_; }
@@ -68,7 +69,7 @@ class Answering {
   void enter(BatchState<TIn, TOut>& state, std::atomic<std::int64_t>& lost) noexcept {
     state.started = runtime_.now();
     state.items.clear();
-    state.size = 0;
+    BatchSize size(size_rule_);
     for (RequestHeader* header = state.dispatched.first; header != nullptr;) {
       auto& request = static_cast<Request<TIn, TOut>&>(*header);
       header = RequestChain::next(*header);
@@ -77,16 +78,24 @@ class Answering {
         executing_.fetch_sub(1, std::memory_order_relaxed);
         lost.fetch_add(1, std::memory_order_relaxed);
         request.release();
-      } else if (request.deadline <= state.started) {
+      } else if (request.expires() <= state.started) {
         executing_.fetch_sub(1, std::memory_order_relaxed);
         recorder_.executor(state.info.executor).ended(Outcome::expired);
         answer_unrun(request, Outcome::expired);
       } else {
         state.items.push_back(&request);
-        state.size += request.weight;
+        size.add(request.weight, request.length);
       }
     }
-    state.info.size = state.info.padded_size = state.items.size();
+    state.size = size.value();
+    state.info.count = state.items.size();
+    state.info.size = state.size;
+    state.info.lane_key = {};
+    if (!state.items.empty()) {
+      if (const HeldFlow* const flow = state.items.front()->held_flow; flow != nullptr) {
+        state.info.lane_key = flow->owner->key_of(*flow);
+      }
+    }
     state.unrecorded.store(state.items.size(), std::memory_order_relaxed);
     state.failed.store(false, std::memory_order_relaxed);
     if (state.items.empty()) {
@@ -231,6 +240,7 @@ class Answering {
   [[no_unique_address]] R runtime_;
   MetricsRecorder<R> recorder_;
   std::size_t max_batch_size_;
+  SizeRule size_rule_;
   std::shared_ptr<Observer> observer_;
   std::atomic<std::size_t> executing_{0};
   std::atomic<std::size_t> batches_{0};

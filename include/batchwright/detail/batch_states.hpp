@@ -49,6 +49,7 @@ class BatchStates {
     state.dispatched_at = now;
     state.info.batch_id = action.batch_id;
     state.info.executor = action.executor;
+    state.info.padded_size = action.padded_size;
     if (watch_) watch(state);
     return state;
   }

@@ -45,19 +45,13 @@ class Core final : public BatchSink<TIn, TOut>,
         on_thread_start_(std::move(options.on_thread_start)),
         complete_on_(std::move(options.complete_on)),
         predictors_(std::move(predictors)),
-        admission_(options.capacity, options.max_queued_bytes),
+        admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
         answering_(runtime, std::max<std::size_t>(executors_, 1), options.max_batch_size,
-                   std::move(options.observer)),
-        dispatcher_(runtime, std::move(options.policy),
-                    {.max_batch_size = options.max_batch_size,
-                     .executors = std::max<std::size_t>(executors_, 1),
-                     .max_in_flight = options.max_in_flight,
-                     .max_wait = options.max_wait,
-                     .overtaking_bound = options.overtaking_bound},
-                    options.capacity, predictors_->takes_info(), admission_, intake_, answering_),
-        submitter_(runtime, options.overflow, options.max_block, std::move(options.bytes), *this,
-                   this, admission_, intake_, answering_) {
+                   options.size_rule, std::move(options.observer)),
+        dispatcher_(runtime, std::move(options.policy), scheduler_limits(options), options.capacity,
+                    predictors_->takes_info(), admission_, intake_, answering_),
+        submitter_(runtime, options, *this, this, admission_, intake_, answering_) {
     for (std::size_t i = 0; i < executors_; ++i) {
       mailboxes_.push_back(std::make_unique<Mailbox<Batch, R>>(runtime));
     }
@@ -172,6 +166,20 @@ class Core final : public BatchSink<TIn, TOut>,
 
  private:
   using Runner = PredictorRunner<TIn, TOut>;
+
+  static SchedulerLimits scheduler_limits(const Options& options) {
+    return {.max_batch_size = options.max_batch_size,
+            .executors = std::max<std::size_t>(options.executors, 1),
+            .max_in_flight = options.max_in_flight,
+            .max_wait = options.max_wait,
+            .overtaking_bound = options.overtaking_bound,
+            .order = options.order,
+            .size_rule = options.size_rule,
+            .preferred_sizes = options.preferred_sizes,
+            .allowed_sizes = options.allowed_sizes,
+            .fit = options.fit,
+            .keyed_lanes = static_cast<bool>(options.lane)};
+  }
 
   static Duration age(TimePoint since, TimePoint now) noexcept {
     return since < now ? Duration(now - since) : Duration::zero();

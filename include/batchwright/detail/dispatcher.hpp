@@ -43,7 +43,8 @@ class Dispatcher {
         intake_(intake),
         answering_(answering),
         desk_(runtime, admission, answering, lost_),
-        states_(runtime, limits.max_in_flight, std::min(limits.max_batch_size, max_queued), watch) {
+        states_(runtime, limits.max_in_flight, std::min(limits.max_batch_size, max_queued), watch),
+        counts_requests_(limits.size_rule == SizeRule::sum) {
     inbox_.vacated.reserve(limits.executors);
   }
 
@@ -129,15 +130,22 @@ class Dispatcher {
       absorb_controls();
       const TimePoint now = runtime_.now();
       states_.serve(now);
-      if (serve_waiting(now)) continue;
+      if (serve_waiting(now) && !scheduler_.evicting()) continue;
       const Action rest = act(now, execute);
       if (rest.kind == Action::Kind::dispatch) continue;
+      // What was evicted has left room by now.
       if (!desk_.empty() && serve_waiting(now)) continue;
       publish();
       return {.until = std::min({rest.until, desk_.earliest(), states_.earliest()}),
-              .missing = rest.kind == Action::Kind::idle ? 1 : rest.missing,
+              .missing = missing(rest),
               .reports = rest.kind == Action::Kind::wait || inbox_.closing != Closing::open};
     }
+  }
+
+  // What is missing is a size, and the intake adds up weights.
+  std::size_t missing(const Action& rest) const noexcept {
+    if (rest.kind == Action::Kind::idle) return 1;
+    return counts_requests_ || rest.missing == kNoCount ? rest.missing : 1;
   }
 
   void absorb_reports() noexcept {
@@ -218,7 +226,12 @@ class Dispatcher {
   }
 
   bool serve_waiting(TimePoint now) noexcept {
-    return desk_.serve(now, [this](const RequestChain& requests) { arrive(requests); });
+    return desk_.serve(
+        now, [this](const RequestChain& requests) { arrive(requests); },
+        [this](const Demand& shortage, const Item& newcomer) {
+          return scheduler_.evict(shortage.count, shortage.bytes, newcomer.priority,
+                                  newcomer.flow == nullptr ? nullptr : newcomer.flow->tenant);
+        });
   }
 
   // Performs actions until the scheduler has none. What it returns is `dispatch` if time has passed.
@@ -249,6 +262,7 @@ class Dispatcher {
       auto& request = static_cast<Item&>(*header);
       request.place = Place::gone;
       bytes += request.bytes;
+      admission_.leave_level(request.level);
     }
     answering_.dispatched(state);
     admission_.give_back(action.requests.count, bytes);
@@ -260,6 +274,7 @@ class Dispatcher {
       auto& request = static_cast<Item&>(*header);
       header = RequestChain::next(*header);
       request.place = Place::gone;
+      admission_.leave_level(request.level);
       admission_.give_back(1, request.bytes);
       if (action.outcome == Outcome::cancelled) {
         request.release();  // The cancellation's reference.
@@ -305,6 +320,7 @@ class Dispatcher {
   WaitingDesk<TIn, TOut, R> desk_;
   Inbox<Batch> inbox_;
   BatchStates<TIn, TOut, R> states_;
+  const bool counts_requests_;
   std::size_t calls_ = 0;  // Predictor calls that have not returned.
 
   std::atomic<std::int64_t> lost_{0};

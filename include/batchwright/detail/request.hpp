@@ -2,9 +2,11 @@
 #ifndef BATCHWRIGHT_DETAIL_REQUEST_HPP
 #define BATCHWRIGHT_DETAIL_REQUEST_HPP
 
+#include "../batch_info.hpp"
 #include "../result.hpp"
 #include "../submit_options.hpp"
 #include "block_pool.hpp"
+#include "flow.hpp"
 #include "inline_function.hpp"
 #include "parking.hpp"
 #include "request_header.hpp"
@@ -21,6 +23,27 @@ namespace batchwright::inline v0_1::detail {
 
 class RequestBase;
 struct WaitingGroup;
+class FlowOwner;
+
+/// A flow and how many requests hold it.
+struct HeldFlow : Flow {
+  FlowOwner* owner = nullptr;
+  std::size_t holders = 0;
+};
+
+/// Where flows come from.
+class FlowOwner {
+ public:
+  virtual void release(HeldFlow& flow) noexcept = 0;
+  virtual LaneKey key_of(const HeldFlow& flow) const noexcept = 0;
+
+ protected:
+  ~FlowOwner() = default;
+};
+
+inline void release_flow(HeldFlow* flow) noexcept {
+  if (flow != nullptr) flow->owner->release(*flow);
+}
 
 /// Takes note of a cancellation that has won. Called inside `request_stop` and `Ticket::cancel`, so it
 /// must neither block nor answer.
@@ -105,7 +128,8 @@ class RequestBase : public RequestHeader {
   CancelSink* sink = nullptr;
   bool watched = false;  // Set before the hand-over: late cancellations are passed on.
   std::uint64_t trace_id = 0;
-  std::size_t bytes = 0;
+  HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
+  std::size_t level = kNoCount;   // Of the queue policies, by which it was admitted.
   RequestBase* next_cancelled = nullptr;  // The link of a cancellation on its way,
   RequestBase* next_of_call = nullptr;    // and of the requests of one call, for its submitter.
 
@@ -115,8 +139,10 @@ class RequestBase : public RequestHeader {
 
  protected:
   RequestBase() = default;
-  virtual ~RequestBase() = default;
+  virtual ~RequestBase() { let_go_of_flow(); }
   virtual void destroy() noexcept = 0;
+
+  void let_go_of_flow() noexcept { release_flow(std::exchange(held_flow, nullptr)); }
 
   // From here on no late cancellation is passed on, and none is on its way into the sink, which may be
   // gone when the answer has been given.
@@ -169,6 +195,7 @@ class AnswerableRequest : public RequestBase {
   void answer(Result<TOut>&& result) noexcept {
     unregister_stop();
     this->close_late();
+    this->let_go_of_flow();
     completion(std::move(result));
     release();
   }

@@ -11,17 +11,40 @@
 #include "fork_guard.hpp"
 #include "intake.hpp"
 #include "own_thread.hpp"
+#include "request_traits.hpp"
 #include "waiting_room.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
+#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
 /// What a submission does when there is no room.
 enum class WhenFull : std::uint8_t { refuse, block, suspend };
+
+/// The requests of one call together.
+struct CallSize {
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  std::size_t heaviest = 0;
+  std::size_t longest = 0;
+
+  void add(std::size_t its_bytes, std::size_t weight, std::size_t length) noexcept {
+    ++count;
+    bytes += its_bytes;
+    heaviest = std::max(heaviest, weight);
+    longest = std::max(longest, length);
+  }
+
+  /// The size of the largest of them by itself.
+  std::size_t largest(SizeRule rule) const noexcept {
+    return BatchSize::of(rule, 1, heaviest, longest);
+  }
+};
 
 /// The caller's side of a batcher: everything that happens on a thread that submits.
 template <class TIn, class TOut, Runtime R>
@@ -30,13 +53,18 @@ class Submitter {
   using Item = Request<TIn, TOut>;
   using Batch = BatchState<TIn, TOut>;
 
-  Submitter(const R& runtime, OverflowAction overflow, Duration max_block,
-            std::function<std::size_t(const TIn&)> bytes, CancelSink& sink, const void* batcher,
+  template <class Options>
+  Submitter(const R& runtime, Options& options, CancelSink& sink, const void* batcher,
             Admission& admission, Intake<Batch, R>& intake, Answering<TIn, TOut, R>& answering)
       : runtime_(runtime),
-        overflow_(overflow),
-        max_block_(max_block),
-        bytes_(std::move(bytes)),
+        overflow_(options.overflow),
+        max_block_(options.max_block),
+        oversized_(options.oversized),
+        size_rule_(options.size_rule),
+        cap_(options.allowed_sizes.empty() ? options.max_batch_size : options.allowed_sizes.back()),
+        queue_(options.queue),
+        levels_(std::move(options.levels)),
+        traits_(runtime, options),
         sink_(sink),
         batcher_(batcher),
         admission_(admission),
@@ -48,21 +76,22 @@ class Submitter {
 
   const R& runtime() const noexcept { return runtime_; }
 
-  /// Bytes of an input, by the user's function. Throws what that throws. What is not a TIn yet becomes
-  /// one for that function alone.
+  /// What the user's functions say of an input. Throws what they throw. What is not a TIn yet becomes
+  /// one for them alone.
   template <class In>
-  std::size_t bytes_of(const In& input) const {
-    return bytes_ ? bytes_(input) : 0;
+  RequestTraits read(const In& input) {
+    return traits_.reads() ? traits_.read(input) : RequestTraits();
   }
 
   /// One request, made and not yet submitted. Throws std::bad_alloc and what TIn's constructor throws.
   template <class In>
-  Item* make(In&& input, const SubmitOptions& options, std::size_t bytes) const {
+  Item* make(In&& input, const SubmitOptions& options, RequestTraits&& traits) const {
     Item* const request = pool_new<Item>(std::forward<In>(input));
     request->deadline = options.deadline;
     request->priority = options.priority;
     request->trace_id = options.trace_id;
-    request->bytes = bytes;
+    traits.give_to(*request);
+    request->level = level_of(options.priority);
     request->sink = &sink_;
     request->watched = sink_.hears_late_cancellations();
     return request;
@@ -74,74 +103,89 @@ class Submitter {
   /// if it was called, is gone.
   /// `group` outlives the wait for room where the caller suspends; null otherwise.
   template <class Build>
-  Outcome submit(const SubmitOptions& options, std::size_t count, std::size_t bytes,
-                 WhenFull when_full, WaitingGroup* group, Build&& build) {
+  Outcome submit(const SubmitOptions& options, const CallSize& size, WhenFull when_full,
+                 WaitingGroup* group, Build&& build) {
     if (forked()) return Outcome::forked;
     const TimePoint now = runtime_.now();
+    const Demand demand{
+        .count = size.count, .bytes = size.bytes, .level = level_of(options.priority)};
     Outcome refusal = Outcome::ok;
     if (options.deadline <= now) {
       refusal = Outcome::expired;
     } else if (options.stop.stop_requested()) {
       refusal = Outcome::cancelled;
-    } else if (!admission_.possible(count, bytes)) {
+    } else if (!admission_.possible(demand) ||
+               (size.largest(size_rule_) > cap_ && oversized_ == Oversized::refuse)) {
       refusal = Outcome::too_large;
-    } else if (reserve(count, bytes)) {
-      enter(options, count, bytes, now, build);
+    } else if (reserve(demand)) {
+      enter(options, demand, now, build);
       return Outcome::ok;
     } else if (admission_.closed()) {
       refusal = Outcome::stopped;
     } else if (when_full == WhenFull::refuse || overflow_ == OverflowAction::reject) {
       refusal = Outcome::queue_full;
+    } else if (overflow_ == OverflowAction::evict) {
+      if (wait_pooled(options, demand, now, build)) return Outcome::ok;
+      refusal = Outcome::stopped;
     } else if (when_full == WhenFull::suspend) {
-      if (wait(options, *group, bytes, now, build)) return Outcome::ok;
+      if (wait(options, *group, demand, now, build)) return Outcome::ok;
       refusal = Outcome::stopped;
     } else if (on_own_thread(batcher_)) {
       refusal = Outcome::would_deadlock;
-    } else if (wait_blocked(options, bytes, now, build)) {
+    } else if (wait_blocked(options, demand, now, build)) {
       return Outcome::ok;
     } else {
       refusal = Outcome::stopped;
     }
-    answering_.note_refused(options.trace_id, refusal, count);
+    answering_.note_refused(options.trace_id, refusal, demand.count);
     return refusal;
   }
 
  private:
-  bool reserve(std::size_t count, std::size_t bytes) noexcept {
-    if (admission_.reserve(count, bytes)) return true;
-    // Meanwhile this may have held room without the bytes for it; whoever found none then looks again.
-    if (bytes > 0 && (admission_.waiting() > 0 || admission_.closed())) intake_.nudge();
+  std::size_t level_of(int priority) const noexcept {
+    for (std::size_t index = 0; index < levels_.size(); ++index) {
+      if (levels_[index].priority == priority) return index;
+    }
+    return kNoCount;
+  }
+
+  bool reserve(const Demand& demand) noexcept {
+    if (admission_.reserve(demand)) return true;
+    // Meanwhile this may have held room without the rest of it; whoever found none then looks again.
+    if ((demand.bytes > 0 || demand.level != kNoCount) &&
+        (admission_.waiting() > 0 || admission_.closed()))
+      intake_.nudge();
     return false;
   }
 
   template <class Build>
-  void enter(const SubmitOptions& options, std::size_t count, std::size_t bytes, TimePoint now,
-             Build& build) {
+  void enter(const SubmitOptions& options, const Demand& demand, TimePoint now, Build& build) {
     const RequestChain chain = with_undo([&] { return built(build); },
                                          [&] {
                                            // Somebody may wait for this room, or for its end.
-                                           admission_.give_back(count, bytes);
+                                           admission_.leave_level(demand.level, demand.count);
+                                           admission_.give_back(demand.count, demand.bytes);
                                            intake_.nudge();
                                          });
-    RequestBase* const first = list(chain, now);
+    RequestBase* const first = list(chain, options, now);
     if (options.stop.stop_possible()) prepare_stops(first);
     for (const RequestBase* request = first; request != nullptr; request = request->next_of_call) {
       answering_.tell_admitted(*request);
     }
     runtime_.interleave("push");
-    intake_.push(chain, options.deadline);
+    intake_.push(chain, std::min(first->expires(), first->delay_at));
     if (options.stop.stop_possible()) register_stops(first, options.stop);
   }
 
   // Hands the requests over to wait for room. True if they will be answered.
   template <class Build>
-  bool wait(const SubmitOptions& options, WaitingGroup& group, std::size_t bytes, TimePoint now,
+  bool wait(const SubmitOptions& options, WaitingGroup& group, const Demand& demand, TimePoint now,
             Build& build) {
     group.requests = built(build);
-    group.bytes = bytes;
-    group.deadline = options.deadline;
+    group.demand = demand;
     group.limit = saturating_add(now, max_block_);
-    RequestBase* const first = list(group.requests, now);
+    RequestBase* const first = list(group.requests, options, now);
+    group.deadline = first->expires();
     for (RequestBase* request = first; request != nullptr; request = request->next_of_call) {
       request->group = &group;
     }
@@ -157,12 +201,25 @@ class Submitter {
     return true;
   }
 
+  // Who evicts others is not kept waiting: the dispatcher decides, and the answer says how.
   template <class Build>
-  bool wait_blocked(const SubmitOptions& options, std::size_t bytes, TimePoint now, Build& build) {
+  bool wait_pooled(const SubmitOptions& options, const Demand& demand, TimePoint now,
+                   Build& build) {
+    WaitingGroup* const group = pool_new<WaitingGroup>();
+    group->evicts = group->pooled = true;
+    const bool waits = with_undo([&] { return wait(options, *group, demand, now, build); },
+                                 [&] { pool_delete(group); });
+    if (!waits) pool_delete(group);
+    return waits;
+  }
+
+  template <class Build>
+  bool wait_blocked(const SubmitOptions& options, const Demand& demand, TimePoint now,
+                    Build& build) {
     // Copied, because the batcher may be destroyed as soon as its last waiter has been told.
     const R runtime = runtime_;
     WaitingGroup group;
-    if (!wait(options, group, bytes, now, build)) return false;
+    if (!wait(options, group, demand, now, build)) return false;
     while (group.decided.load(std::memory_order_acquire) == 0) {
       runtime.park(group.decided, 0, kNever);
     }
@@ -184,12 +241,20 @@ class Submitter {
   }
 
   // Once handed over, the chain's links are the dispatcher's; the submitter keeps a list of its own.
-  static RequestBase* list(const RequestChain& chain, TimePoint now) noexcept {
+  RequestBase* list(const RequestChain& chain, const SubmitOptions& options,
+                    TimePoint now) const noexcept {
+    const std::size_t level = level_of(options.priority);
+    const QueuePolicy& policy = level == kNoCount ? queue_ : levels_[level];
+    const Duration timeout =
+        options.timeout == SubmitOptions{}.timeout ? policy.timeout : options.timeout;
+    const TimePoint timed_out = saturating_add(now, timeout);
+    const bool delays = policy.on_timeout == TimeoutAction::delay;
     RequestBase* first = nullptr;
     RequestBase** place = &first;
     for (RequestHeader* item = chain.first; item != nullptr; item = RequestChain::next(*item)) {
       auto& request = static_cast<RequestBase&>(*item);
       request.enqueued = now;
+      (delays ? request.delay_at : request.expiry) = timed_out;
       *place = &request;
       place = &request.next_of_call;
     }
@@ -216,7 +281,12 @@ class Submitter {
   [[no_unique_address]] R runtime_;
   const OverflowAction overflow_;
   const Duration max_block_;
-  const std::function<std::size_t(const TIn&)> bytes_;
+  const Oversized oversized_;
+  const SizeRule size_rule_;
+  const std::size_t cap_;
+  const QueuePolicy queue_;
+  const std::vector<QueuePolicy> levels_;
+  TraitsReader<TIn, R> traits_;
   CancelSink& sink_;
   const void* const batcher_;
   Admission& admission_;

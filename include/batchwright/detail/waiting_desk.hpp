@@ -47,17 +47,28 @@ class WaitingDesk {
     }
   }
 
-  /// Turns away whose time is up, and lets in who fits: `arrive(requests)` takes them. True if somebody
-  /// was let in.
-  template <class Arrive>
-  bool serve(TimePoint now, Arrive&& arrive) noexcept {
+  /// Turns away whose time is up, and lets in who fits: `arrive(requests)` takes them. For one who may
+  /// evict others `evict(shortage, first request)` says whether they are about to leave. True if somebody
+  /// was let in, or is to be.
+  template <class Arrive, class Evict>
+  bool serve(TimePoint now, Arrive&& arrive, Evict&& evict) noexcept {
     while (WaitingGroup* const due = room_.first_due(now)) {
       turn_away(*due, due->deadline <= now ? Outcome::expired : Outcome::queue_full);
     }
     bool admitted = false;
     while (!room_.empty()) {
       WaitingGroup& group = *room_.first();
-      if (!admission_.reserve_first(group.requests.count, group.bytes)) break;
+      if (!admission_.reserve_first(group.demand)) {
+        if (!group.evicts || group.evicted) break;
+        const Demand shortage = admission_.shortage(group.demand);
+        const auto& first = static_cast<const Item&>(*group.requests.first);
+        if (shortage.level != kNoCount || !evict(shortage, first)) {
+          turn_away(group, Outcome::queue_full);
+          continue;
+        }
+        group.evicted = true;
+        return true;
+      }
       note_admitted(group, now);
       arrive(group.requests);
       dismiss(group);
@@ -118,6 +129,10 @@ class WaitingDesk {
   void dismiss(WaitingGroup& group) noexcept {
     room_.leave(group);
     admission_.end_waiting();
+    if (group.pooled) {
+      pool_delete(&group);
+      return;
+    }
     std::atomic<std::uint32_t>& decided = group.decided;
     decided.store(1, std::memory_order_release);
     runtime_.unpark(decided, 1);

@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_DETAIL_WAITING_ROOM_HPP
 #define BATCHWRIGHT_DETAIL_WAITING_ROOM_HPP
 
+#include "admission.hpp"
 #include "request.hpp"
 #include "request_header.hpp"
 
@@ -17,10 +18,13 @@ namespace batchwright::inline v0_1::detail {
 /// again.
 struct WaitingGroup {
   RequestChain requests;
-  std::size_t bytes = 0;
+  Demand demand;
   TimePoint deadline = kNever;  ///< Of the requests: they expire.
   TimePoint limit = kNever;     ///< Of the wait: the queue counts as full.
   WaitingGroup* next = nullptr;
+  bool evicts = false;   ///< Does not wait: room is made by evicting others, or it is refused.
+  bool evicted = false;  ///< The room that was made is about to come free.
+  bool pooled = false;   ///< Nobody waits for the decision: the dispatcher deletes it then.
   std::atomic<std::uint32_t> decided{0};
 
   TimePoint until() const noexcept { return std::min(deadline, limit); }
@@ -76,7 +80,8 @@ class WaitingRoom {
       item = next;
     }
     group.requests = rest;
-    group.bytes -= request.bytes;
+    group.demand.bytes -= request.bytes;
+    --group.demand.count;
   }
 
  private:

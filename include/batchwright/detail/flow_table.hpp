@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_FLOW_TABLE_HPP
+#define BATCHWRIGHT_DETAIL_FLOW_TABLE_HPP
+
+#include "flow.hpp"
+#include "key_space.hpp"
+#include "request.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+namespace batchwright::inline v0_1::detail {
+
+/// Finds the lane and the tenant of an input, and what the scheduler keeps of them. A lane, a tenant and
+/// a flow exist while one of their requests has no answer yet. Thread safe.
+template <class TIn, Runtime R>
+class FlowTable final : public FlowOwner {
+ public:
+  FlowTable(const R& runtime, const KeyFunction<TIn>& lane, const KeyFunction<TIn>& tenant,
+            std::size_t sticky_executors)
+      : sticky_executors_(sticky_executors), lock_(runtime) {
+    if (lane) lanes_.emplace(runtime, lane.traits());
+    if (tenant) tenants_.emplace(runtime, tenant.traits());
+  }
+
+  /// Whether requests differ in anything that this table knows of.
+  bool in_use() const noexcept { return lanes_.has_value() || tenants_.has_value(); }
+
+  /// The flow of an input, held once more. A tenant that comes up gets `share`. Throws what the keys
+  /// throw, and std::bad_alloc.
+  HeldFlow* acquire(const TIn& input, std::uint32_t share) {
+    Lane* lane = &own_lane_;
+    if (lanes_) {
+      lane = &lanes_->acquire(input, [&](LaneNode& node, const ErasedKey& key) noexcept {
+        node.key = {key.value, lanes_->traits().type()};
+        if (sticky_executors_ > 0) node.executor = key.hash % sticky_executors_;
+      });
+    }
+    Tenant* tenant = &own_tenant_;
+    bool known = true;
+    HeldFlow* flow = nullptr;
+    with_undo(
+        [&] {
+          if (tenants_) {
+            tenant = &tenants_->acquire(
+                input,
+                [share](TenantNode& node, const ErasedKey&) noexcept { node.share = share; });
+          }
+          const LockGuard guard(lock_);
+          const auto [place, is_new] = flows_.try_emplace(Pair{tenant, lane});
+          flow = &place->second;
+          if (is_new) {
+            flow->tenant = tenant;
+            flow->lane = lane;
+            flow->owner = this;
+          }
+          known = !is_new;
+          ++flow->holders;
+        },
+        [&] { release(*tenant, *lane); });
+    if (known) release(*tenant, *lane);  // The flow holds them.
+    return flow;
+  }
+
+  void release(HeldFlow& flow) noexcept override {
+    Tenant& tenant = *flow.tenant;
+    Lane& lane = *flow.lane;
+    {
+      const LockGuard guard(lock_);
+      if (--flow.holders > 0) return;
+      flows_.erase(Pair{&tenant, &lane});
+    }
+    release(tenant, lane);
+  }
+
+  LaneKey key_of(const HeldFlow& flow) const noexcept override {
+    return lanes_ ? static_cast<const LaneNode&>(*flow.lane).key : LaneKey{};
+  }
+
+ private:
+  struct LaneNode : Lane {
+    LaneKey key;
+  };
+  struct TenantNode : Tenant {};
+
+  struct Pair {
+    Tenant* tenant;
+    Lane* lane;
+    friend bool operator==(const Pair&, const Pair&) = default;
+  };
+  struct PairHash {
+    std::size_t operator()(const Pair& pair) const noexcept {
+      const std::hash<const void*> hash;
+      return hash(pair.tenant) * 31 + hash(pair.lane);
+    }
+  };
+
+  void release(Tenant& tenant, Lane& lane) noexcept {
+    if (lanes_ && &lane != &own_lane_) lanes_->release(static_cast<LaneNode&>(lane));
+    if (tenants_ && &tenant != &own_tenant_) tenants_->release(static_cast<TenantNode&>(tenant));
+  }
+
+  const std::size_t sticky_executors_;
+  std::optional<KeySpace<TIn, LaneNode, R>> lanes_;
+  std::optional<KeySpace<TIn, TenantNode, R>> tenants_;
+  Lane own_lane_;
+  Tenant own_tenant_;
+
+  Lock<R> lock_;
+  std::unordered_map<Pair, HeldFlow, PairHash, std::equal_to<>,
+                     PoolAllocator<std::pair<const Pair, HeldFlow>>>
+      flows_;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_FLOW_TABLE_HPP

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_KEY_SPACE_HPP
+#define BATCHWRIGHT_DETAIL_KEY_SPACE_HPP
+
+#include "../errors.hpp"
+#include "../key_function.hpp"
+#include "block_pool.hpp"
+#include "lock.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+namespace batchwright::inline v0_1::detail {
+
+/// The keys that are in use, each with a node that stands for it. Keys are told apart by equality. A
+/// key's node stays where it is as long as somebody holds it, and is forgotten with the last. Thread
+/// safe; O(1) with one short lock.
+template <class TIn, class Node, Runtime R>
+class KeySpace {
+ public:
+  KeySpace(const R& runtime, std::shared_ptr<const KeyTraits<TIn>> traits)
+      : traits_(std::move(traits)),
+        lock_(runtime),
+        entries_(0, Hash{}, Equal{traits_.get()}, Allocator()) {}
+
+  KeySpace(const KeySpace&) = delete;
+  KeySpace& operator=(const KeySpace&) = delete;
+  ~KeySpace() {
+    for (auto& [key, entry] : entries_) traits_->destroy(const_cast<void*>(key.value));
+  }
+
+  /// The node of an input's key, held once more. A new one is made ready by `prepare(node, key, hash)`.
+  /// Throws what the key throws, and std::bad_alloc.
+  template <class Prepare>
+  Node& acquire(const TIn& input, Prepare&& prepare) {
+    Query<Prepare> query{*this, prepare, nullptr};
+    traits_->with_key(
+        input,
+        [](void* context, const ErasedKey& key) {
+          auto& asked = *static_cast<Query<Prepare>*>(context);
+          asked.node = &asked.space.find(key, asked.prepare);
+        },
+        &query);
+    return *query.node;
+  }
+
+  /// Lets go of it once.
+  void release(Node& node) noexcept {
+    Entry& entry = static_cast<Entry&>(node);
+    void* forgotten = nullptr;
+    {
+      const LockGuard guard(lock_);
+      if (--entry.holders > 0) return;
+      forgotten = const_cast<void*>(entry.key.value);
+      entries_.erase(entry.key);
+    }
+    traits_->destroy(forgotten);
+  }
+
+  /// How many keys are in use: a snapshot.
+  std::size_t size() noexcept {
+    const LockGuard guard(lock_);
+    return entries_.size();
+  }
+
+  const KeyTraits<TIn>& traits() const noexcept { return *traits_; }
+
+ private:
+  struct Entry : Node {
+    ErasedKey key;
+    std::size_t holders = 1;
+  };
+  struct Hash {
+    std::size_t operator()(const ErasedKey& key) const noexcept { return key.hash; }
+  };
+  struct Equal {
+    const KeyTraits<TIn>* traits;
+    bool operator()(const ErasedKey& a, const ErasedKey& b) const {
+      return a.value == b.value || (a.hash == b.hash && traits->equal(a.value, b.value));
+    }
+  };
+  using Allocator = PoolAllocator<std::pair<const ErasedKey, Entry>>;
+
+  template <class Prepare>
+  struct Query {
+    KeySpace& space;
+    Prepare& prepare;
+    Node* node;
+  };
+
+  template <class Prepare>
+  Node& find(const ErasedKey& key, Prepare& prepare) {
+    {
+      const LockGuard guard(lock_);
+      if (const auto place = entries_.find(key); place != entries_.end()) {
+        ++place->second.holders;
+        return place->second;
+      }
+    }
+    // The copy is the user's code, so it is made outside the lock; another may be quicker meanwhile.
+    const ErasedKey own{traits_->copy(key.value), key.hash};
+    bool made = false;
+    Node* node = nullptr;
+    with_undo(
+        [&] {
+          const LockGuard guard(lock_);
+          const auto [place, is_new] = entries_.try_emplace(own);
+          Entry& entry = place->second;
+          node = &entry;
+          made = is_new;
+          if (is_new) {
+            entry.key = own;
+            prepare(*node, own);
+          } else {
+            ++entry.holders;
+          }
+        },
+        [&] { traits_->destroy(const_cast<void*>(own.value)); });
+    if (!made) traits_->destroy(const_cast<void*>(own.value));
+    return *node;
+  }
+
+  const std::shared_ptr<const KeyTraits<TIn>> traits_;
+  Lock<R> lock_;
+  std::unordered_map<ErasedKey, Entry, Hash, Equal, Allocator> entries_;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_KEY_SPACE_HPP

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_SETTLE_HPP
+#define BATCHWRIGHT_DETAIL_SETTLE_HPP
+
+#include "../errors.hpp"
+#include "../options.hpp"
+#include "../policies/settings.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace batchwright::inline v0_1::detail {
+
+inline void check_at_least_one(const char* setting, std::size_t value) {
+  if (value < 1) raise_invalid(setting, "at least 1", std::to_string(value));
+}
+
+inline std::string to_text(const std::vector<std::size_t>& sizes) {
+  std::string text = "{";
+  for (const std::size_t size : sizes) {
+    text.append(text.size() > 1 ? ", " : "").append(std::to_string(size));
+  }
+  return text + "}";
+}
+
+inline void check_sizes(const char* setting, const std::vector<std::size_t>& sizes,
+                        std::size_t max_batch_size) {
+  std::size_t last = 0;
+  for (const std::size_t size : sizes) {
+    if (size <= last || size > max_batch_size) {
+      raise_invalid(
+          setting,
+          "strictly ascending, from 1 to max_batch_size (" + std::to_string(max_batch_size) + ")",
+          to_text(sizes));
+    }
+    last = size;
+  }
+}
+
+inline void check_queue_policies(const QueuePolicy& queue, const std::vector<QueuePolicy>& levels) {
+  if (queue.capacity != kNoCount) {
+    raise_invalid("queue.capacity", "unset (capacity bounds the whole queue)",
+                  std::to_string(queue.capacity));
+  }
+  if (queue.timeout <= Duration::zero()) {
+    raise_invalid("queue.timeout", "above 0 ns", to_text(queue.timeout));
+  }
+  for (auto level = levels.begin(); level != levels.end(); ++level) {
+    const std::string name = "levels[" + std::to_string(level - levels.begin()) + "]";
+    if (level->capacity < 1) raise_invalid(name + ".capacity", "at least 1", "0");
+    if (level->timeout <= Duration::zero()) {
+      raise_invalid(name + ".timeout", "above 0 ns", to_text(level->timeout));
+    }
+    if (std::any_of(levels.begin(), level,
+                    [&](const QueuePolicy& other) { return other.priority == level->priority; })) {
+      raise_invalid(name + ".priority", "named once", std::to_string(level->priority));
+    }
+  }
+}
+
+/// Settings that contradict each other, or mean nothing without another one.
+template <class Options>
+void check_features(const Options& options) {
+  if (!options.allowed_sizes.empty()) {
+    for (const std::size_t size : options.preferred_sizes) {
+      if (!std::binary_search(options.allowed_sizes.begin(), options.allowed_sizes.end(), size)) {
+        raise_invalid("preferred_sizes", "among allowed_sizes " + to_text(options.allowed_sizes),
+                      to_text(options.preferred_sizes));
+      }
+    }
+  } else if (options.fit != FitRule::pad_up) {
+    raise_invalid("fit", "pad_up without allowed_sizes", to_string(options.fit));
+  }
+  if (options.size_rule == SizeRule::padded) {
+    if (!options.length) raise_invalid("length", "set with size_rule padded", "none");
+    if (options.weight) raise_invalid("weight", "unset with size_rule padded", "a function");
+    if (!options.preferred_sizes.empty()) {
+      raise_invalid("preferred_sizes", "empty with size_rule padded",
+                    to_text(options.preferred_sizes));
+    }
+    if (!options.allowed_sizes.empty()) {
+      raise_invalid("allowed_sizes", "empty with size_rule padded", to_text(options.allowed_sizes));
+    }
+  }
+  if (options.order == QueueOrder::shortest_first && !options.length) {
+    raise_invalid("length", "set with order shortest_first", "none");
+  }
+  if (options.length && options.size_rule != SizeRule::padded &&
+      options.order != QueueOrder::shortest_first) {
+    raise_invalid("length", "unset without size_rule padded or order shortest_first", "a function");
+  }
+  if (options.share && !options.tenant)
+    raise_invalid("share", "unset without tenant", "a function");
+  if (options.sticky_lanes == StickyLanes::yes && !options.lane) {
+    raise_invalid("sticky_lanes", "no without lane", "yes");
+  }
+  if (options.oversized == Oversized::run_alone && !options.weight &&
+      options.size_rule == SizeRule::sum) {
+    raise_invalid("oversized", "refuse without weight or size_rule padded", "run_alone");
+  }
+}
+
+/// Throws std::invalid_argument for what is wrong with the settings, and fills in the defaults that
+/// depend on others. `parallel` tells whether the predictor serves several executors.
+template <class TIn, class Policy>
+void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchronous) {
+  check_at_least_one("max_batch_size", options.max_batch_size);
+  if (options.max_batch_size > 0xffff'ffff) {
+    raise_invalid("max_batch_size", "at most 4294967295", std::to_string(options.max_batch_size));
+  }
+  if (options.executors > 1024) {
+    raise_invalid("executors", "at most 1024", std::to_string(options.executors));
+  }
+  if (options.executors > 1 && !parallel) {
+    raise_invalid("executors",
+                  "0 or 1 for a bare predictor (give shared_predictor(p) or "
+                  "predictor_per_executor(f) for more)",
+                  std::to_string(options.executors));
+  }
+  const std::size_t executors = std::max<std::size_t>(options.executors, 1);
+  if (options.max_in_flight == kNoCount) options.max_in_flight = executors * (asynchronous ? 2 : 1);
+  check_at_least_one("max_in_flight", options.max_in_flight);
+  if (options.max_in_flight > 65536) {
+    raise_invalid("max_in_flight", "at most 65536", std::to_string(options.max_in_flight));
+  }
+  if (options.capacity == kNoCount) {
+    options.capacity = std::max<std::size_t>(1024, 8 * options.max_batch_size * executors);
+  }
+  check_at_least_one("capacity", options.capacity);
+  check_at_least_one("max_queued_bytes", options.max_queued_bytes);
+  if (options.max_queued_bytes != kNoCount && !options.bytes) {
+    raise_invalid("bytes", "set where max_queued_bytes is", "none");
+  }
+  if (options.max_block < Duration::zero()) {
+    raise_invalid("max_block", "at least 0 ns", to_text(options.max_block));
+  }
+  if (options.max_wait <= Duration::zero()) {
+    raise_invalid("max_wait", "above 0 ns", to_text(options.max_wait));
+  }
+  if (options.overtaking_bound < 1) raise_invalid("overtaking_bound", "at least 1", "0");
+  check_queue_policies(options.queue, options.levels);
+  check_sizes("preferred_sizes", options.preferred_sizes, options.max_batch_size);
+  check_sizes("allowed_sizes", options.allowed_sizes, options.max_batch_size);
+  check_features(options);
+  const std::string problem = validate_policy(
+      options.policy,
+      PolicyLimits{.max_batch_size = options.allowed_sizes.empty() ? options.max_batch_size
+                                                                   : options.allowed_sizes.back(),
+                   .max_wait = options.max_wait});
+  if (!problem.empty()) raise(std::invalid_argument("DynamicBatcher: " + problem));
+}
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_SETTLE_HPP

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_KEY_FUNCTION_HPP
+#define BATCHWRIGHT_KEY_FUNCTION_HPP
+
+#include "batch_info.hpp"
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace batchwright::inline v0_1 {
+
+namespace detail {
+
+/// What a key tells of itself without its type.
+struct ErasedKey {
+  const void* value = nullptr;
+  std::size_t hash = 0;
+};
+
+/// A key function without its key's type.
+template <class TIn>
+class KeyTraits {
+ public:
+  virtual ~KeyTraits() = default;
+
+  /// Gives the key of an input to `use(context, key)`, during the call.
+  virtual void with_key(const TIn& input, void (*use)(void*, const ErasedKey&),
+                        void* context) const = 0;
+  virtual bool equal(const void* a, const void* b) const = 0;
+  virtual void* copy(const void* key) const = 0;
+  virtual void destroy(void* key) const noexcept = 0;
+  virtual const void* type() const noexcept = 0;
+};
+
+template <class TIn, class F, class Hash, class Key>
+class TypedKeyTraits final : public KeyTraits<TIn> {
+ public:
+  TypedKeyTraits(F function, Hash hash) : function_(std::move(function)), hash_(std::move(hash)) {}
+
+  void with_key(const TIn& input, void (*use)(void*, const ErasedKey&),
+                void* context) const override {
+    const Key& key = std::invoke(function_, input);
+    use(context, {&key, static_cast<std::size_t>(hash_(key))});
+  }
+  bool equal(const void* a, const void* b) const override {
+    return *static_cast<const Key*>(a) == *static_cast<const Key*>(b);
+  }
+  void* copy(const void* key) const override { return new Key(*static_cast<const Key*>(key)); }
+  void destroy(void* key) const noexcept override { delete static_cast<Key*>(key); }
+  const void* type() const noexcept override { return &kTypeMark<Key>; }
+
+ private:
+  F function_;
+  Hash hash_;
+};
+
+}  // namespace detail
+
+/// Makes a key of an input: its shape, its model, its customer. Two inputs are of one kind if and only
+/// if their keys are equal; the hash only finds them sooner. Converts from any callable `f(const TIn&)`
+/// whose result, without reference, is a value with `==`, a copy constructor and a hash: `std::hash`, or
+/// the second argument.
+///
+/// Called on the submitting thread, by several at a time, before admission; what it, the hash, `==` or
+/// the copy throws comes out of `submit`, and nothing was accepted. `==` is called while others wait, so
+/// it must not block nor use the batcher. A key is copied when it comes up, and destroyed when the last
+/// request with it has been answered.
+template <class TIn>
+class KeyFunction {
+ public:
+  /// No keys: all requests are of one kind.
+  KeyFunction() = default;
+
+  template <class F, class Key = std::remove_cvref_t<std::invoke_result_t<const F&, const TIn&>>,
+            class Hash = std::hash<Key>>
+    requires(!std::same_as<F, KeyFunction> && std::equality_comparable<Key> &&
+             std::copy_constructible<Key> &&
+             requires(const Hash& hash, const Key& key) {
+               { hash(key) } -> std::convertible_to<std::size_t>;
+             })
+  KeyFunction(F function, Hash hash = {})
+      : traits_(std::make_shared<const detail::TypedKeyTraits<TIn, F, Hash, Key>>(
+            std::move(function), std::move(hash))) {}
+
+  explicit operator bool() const noexcept { return traits_ != nullptr; }
+
+  const std::shared_ptr<const detail::KeyTraits<TIn>>& traits() const noexcept { return traits_; }
+
+ private:
+  std::shared_ptr<const detail::KeyTraits<TIn>> traits_;
+};
+
+}  // namespace batchwright::inline v0_1
+
+#endif  // BATCHWRIGHT_KEY_FUNCTION_HPP

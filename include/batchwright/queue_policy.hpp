@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_QUEUE_POLICY_HPP
+#define BATCHWRIGHT_QUEUE_POLICY_HPP
+
+#include "policy.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1 {
+
+/// What becomes of a request that has been queued for as long as its timeout.
+enum class TimeoutAction : std::uint8_t {
+  reject,  ///< It ends as `Outcome::expired`.
+  delay,   ///< It goes behind the other requests of its priority, before lower ones.
+};
+
+/// How requests of one priority queue.
+struct QueuePolicy {
+  /// The priority for which this holds; means nothing in `BatcherOptions::queue`.
+  int priority = 0;
+
+  /// Requests of this priority that may be queued, besides the capacity of the whole queue.
+  std::size_t capacity = kNoCount;
+
+  /// How long a request may be queued, unless it brings a timeout of its own. Unless set: for ever.
+  Duration timeout = Duration::max();
+
+  TimeoutAction on_timeout = TimeoutAction::reject;
+};
+
+/// What becomes of a request that is larger than the cap by itself.
+enum class Oversized : std::uint8_t {
+  refuse,     ///< It is refused with `Outcome::too_large`.
+  run_alone,  ///< It is a batch of its own.
+};
+
+}  // namespace batchwright::inline v0_1
+
+#endif  // BATCHWRIGHT_QUEUE_POLICY_HPP
