@@ -75,6 +75,34 @@ TEST(ContiguousBuffer, DestroysItsRows) {
   EXPECT_EQ(Fragile::alive(), 0);
 }
 
+TEST(ContiguousBuffer, LetsGoOfItsFirstRowsAndLeavesTheOthersInPlace) {
+  {
+    ContiguousBuffer<Fragile> buffer;
+    buffer.reserve(4);
+    for (const int value : {1, 2, 3, 4}) buffer.emplace_back(value);
+    const Fragile* const third = &buffer.rows()[2];
+    buffer.drop_front(2);
+    EXPECT_EQ(Fragile::alive(), 2);
+    ASSERT_EQ(buffer.rows().size(), 2u);
+    EXPECT_EQ(buffer.rows().data(), third);
+    EXPECT_EQ(buffer.rows()[0].value(), 3);
+    buffer.drop_front(1);
+    EXPECT_EQ(buffer.rows()[0].value(), 4);
+    buffer.clear();
+    EXPECT_EQ(Fragile::alive(), 0);
+    buffer.reserve(4);
+    buffer.emplace_back(5);
+    EXPECT_EQ(buffer.rows()[0].value(), 5);
+    buffer.drop_front(1);
+    EXPECT_TRUE(buffer.rows().empty());
+    // Without any it is as new.
+    for (const int value : {6, 7, 8, 9}) buffer.emplace_back(value);
+    EXPECT_EQ(buffer.rows().size(), 4u);
+    buffer.drop_front(1);
+  }
+  EXPECT_EQ(Fragile::alive(), 0);
+}
+
 TEST(ContiguousBuffer, ARowThatThrowsIsNotThere) {
   ContiguousBuffer<Fragile> buffer;
   buffer.reserve(2);

@@ -41,12 +41,16 @@ class ContiguousBuffer {
     ++size_;
   }
 
-  void clear() noexcept {
-    std::destroy_n(memory_, size_);
-    size_ = 0;
+  /// Destroys the first `count` rows; the others stay where they are.
+  void drop_front(std::size_t count) noexcept {
+    std::destroy_n(memory_ + first_, count);
+    first_ += count;
+    if (first_ == size_) first_ = size_ = 0;
   }
 
-  std::span<T> rows() noexcept { return {memory_, size_}; }
+  void clear() noexcept { drop_front(size_ - first_); }
+
+  std::span<T> rows() noexcept { return {memory_ + first_, size_ - first_}; }
 
  private:
   void free() noexcept {
@@ -55,7 +59,8 @@ class ContiguousBuffer {
   }
 
   T* memory_ = nullptr;
-  std::size_t size_ = 0;
+  std::size_t first_ = 0;
+  std::size_t size_ = 0;  // Those dropped included.
   std::size_t capacity_ = 0;
 };
 
