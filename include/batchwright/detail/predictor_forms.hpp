@@ -6,8 +6,11 @@
 #include "../predictor.hpp"
 #include "contiguous_buffer.hpp"
 
+#include <atomic>
 #include <cstddef>
+#include <exception>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -35,89 +38,83 @@ class AnswersFrom final : public ItemAnswers<TOut> {
   Make make_;
 };
 
+/// Answers every item with what `make(index)` makes.
+template <class TIn, class TOut, class Make>
+void answer_with(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state, Make make) noexcept {
+  AnswersFrom<TOut, Make> answers(std::move(make));
+  sink.answer_all(state, answers);
+}
+
 template <class TIn, class TOut>
 void fail_all(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state,
               const std::exception_ptr& error) noexcept {
   state.failed.store(true, std::memory_order_relaxed);
-  const auto make = [&](std::size_t) { return Result<TOut>::failure(Outcome::failed, error); };
-  AnswersFrom<TOut, decltype(make)> answers(make);
-  sink.answer_all(state, answers);
+  answer_with(sink, state,
+              [&](std::size_t) { return Result<TOut>::failure(Outcome::failed, error); });
 }
 
-/// The two forms over spans: the inputs are moved together, and gone before anybody is answered.
-template <class TIn, class TOut, class F>
-class SpanRunner final : public PredictorRunner<TIn, TOut> {
- public:
-  explicit SpanRunner(F& predictor) : predictor_(predictor) {}
+/// Moves the inputs of a batch together. Throws what that throws.
+template <class TIn, class TOut>
+void gather(BatchState<TIn, TOut>& state, ContiguousBuffer<TIn>& inputs) {
+  inputs.reserve(state.items.size());
+  for (auto* item : state.items) {
+    inputs.emplace_back(std::move(item->input()));
+    item->drop_input();
+  }
+}
 
-  bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
-           BatchState<TIn, TOut>& state) noexcept override {
-    std::exception_ptr error;
-    bool good = false;
-    guarded(
-        [&] {
-          gather(state);
-          good = predict(*sink, state, error);
-        },
-        [&](std::exception_ptr thrown) { error = std::move(thrown); });
-    inputs_.clear();
-    if (!good) {
-      for (auto* item : state.items) item->drop_input();
-      fail_all(*sink, state, error);
+/// Fails a batch, some inputs of which may have been gathered.
+template <class TIn, class TOut>
+void fail_gathered(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state,
+                   ContiguousBuffer<TIn>& inputs, const std::exception_ptr& error) noexcept {
+  inputs.clear();
+  for (auto* item : state.items) item->drop_input();
+  fail_all(sink, state, error);
+}
+
+/// A call of a predictor in one of the two forms over spans.
+template <class TIn, class TOut, class F>
+class SpanCall {
+ public:
+  explicit SpanCall(F& predictor) : predictor_(predictor) {}
+
+  /// `answer(make)`, which must not throw, gets what makes the result of each row: all of them, once.
+  /// False, with the error, if the results cannot be matched to the inputs. Throws what the predictor
+  /// throws.
+  template <class Answer>
+  bool operator()(const BatchInfo& info, std::span<TIn> inputs,
+                  [[maybe_unused]] std::exception_ptr& error, Answer answer) {
+    if constexpr (kWrites) {
+      outputs_.clear();
+      outputs_.reserve(inputs.size());
+      for (std::size_t row = 0; row < inputs.size(); ++row) outputs_.emplace_back();
+      call_predictor(predictor_, info, InputSpan<F, TIn, std::span<TOut>>(inputs), outputs_.rows());
+      answer(taking(outputs_.rows()));
+    } else if constexpr (std::is_void_v<TOut>) {
+      call_predictor(predictor_, info, InputSpan<F, TIn>(inputs));
+      answer([](std::size_t) { return Result<void>::success({}); });
+    } else {
+      std::vector<TOut> results = call_predictor(predictor_, info, InputSpan<F, TIn>(inputs));
+      if (results.size() != inputs.size()) {
+        error = make_error(ResultCountError(inputs.size(), results.size()));
+        return false;
+      }
+      answer(taking(results));
     }
-    outputs_.clear();
     return true;
   }
+
+  /// Lets go of the results.
+  void clear() noexcept { outputs_.clear(); }
 
  private:
   static constexpr bool kWrites = writes_results<F, TIn, TOut>();
 
-  void gather(BatchState<TIn, TOut>& state) {
-    inputs_.reserve(state.items.size());
-    for (auto* item : state.items) {
-      inputs_.emplace_back(std::move(item->input()));
-      item->drop_input();
-    }
-  }
-
-  // False, with the error, if the results cannot be matched to the inputs.
-  bool predict(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state,
-               [[maybe_unused]] std::exception_ptr& error) {
-    if constexpr (kWrites) {
-      const std::size_t count = state.items.size();
-      outputs_.reserve(count);
-      for (std::size_t row = 0; row < count; ++row) outputs_.emplace_back();
-      call_predictor(predictor_, state.info, InputSpan<F, TIn, std::span<TOut>>(inputs_.rows()),
-                     outputs_.rows());
-      answer(sink, state, outputs_.rows());
-    } else if constexpr (std::is_void_v<TOut>) {
-      call_predictor(predictor_, state.info, InputSpan<F, TIn>(inputs_.rows()));
-      inputs_.clear();
-      answer_with(sink, state, [](std::size_t) { return Result<void>::success({}); });
-    } else {
-      std::vector<TOut> results =
-          call_predictor(predictor_, state.info, InputSpan<F, TIn>(inputs_.rows()));
-      if (results.size() != state.items.size()) {
-        error = make_error(ResultCountError(state.items.size(), results.size()));
-        return false;
-      }
-      answer(sink, state, results);
-    }
-    return true;
-  }
-
   template <class Results>
-  void answer(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state, Results&& results) {
-    inputs_.clear();
-    answer_with(sink, state, [&](std::size_t index) {
-      return Result<TOut>::success(static_cast<TOut>(std::move(results[index])));
-    });
-  }
-
-  template <class Make>
-  void answer_with(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state, Make make) {
-    AnswersFrom<TOut, Make> answers(std::move(make));
-    sink.answer_all(state, answers);
+  static auto taking(Results&& results) {
+    return [&results](std::size_t row) {
+      return Result<TOut>::success(static_cast<TOut>(std::move(results[row])));
+    };
   }
 
   struct Nothing {
@@ -125,8 +122,36 @@ class SpanRunner final : public PredictorRunner<TIn, TOut> {
   };
 
   F& predictor_;
-  ContiguousBuffer<TIn> inputs_;
   std::conditional_t<kWrites, ContiguousBuffer<Stored<TOut>>, Nothing> outputs_;
+};
+
+/// The two forms over spans: the inputs are moved together, and gone before anybody is answered.
+template <class TIn, class TOut, class F>
+class SpanRunner final : public PredictorRunner<TIn, TOut> {
+ public:
+  explicit SpanRunner(F& predictor) : call_(predictor) {}
+
+  bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
+           BatchState<TIn, TOut>& state) noexcept override {
+    std::exception_ptr error;
+    bool good = false;
+    guarded(
+        [&] {
+          gather(state, inputs_);
+          good = call_(state.info, inputs_.rows(), error, [&](auto make) {
+            inputs_.clear();
+            answer_with(*sink, state, std::move(make));
+          });
+        },
+        [&](std::exception_ptr thrown) { error = std::move(thrown); });
+    if (!good) fail_gathered(*sink, state, inputs_, error);
+    call_.clear();
+    return true;
+  }
+
+ private:
+  SpanCall<TIn, TOut, F> call_;
+  ContiguousBuffer<TIn> inputs_;
 };
 
 /// The two forms over Batch: by reference, and by value.
