@@ -180,6 +180,18 @@ TEST(Guarantee, SteadyStateAllocatesNothingForBatchesAnsweredItemByItem) {
             0u);
 }
 
+TEST(Guarantee, SteadyStateAllocatesNothingWhereFailuresWouldBeIsolated) {
+  TestRuntime runtime;
+  TestBatcher<int, int> batcher(batchwright::isolating(&double_in_place));
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             auto ticket = batcher.submit(i, use_ticket);
+                             runtime.settle();
+                             if (ticket.get() != 2 * i) std::abort();
+                           }),
+            0u);
+}
+
 TEST(Guarantee, SteadyStateAllocatesNothingWhileSubmittersBlockAndSuspend) {
   TestRuntime runtime;
   TestBatcher<int, int> batcher(

@@ -24,11 +24,11 @@ struct LaneKey {
 /// What a predictor may know of its batch, as a trailing parameter `const BatchInfo&`.
 struct BatchInfo {
   std::uint64_t batch_id = 0;  ///< From 1, in the order of dispatch.
-  std::size_t count = 0;       ///< Requests in it.
+  std::size_t count = 0;       ///< Requests in it, in this run.
   std::size_t size = 0;  ///< What the cap counts: their weight, `count` unless told otherwise.
   std::size_t padded_size = 0;  ///< The allowed size to run the model with; at least `size`.
   std::size_t executor = 0;     ///< Which executor runs it, from 0.
-  std::size_t attempt = 1;      ///< 1 unless the batch is run again.
+  std::size_t attempt = 1;      ///< 1 unless it is run again, in parts (see `isolating`).
   /// Requested when nobody waits for the results any more: every request of the batch has been
   /// cancelled or has passed its deadline since, or a shutdown has given up.
   StopToken stop;

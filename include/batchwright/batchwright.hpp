@@ -12,6 +12,7 @@
 #include "dynamic_batcher.hpp"
 #include "errors.hpp"
 #include "histogram.hpp"
+#include "isolating.hpp"
 #include "key_function.hpp"
 #include "metrics.hpp"
 #include "observer.hpp"

@@ -62,7 +62,7 @@ struct MetricsSnapshot {
 
   // Batches that were computed.
   CountsBy<ReleaseReason, kReleaseReasonCount> batches;
-  std::uint64_t batches_failed = 0;
+  std::uint64_t batches_failed = 0;  ///< Those in which a request failed.
   std::uint64_t executions = 0;  ///< Calls of the predictor: more than batches where it retries.
   std::uint64_t items = 0;       ///< Requests in all batches.
   std::uint64_t room = 0;        ///< Size that all batches could have had under the cap.

@@ -55,7 +55,7 @@ struct BatchReport {
   TimePoint dispatched{};  ///< When the scheduler released it.
   TimePoint started{};     ///< When the predictor was entered.
   TimePoint finished{};    ///< When the last of its requests was answered.
-  bool failed = false;     ///< The predictor threw or gave a wrong number of results.
+  bool failed = false;     ///< The predictor threw or gave a wrong number of results, if only once.
 
   Duration service_time() const noexcept { return finished - dispatched; }
 };

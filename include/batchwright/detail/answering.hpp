@@ -96,6 +96,7 @@ class Answering {
         state.info.lane_key = flow->owner->key_of(*flow);
       }
     }
+    state.info.attempt = 1;
     state.unrecorded.store(state.items.size(), std::memory_order_relaxed);
     state.failed.store(false, std::memory_order_relaxed);
     if (state.items.empty()) {
@@ -149,15 +150,21 @@ class Answering {
       }
       state.wakes = deferred.list().take();
     } else {
-      for (std::size_t index = 0; index < state.items.size(); ++index) {
-        std::optional<Result<TOut>> result;
-        guarded([&] { result.emplace(answers(index)); },
-                [&](std::exception_ptr error) {
-                  state.failed.store(true, std::memory_order_relaxed);
-                  result.emplace(Result<TOut>::failure(Outcome::failed, std::move(error)));
-                });
-        answer_item(state, index, std::move(*result));
-      }
+      answer_range(state, 0, state.items.size(), answers);
+    }
+  }
+
+  /// Answers some items of a batch, from `begin` up to `end`, each as soon as its result is there.
+  void answer_range(BatchState<TIn, TOut>& state, std::size_t begin, std::size_t end,
+                    ItemAnswers<TOut>& answers) noexcept {
+    for (std::size_t index = begin; index < end; ++index) {
+      std::optional<Result<TOut>> result;
+      guarded([&] { result.emplace(answers(index)); },
+              [&](std::exception_ptr error) {
+                state.failed.store(true, std::memory_order_relaxed);
+                result.emplace(Result<TOut>::failure(Outcome::failed, std::move(error)));
+              });
+      answer_item(state, index, std::move(*result));
     }
   }
 
@@ -190,7 +197,7 @@ class Answering {
                   .size = state.size,
                   .cap = max_batch_size_,
                   .service_time = state.finished - state.dispatched_at,
-                  .executions = 1,
+                  .executions = state.info.attempt,
                   .failed = state.failed.load(std::memory_order_relaxed)});
   }
 

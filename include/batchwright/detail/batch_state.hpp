@@ -35,7 +35,7 @@ struct BatchState {
   TimePoint finished{};
 
   std::atomic<std::size_t> unrecorded{0};  // Items whose answer the metrics do not know yet.
-  std::atomic<bool> failed{false};
+  std::atomic<bool> failed{false};         // One of the items, at least.
 
   // The dispatcher's: which requests somebody may still wait for, and until when.
   struct Watch {
@@ -58,7 +58,8 @@ struct BatchState {
             .dispatched = dispatched_at,
             .started = started,
             .finished = finished,
-            .failed = failed.load(std::memory_order_relaxed)};
+            // The time of several runs says nothing about the size, however they ended.
+            .failed = failed.load(std::memory_order_relaxed) || info.attempt > 1};
   }
 };
 
@@ -79,6 +80,11 @@ class BatchSink {
   /// Answers every item, on the executor, after the predictor's call. The inputs are gone. Who waits
   /// for an answer is woken, or left in `state.wakes`.
   virtual void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept = 0;
+
+  /// As `answer_all`, but only some of the items, the first of them `begin`; who waits is woken. The
+  /// last of the batch end it.
+  virtual void answer_range(BatchState<TIn, TOut>& state, std::size_t begin, std::size_t end,
+                            ItemAnswers<TOut>& answers) noexcept = 0;
 
   /// Answers one item, from any thread.
   virtual void answer_item(BatchState<TIn, TOut>& state, std::size_t index,

@@ -151,6 +151,10 @@ class Core final : public BatchSink<TIn, TOut>,
   void answer_all(Batch& state, ItemAnswers<TOut>& answers) noexcept override {
     answering_.answer_all(state, answers);
   }
+  void answer_range(Batch& state, std::size_t begin, std::size_t end,
+                    ItemAnswers<TOut>& answers) noexcept override {
+    answering_.answer_range(state, begin, end, answers);
+  }
   void answer_item(Batch& state, std::size_t index, Result<TOut>&& result) noexcept override {
     // Whoever finishes a batch runs its callbacks, and these must not wait for what it is to finish.
     const OwnThread own(this);

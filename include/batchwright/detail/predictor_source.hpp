@@ -3,7 +3,9 @@
 #define BATCHWRIGHT_DETAIL_PREDICTOR_SOURCE_HPP
 
 #include "../errors.hpp"
+#include "../isolating.hpp"
 #include "../predictor.hpp"
+#include "isolating_runner.hpp"
 #include "predictor_forms.hpp"
 
 #include <cstddef>
@@ -25,8 +27,9 @@ class PredictorSource {
   virtual bool takes_info() const noexcept = 0;
 };
 
-template <class F, class TIn, class TOut>
+template <class P, class TIn, class TOut>
 consteval void require_one_form() {
+  using F = typename Wrapped<P>::Callable;
   constexpr int kForms = forms_of<F, TIn, TOut>();
   static_assert(kForms != 0,
                 "batchwright: this predictor fits no form. Write one of: "
@@ -36,21 +39,29 @@ consteval void require_one_form() {
   static_assert(kForms <= 1,
                 "batchwright: this predictor fits several forms. Spell the type of its parameter "
                 "instead of auto: std::span<const TIn>, Batch<TIn, TOut>& or Batch<TIn, TOut>");
+  static_assert(!Wrapped<P>::kIsolates || kForms != 1 || keeps_inputs<F, TIn, TOut>(),
+                "batchwright: what isolating wraps is run again with the same inputs, so it must "
+                "not be able to change them. Write one of: "
+                "std::vector<TOut>(std::span<const TIn>), "
+                "void(std::span<const TIn>, std::span<TOut>); each may take a trailing const "
+                "BatchInfo&");
 }
 
 template <class F, class TIn, class TOut>
 inline constexpr bool kAsynchronous = kCalls<F, Batch<TIn, TOut>>;
 
-// Those over Batch have it in their hands anyway.
+// Those over Batch have it in their hands anyway; whoever isolates looks whether to go on.
 template <class F, class TIn, class TOut>
 inline constexpr bool kLooksAtInfo =
-    kCalls<F, Batch<TIn, TOut>&> || kCalls<F, Batch<TIn, TOut>> ||
+    Wrapped<F>::kIsolates || kCalls<F, Batch<TIn, TOut>&> || kCalls<F, Batch<TIn, TOut>> ||
     kTakesInfo<F, InputSpan<F, TIn>> ||
     kTakesInfo<F, InputSpan<F, TIn, std::span<Stored<TOut>>>, std::span<Stored<TOut>>>;
 
-template <class TIn, class TOut, class F>
-using RunnerFor = std::conditional_t<kCalls<F, Batch<TIn, TOut>&> || kCalls<F, Batch<TIn, TOut>>,
-                                     BatchRunner<TIn, TOut, F>, SpanRunner<TIn, TOut, F>>;
+template <class TIn, class TOut, class P>
+using RunnerFor = std::conditional_t<
+    Wrapped<P>::kIsolates, IsolatingRunner<TIn, TOut, typename Wrapped<P>::Callable>,
+    std::conditional_t<kCalls<P, Batch<TIn, TOut>&> || kCalls<P, Batch<TIn, TOut>>,
+                       BatchRunner<TIn, TOut, P>, SpanRunner<TIn, TOut, P>>>;
 
 /// A callable that can be null must not be.
 template <class F>
@@ -58,6 +69,11 @@ void require_callable(const char* name, [[maybe_unused]] const F& callable) {
   if constexpr (requires { callable == nullptr; }) {
     if (callable == nullptr) raise_invalid(name, "callable", "null");
   }
+}
+
+template <class F>
+void require_callable(const char* name, const IsolatingPredictor<F>& isolating) {
+  require_callable(name, isolating.predictor);
 }
 
 /// One object that all executors call: there is one, or the user allows concurrent calls.
