@@ -34,6 +34,7 @@
 #include "shutdown.hpp"
 #include "submit_options.hpp"
 #include "ticket.hpp"
+#include "timeline.hpp"
 #include "version.hpp"
 
 #endif  // BATCHWRIGHT_BATCHWRIGHT_HPP

@@ -41,6 +41,7 @@ struct BatchFormedEvent {
 struct AnsweredEvent {
   std::uint64_t trace_id = 0;
   Outcome outcome = Outcome::ok;
+  int priority = 0;
   TimePoint enqueued{};
   TimePoint started{};  ///< When the predictor was entered with it; unset if it never was.
   TimePoint answered{};

@@ -233,6 +233,7 @@ class Answering {
     if (observer_ != nullptr) {
       observer_->on_answered({.trace_id = request.trace_id,
                               .outcome = result.outcome(),
+                              .priority = request.priority,
                               .enqueued = times.enqueued,
                               .started = times.started,
                               .answered = times.answered,

@@ -48,7 +48,7 @@ class IsolatingRunner final : public PredictorRunner<TIn, TOut> {
           break;
         }
         state.info.attempt = bisector.executions() + 1;
-        state.info.size = state.info.padded_size = part.size();
+        state.resize(part);
       }
       if (run_part(sink, state, part, error)) {
         bisector.succeeded();
