@@ -51,7 +51,8 @@ class BatchStatesTest : public ::testing::Test {
 
   TestRuntime runtime_;
   const TimePoint now_ = runtime_.now();
-  States states_{runtime_, 2, 4, true};
+  const batchwright::detail::SchedulerLimits limits_{.max_in_flight = 2};
+  States states_{runtime_, limits_, 4, true};
 
  private:
   std::vector<Request<int, int>*> requests_;

@@ -23,12 +23,11 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
-  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size, SizeRule size_rule,
+  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size,
             std::shared_ptr<Observer> observer)
       : runtime_(runtime),
         recorder_(runtime, executors),
         max_batch_size_(max_batch_size),
-        size_rule_(size_rule),
         observer_(std::move(observer)) {}
 
   MetricsRecorder<R>& recorder() noexcept { return recorder_; }
@@ -69,7 +68,6 @@ class Answering {
   void enter(BatchState<TIn, TOut>& state, std::atomic<std::int64_t>& lost) noexcept {
     state.started = runtime_.now();
     state.items.clear();
-    BatchSize size(size_rule_);
     for (RequestHeader* header = state.dispatched.first; header != nullptr;) {
       auto& request = static_cast<Request<TIn, TOut>&>(*header);
       header = RequestChain::next(*header);
@@ -84,12 +82,10 @@ class Answering {
         answer_unrun(request, Outcome::expired);
       } else {
         state.items.push_back(&request);
-        size.add(request.weight, request.length);
       }
     }
-    state.size = size.value();
-    state.info.count = state.items.size();
-    state.info.size = state.size;
+    state.measure(0, state.items.size());
+    state.size = state.info.size;
     state.info.lane_key = {};
     if (!state.items.empty()) {
       if (const HeldFlow* const flow = state.items.front()->held_flow; flow != nullptr) {
@@ -248,7 +244,6 @@ class Answering {
   [[no_unique_address]] R runtime_;
   MetricsRecorder<R> recorder_;
   std::size_t max_batch_size_;
-  SizeRule size_rule_;
   std::shared_ptr<Observer> observer_;
   std::atomic<std::size_t> executing_{0};
   std::atomic<std::size_t> batches_{0};

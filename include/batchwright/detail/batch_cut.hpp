@@ -93,7 +93,7 @@ class BatchCut {
     if (picked.allowed.size == size || size > cap_) return true;
     if (fit_ == FitRule::trim_down) return false;
     const SizeMean* const down = service.mean_of(picked.allowed.size);
-    const SizeMean* const up = service.mean_of(padded(size));
+    const SizeMean* const up = service.mean_of(padded_to(allowed_, size));
     return down == nullptr || up == nullptr ||
            down->mean_ns / static_cast<double>(picked.allowed.size) >
                up->mean_ns / static_cast<double>(size);
@@ -103,12 +103,7 @@ class BatchCut {
     return {.first = picked.first,
             .count = prefix.count,
             .size = prefix.size,
-            .padded_size = padded(prefix.size)};
-  }
-
-  std::size_t padded(std::size_t size) const noexcept {
-    const auto up = std::lower_bound(allowed_.begin(), allowed_.end(), size);
-    return up == allowed_.end() ? size : *up;
+            .padded_size = padded_to(allowed_, prefix.size)};
   }
 
   static bool one_of(const std::vector<std::size_t>& sizes, std::size_t size) noexcept {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -34,6 +35,12 @@ class BatchSize {
   std::size_t weight_ = 0;
   std::size_t longest_ = 0;
 };
+
+/// The smallest allowed size that is not below `size`; `size` itself if there is none.
+inline std::size_t padded_to(const std::vector<std::size_t>& allowed, std::size_t size) noexcept {
+  const auto up = std::lower_bound(allowed.begin(), allowed.end(), size);
+  return up == allowed.end() ? size : *up;
+}
 
 }  // namespace batchwright::inline v0_1::detail
 

@@ -7,6 +7,7 @@
 #include "../result.hpp"
 #include "deferred_wakes.hpp"
 #include "request.hpp"
+#include "scheduler_limits.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -48,6 +49,17 @@ struct BatchState {
   WakeList wakes;  // Callers whose answers are there; whoever reports the batch sees to them.
 
   BatchState* next = nullptr;  // In a list of free or of finished ones.
+
+  const SchedulerLimits* limits = nullptr;  // The batcher's.
+
+  /// Tells the predictor the sizes of what it is run with: the items from `begin` on, but for `end`.
+  void measure(std::size_t begin, std::size_t end) noexcept {
+    BatchSize measured(limits->size_rule);
+    for (std::size_t i = begin; i < end; ++i) measured.add(items[i]->weight, items[i]->length);
+    info.count = end - begin;
+    info.size = measured.value();
+    info.padded_size = padded_to(limits->allowed_sizes, info.size);
+  }
 
   BatchReport report() const noexcept {
     return {.batch_id = info.batch_id,

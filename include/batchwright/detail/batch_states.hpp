@@ -27,12 +27,13 @@ class BatchStates {
  public:
   using Batch = BatchState<TIn, TOut>;
 
-  /// `watch`: the predictor looks at BatchInfo, so it is worth while to know who still waits.
-  BatchStates(const R& runtime, std::size_t max_in_flight, std::size_t max_count, bool watch)
+  /// The limits outlive it. `watch`: the predictor looks at BatchInfo, so it is worth while to know who still waits.
+  BatchStates(const R& runtime, const SchedulerLimits& limits, std::size_t max_count, bool watch)
       : lock_(runtime), watch_(watch) {
-    states_.reserve(max_in_flight);
-    for (std::size_t i = 0; i < max_in_flight; ++i) {
+    states_.reserve(limits.max_in_flight);
+    for (std::size_t i = 0; i < limits.max_in_flight; ++i) {
       Batch& state = *states_.emplace_back(std::make_unique<Batch>());
+      state.limits = &limits;
       state.items.reserve(max_count);
       if (watch_) state.watched.reserve(max_count);
       state.info.stop = state.stop.get_token();
@@ -49,7 +50,6 @@ class BatchStates {
     state.dispatched_at = now;
     state.info.batch_id = action.batch_id;
     state.info.executor = action.executor;
-    state.info.padded_size = action.padded_size;
     if (watch_) watch(state);
     return state;
   }

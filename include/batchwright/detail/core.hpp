@@ -48,7 +48,7 @@ class Core final : public BatchSink<TIn, TOut>,
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
         answering_(runtime, std::max<std::size_t>(executors_, 1), options.max_batch_size,
-                   options.size_rule, std::move(options.observer)),
+                   std::move(options.observer)),
         dispatcher_(runtime, std::move(options.policy), scheduler_limits(options), options.capacity,
                     predictors_->takes_info(), admission_, intake_, answering_),
         submitter_(runtime, options, *this, this, admission_, intake_, answering_) {

@@ -43,7 +43,7 @@ class Dispatcher {
         intake_(intake),
         answering_(answering),
         desk_(runtime, admission, answering, lost_),
-        states_(runtime, limits.max_in_flight, std::min(limits.max_batch_size, max_queued), watch),
+        states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch),
         counts_requests_(limits.size_rule == SizeRule::sum) {
     inbox_.vacated.reserve(limits.executors);
   }

@@ -48,7 +48,7 @@ class IsolatingRunner final : public PredictorRunner<TIn, TOut> {
           break;
         }
         state.info.attempt = bisector.executions() + 1;
-        state.resize(part);
+        state.measure(part.begin, part.end);
       }
       if (run_part(sink, state, part, error)) {
         bisector.succeeded();

@@ -134,6 +134,7 @@ class Scheduler {
   bool evicting() const noexcept { return !evicted_.empty(); }
   TimePoint oldest() const noexcept { return backlog_.oldest(); }
   TimePoint oldest_dispatch() const noexcept { return executors_.oldest_dispatch(); }
+  const SchedulerLimits& limits() const noexcept { return limits_; }
   const Policy& policy() const noexcept { return policy_; }
 
   /// The next action at `now`.

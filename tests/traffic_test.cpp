@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/shell.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <future>
+#include <map>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+// The options for traffic that is not uniform, each as a user would set it. What the scheduler makes of
+// lanes, tenants and sizes is tested with plain values beside it; here it is shown that the settings
+// reach it, and that answers come as they should.
+namespace {
+
+namespace bw = batchwright;
+using namespace std::chrono_literals;
+using batchwright_test::Calls;
+using batchwright_test::doubler;
+using batchwright_test::outcome_of;
+using batchwright_test::TestBatcher;
+using batchwright_test::TestRuntime;
+using bw::Outcome;
+
+using Batcher = TestBatcher<int, int>;
+using Futures = std::vector<std::future<int>>;
+using Sizes = std::vector<std::size_t>;
+using Inputs = std::vector<int>;
+
+/// Submits all inputs while the batcher is paused, then lets it go until all are answered.
+void run_all(Batcher& batcher, TestRuntime& runtime, const Inputs& inputs) {
+  batcher.pause();
+  Futures answers;
+  for (const int input : inputs) answers.push_back(batcher.submit(input));
+  batcher.resume();
+  for (auto& answer : answers) static_cast<void>(runtime.get(answer));
+}
+
+/// Waits until a batch holds the only executor, so that what is submitted then is queued.
+void occupy(Batcher& batcher, TestRuntime& runtime, batchwright_test::Gate& gate,
+            Futures& answers) {
+  answers.push_back(batcher.submit(0));
+  runtime.run_until([&] { return gate.waiting() == 1; });
+}
+
+TEST(Lanes, OnlyEqualKeysShareABatchAndAnOddOneClosesNobodyElses) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 4, .lane = [](const int& x) { return x / 10; }}, runtime);
+  run_all(batcher, runtime, {1, 21, 2, 3, 22, 4});
+  ASSERT_EQ(calls.count(), 2u);
+  EXPECT_EQ(calls.all[0].inputs, (Inputs{1, 2, 3, 4}));
+  EXPECT_EQ(calls.all[1].inputs, (Inputs{21, 22}));
+}
+
+TEST(Lanes, KeysAreToldApartByEqualityNotByTheirHash) {
+  struct Shape {
+    int rows;
+    bool operator==(const Shape&) const = default;
+  };
+  struct SameHash {
+    std::size_t operator()(const Shape&) const { return 7; }
+  };
+  TestRuntime runtime;
+  Calls calls;
+  const auto shape = [](const int& x) { return Shape{x % 2}; };
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 8, .lane = bw::KeyFunction<int>(shape, SameHash{})}, runtime);
+  run_all(batcher, runtime, {1, 2, 3, 4});
+  ASSERT_EQ(calls.count(), 2u);
+  EXPECT_EQ(calls.all[0].inputs, (Inputs{1, 3}));
+  EXPECT_EQ(calls.all[1].inputs, (Inputs{2, 4}));
+}
+
+TEST(Lanes, ThePredictorLearnsTheKey) {
+  TestRuntime runtime;
+  std::vector<std::string> keys;
+  const auto predict = [&keys](std::span<const int> inputs, const bw::BatchInfo& info) {
+    keys.push_back(info.lane<std::string>() == nullptr ? "none" : *info.lane<std::string>());
+    EXPECT_EQ(info.lane<int>(), nullptr);
+    return Inputs(inputs.begin(), inputs.end());
+  };
+  Batcher batcher(predict, {.lane = [](const int& x) { return "lane " + std::to_string(x % 2); }},
+                  runtime);
+  run_all(batcher, runtime, {1, 2, 3});
+  EXPECT_EQ(keys, (std::vector<std::string>{"lane 1", "lane 0"}));
+}
+
+TEST(Lanes, WhatTheKeyThrowsComesOutOfSubmitAndNothingWasAccepted) {
+  TestRuntime runtime;
+  Calls calls;
+  const auto key = [](const int& x) { return x < 0 ? throw std::runtime_error("no key") : x; };
+  Batcher batcher(doubler(runtime, calls), {.lane = key}, runtime);
+  EXPECT_THROW(static_cast<void>(batcher.submit(-1)), std::runtime_error);
+  EXPECT_EQ(batcher.metrics().submitted, 0u);
+  auto answer = batcher.submit(1);
+  EXPECT_EQ(runtime.get(answer), 2);
+}
+
+TEST(Lanes, StickyOnesAreComputedByOneExecutorEach) {
+  TestRuntime runtime;
+  std::map<int, std::vector<std::size_t>> executors;
+  const auto predict = [&](std::span<const int> inputs, const bw::BatchInfo& info) {
+    for (const int input : inputs) executors[input % 5].push_back(info.executor);
+    return Inputs(inputs.begin(), inputs.end());
+  };
+  Batcher batcher(bw::shared_predictor(predict),
+                  {.max_batch_size = 2,
+                   .executors = 3,
+                   .lane = [](const int& x) { return x % 5; },
+                   .sticky_lanes = bw::StickyLanes::yes},
+                  runtime);
+  Inputs inputs;
+  for (int i = 0; i < 50; ++i) inputs.push_back(i);
+  run_all(batcher, runtime, inputs);
+  run_all(batcher, runtime, inputs);
+  ASSERT_EQ(executors.size(), 5u);
+  for (const auto& [key, used] : executors) {
+    EXPECT_EQ(std::count(used.begin(), used.end(), used.front()), 20) << "lane " << key;
+  }
+}
+
+TEST(Tenants, AFloodLeavesTheOthersTheirShare) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 4,
+                   .tenant = [](const int& x) { return x / 100; },
+                   .share = [](const int& x) -> std::size_t { return x / 100 == 2 ? 3 : 1; }},
+                  runtime);
+  Inputs inputs;
+  for (int i = 0; i < 40; ++i) inputs.push_back(100 + i);
+  for (int i = 0; i < 12; ++i) inputs.push_back(200 + i);
+  run_all(batcher, runtime, inputs);
+  // As long as both have something, one of the flood for three of the other.
+  for (int batch = 0; batch < 4; ++batch) {
+    const Inputs& in = calls.all[static_cast<std::size_t>(batch)].inputs;
+    EXPECT_EQ(std::count_if(in.begin(), in.end(), [](int x) { return x < 200; }), 1) << batch;
+  }
+  EXPECT_EQ(calls.count(), 13u);
+}
+
+TEST(Weights, TheCapCountsThemAndAnOversizedOneIsRefused) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 10, .weight = [](const int& x) { return static_cast<std::size_t>(x); }},
+      runtime);
+  run_all(batcher, runtime, {6, 4, 3, 8, 10});
+  EXPECT_EQ(calls.all[0].inputs, (Inputs{6, 4}));
+  EXPECT_EQ(calls.all[1].inputs, (Inputs{3}));
+  EXPECT_EQ(calls.all[2].inputs, (Inputs{8}));
+  EXPECT_EQ(calls.all[3].inputs, (Inputs{10}));
+  auto refused = batcher.submit(11);
+  EXPECT_EQ(outcome_of(runtime, refused), Outcome::too_large);
+  EXPECT_THROW(static_cast<void>(batcher.submit(0)), std::invalid_argument);
+}
+
+TEST(Weights, AnOversizedOneMayRunAlone) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 10,
+                   .weight = [](const int& x) { return static_cast<std::size_t>(x); },
+                   .oversized = bw::Oversized::run_alone},
+                  runtime);
+  run_all(batcher, runtime, {3, 50, 3, 4});
+  EXPECT_EQ(calls.all[0].inputs, (Inputs{3}));
+  EXPECT_EQ(calls.all[1].inputs, (Inputs{50}));
+  EXPECT_EQ(calls.all[2].inputs, (Inputs{3, 4}));
+}
+
+TEST(Padded, CountTimesTheLongestStaysWithinTheCap) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 20,
+                   .order = bw::QueueOrder::shortest_first,
+                   .length = [](const int& x) { return static_cast<std::size_t>(x); },
+                   .size_rule = bw::SizeRule::padded},
+                  runtime);
+  run_all(batcher, runtime, {9, 2, 3, 10, 2, 5});
+  ASSERT_EQ(calls.count(), 2u);
+  EXPECT_EQ(calls.all[0].inputs, (Inputs{2, 2, 3, 5}));  // 4 x 5
+  EXPECT_EQ(calls.all[1].inputs, (Inputs{9, 10}));       // 2 x 10
+}
+
+TEST(AllowedSizes, ThePredictorLearnsThePaddedSize) {
+  TestRuntime runtime;
+  std::vector<std::pair<std::size_t, std::size_t>> sizes;
+  const auto predict = [&sizes](std::span<const int> inputs, const bw::BatchInfo& info) {
+    sizes.emplace_back(info.size, info.padded_size);
+    return Inputs(inputs.begin(), inputs.end());
+  };
+  Batcher batcher(predict, {.max_batch_size = 16, .allowed_sizes = {2, 4, 8}}, runtime);
+  run_all(batcher, runtime, Inputs(13, 1));
+  EXPECT_EQ(sizes, (std::vector<std::pair<std::size_t, std::size_t>>{{8, 8}, {5, 8}}));
+}
+
+TEST(AllowedSizes, ABatchMayBeTrimmed) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 8, .allowed_sizes = {2, 4, 8}, .fit = bw::FitRule::trim_down},
+                  runtime);
+  run_all(batcher, runtime, Inputs(7, 1));
+  EXPECT_EQ(calls.sizes(), (Sizes{4, 2, 1}));
+}
+
+TEST(PreferredSizes, TheLargestThatCanBeHadLeaves) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls), {.max_batch_size = 16, .preferred_sizes = {4, 8}},
+                  runtime);
+  run_all(batcher, runtime, Inputs(14, 1));
+  EXPECT_EQ(calls.sizes(), (Sizes{8, 4, 2}));
+}
+
+TEST(QueuePolicies, ALevelHasACapacityOfItsOwn) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls), {.levels = {{.priority = 5, .capacity = 2}}}, runtime);
+  batcher.pause();
+  Futures answers;
+  for (int i = 0; i < 3; ++i) answers.push_back(batcher.submit(i, {.priority = 5}));
+  answers.push_back(batcher.submit(3, {.priority = 4}));
+  batcher.resume();
+  EXPECT_EQ(outcome_of(runtime, answers[2]), Outcome::queue_full);
+  EXPECT_EQ(outcome_of(runtime, answers[0]), Outcome::ok);
+  EXPECT_EQ(outcome_of(runtime, answers[1]), Outcome::ok);
+  EXPECT_EQ(outcome_of(runtime, answers[3]), Outcome::ok);
+  auto again = batcher.submit(4, {.priority = 5});  // The room has been given back.
+  EXPECT_EQ(outcome_of(runtime, again), Outcome::ok);
+}
+
+TEST(QueuePolicies, ATimeoutRejectsExactlyWhenItEndsWhileEveryExecutorIsBusy) {
+  TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
+  batchwright_test::Gate gate(runtime);
+  Batcher batcher(batchwright_test::echo_behind(gate),
+                  {.queue = {.timeout = 20ms}, .levels = {{.priority = 5, .timeout = 5ms}}},
+                  runtime);
+  Futures answers;
+  occupy(batcher, runtime, gate, answers);
+  const bw::TimePoint start = runtime.now();
+  auto level = batcher.submit(1, {.priority = 5});
+  auto common = batcher.submit(2);
+  auto own = batcher.submit(3, {.priority = 5, .timeout = 30ms});
+  EXPECT_EQ(outcome_of(runtime, level), Outcome::expired);
+  EXPECT_EQ(runtime.now() - start, 5ms);
+  EXPECT_EQ(outcome_of(runtime, common), Outcome::expired);
+  EXPECT_EQ(runtime.now() - start, 20ms);
+  EXPECT_EQ(outcome_of(runtime, own), Outcome::expired);
+  EXPECT_EQ(runtime.now() - start, 30ms);
+  gate.open();
+  EXPECT_EQ(outcome_of(runtime, answers[0]), Outcome::ok);
+}
+
+TEST(QueuePolicies, ATimeoutMayPutARequestBehindItsPriority) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 1, .queue = {.timeout = 5ms, .on_timeout = bw::TimeoutAction::delay}},
+      runtime);
+  batcher.pause();
+  Futures answers;
+  answers.push_back(batcher.submit(1));
+  answers.push_back(batcher.submit(2, {.timeout = 1s}));
+  answers.push_back(batcher.submit(3, {.priority = -1}));
+  runtime.advance(10ms);
+  batcher.resume();
+  for (auto& answer : answers) EXPECT_EQ(outcome_of(runtime, answer), Outcome::ok);
+  EXPECT_EQ(calls.inputs(), (Inputs{2, 1, 3}));
+}
+
+TEST(Eviction, TheNewestOfTheLowestPriorityGivesWay) {
+  TestRuntime runtime;
+  batchwright_test::Gate gate(runtime);
+  Batcher batcher(batchwright_test::echo_behind(gate),
+                  {.capacity = 3, .overflow = bw::OverflowAction::evict}, runtime);
+  Futures answers;
+  occupy(batcher, runtime, gate, answers);
+  for (int i = 1; i <= 3; ++i) answers.push_back(batcher.submit(i, {.priority = i == 2 ? 2 : 1}));
+  answers.push_back(batcher.submit(4, {.priority = 3}));
+  EXPECT_EQ(outcome_of(runtime, answers[3]), Outcome::evicted);
+  answers.push_back(batcher.submit(5, {.priority = 1}));  // Nothing lower than itself.
+  EXPECT_EQ(outcome_of(runtime, answers[5]), Outcome::queue_full);
+  gate.open();
+  for (const std::size_t i : {0, 1, 2, 4}) {
+    EXPECT_EQ(outcome_of(runtime, answers[i]), Outcome::ok) << i;
+  }
+  batcher.wait_idle();
+  const bw::MetricsSnapshot metrics = batcher.metrics();
+  EXPECT_EQ(metrics.dropped, 1u);
+  EXPECT_EQ(metrics.rejected[Outcome::queue_full], 1u);
+  EXPECT_EQ(metrics.unaccounted(), 0);
+}
+
+TEST(Eviction, TakesNothingFromAnotherTenant) {
+  TestRuntime runtime;
+  batchwright_test::Gate gate(runtime);
+  Batcher batcher(batchwright_test::echo_behind(gate),
+                  {.capacity = 2,
+                   .tenant = [](const int& x) { return x / 10; },
+                   .overflow = bw::OverflowAction::evict},
+                  runtime);
+  Futures answers;
+  occupy(batcher, runtime, gate, answers);
+  answers.push_back(batcher.submit(11));
+  answers.push_back(batcher.submit(12));
+  answers.push_back(batcher.submit(21, {.priority = 9}));
+  EXPECT_EQ(outcome_of(runtime, answers[3]), Outcome::queue_full);
+  answers.push_back(batcher.submit(13, {.priority = 9}));
+  EXPECT_EQ(outcome_of(runtime, answers[2]), Outcome::evicted);
+  gate.open();
+  EXPECT_EQ(outcome_of(runtime, answers[1]), Outcome::ok);
+  EXPECT_EQ(outcome_of(runtime, answers[4]), Outcome::ok);
+}
+
+TEST(EarliestDeadline, GoesFirstWithinAPriority) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 1, .order = bw::QueueOrder::earliest_deadline}, runtime);
+  batcher.pause();
+  const bw::TimePoint now = runtime.now();
+  Futures answers;
+  answers.push_back(batcher.submit(1));
+  answers.push_back(batcher.submit(2, {.deadline = now + 9s}));
+  answers.push_back(batcher.submit(3, {.deadline = now + 5s}));
+  answers.push_back(batcher.submit(4, {.priority = 1}));
+  batcher.resume();
+  for (auto& answer : answers) static_cast<void>(runtime.get(answer));
+  EXPECT_EQ(calls.inputs(), (Inputs{4, 3, 2, 1}));
+}
+
+TEST(Isolating, ItsPartsAreTheirOwnSizeAndPadded) {
+  TestRuntime runtime;
+  std::vector<std::tuple<std::size_t, std::size_t, std::size_t>> runs;
+  const auto predict = [&runs](std::span<const int> inputs, const bw::BatchInfo& info) {
+    runs.emplace_back(info.count, info.size, info.padded_size);
+    for (const int x : inputs) {
+      if (x == 9) throw std::runtime_error("bad input");
+    }
+    return Inputs(inputs.begin(), inputs.end());
+  };
+  Batcher batcher(bw::isolating(predict),
+                  {.max_batch_size = 16,
+                   .allowed_sizes = {4, 16},
+                   .weight = [](const int&) -> std::size_t { return 2; }},
+                  runtime);
+  batcher.pause();
+  Futures answers;
+  for (const int x : {1, 2, 9, 4}) answers.push_back(batcher.submit(x));
+  batcher.resume();
+  EXPECT_EQ(runtime.get(answers[0]), 1);
+  EXPECT_EQ(runtime.get(answers[1]), 2);
+  EXPECT_THROW(static_cast<void>(runtime.get(answers[2])), std::runtime_error);
+  EXPECT_EQ(runtime.get(answers[3]), 4);
+  EXPECT_EQ(runs, (std::vector<std::tuple<std::size_t, std::size_t, std::size_t>>{
+                      {4, 8, 16}, {2, 4, 4}, {2, 4, 4}, {1, 2, 4}, {1, 2, 4}}));
+}
+
+/// What construction says of these settings.
+template <class Options>
+std::string complaint(Options options) {
+  TestRuntime runtime;
+  Calls calls;
+  try {
+    Batcher batcher(doubler(runtime, calls), std::move(options), runtime);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(TrafficSettings, ContradictionsAreErrorsThatNameThem) {
+  using Options = Batcher::Options;
+  const auto one = [](const int&) -> std::size_t { return 1; };
+  EXPECT_EQ(complaint(Options{.max_batch_size = 8, .allowed_sizes = {4, 16}}),
+            "DynamicBatcher: allowed_sizes must be strictly ascending, from 1 to max_batch_size "
+            "(8), got {4, 16}");
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 4}}),
+            "DynamicBatcher: preferred_sizes must be strictly ascending, from 1 to "
+            "max_batch_size (32), got {4, 4}");
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {6}, .allowed_sizes = {4, 8}}),
+            "DynamicBatcher: preferred_sizes must be among allowed_sizes {4, 8}, got {6}");
+  EXPECT_EQ(complaint(Options{.fit = bw::FitRule::cheapest}),
+            "DynamicBatcher: fit must be pad_up without allowed_sizes, got cheapest");
+  EXPECT_EQ(complaint(Options{.size_rule = bw::SizeRule::padded}),
+            "DynamicBatcher: length must be set with size_rule padded, got none");
+  EXPECT_EQ(
+      complaint(Options{.allowed_sizes = {4}, .length = one, .size_rule = bw::SizeRule::padded}),
+      "DynamicBatcher: allowed_sizes must be empty with size_rule padded, got {4}");
+  EXPECT_EQ(complaint(Options{.share = one}),
+            "DynamicBatcher: share must be unset without tenant, got a function");
+  EXPECT_EQ(complaint(Options{.sticky_lanes = bw::StickyLanes::yes}),
+            "DynamicBatcher: sticky_lanes must be no without lane, got yes");
+  EXPECT_EQ(
+      complaint(Options{.queue = {.capacity = 4}}),
+      "DynamicBatcher: queue.capacity must be unset (capacity bounds the whole queue), got 4");
+  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1}, {.priority = 1}}}),
+            "DynamicBatcher: levels[1].priority must be named once, got 1");
+  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1, .timeout = 0ms}}}),
+            "DynamicBatcher: levels[0].timeout must be above 0 ns, got 0 ns");
+}
+
+}  // namespace
