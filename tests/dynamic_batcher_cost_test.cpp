@@ -73,6 +73,40 @@ TEST(Guarantee, SteadyStateAllocatesNothingForTickets) {
   });
 }
 
+TEST(Guarantee, SteadyStateAllocatesNothingWithDeadlinesStopsPrioritiesLanesAndTenants) {
+  TestRuntime runtime;
+  TestBatcher<int, int> batcher(
+      &double_in_place,
+      {.max_batch_size = 8,
+       .allowed_sizes = {2, 4, 8},
+       .fit = batchwright::FitRule::cheapest,
+       .capacity = 64,
+       .levels = {{.priority = 1, .capacity = 32, .timeout = 5s}},
+       .order = batchwright::QueueOrder::earliest_deadline,
+       .weight = [](const int& x) { return static_cast<std::size_t>(1 + x % 2); },
+       .lane = [](const int& x) { return x % 3; },
+       .tenant = [](const int& x) { return static_cast<long>(x % 4); },
+       .share = [](const int& x) { return static_cast<std::size_t>(1 + x % 4); }},
+      runtime);
+  StopSource stop;
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             std::array<TestTicket<int>, 6> tickets;
+                             for (int k = 0; k < 6; ++k) {
+                               tickets[static_cast<std::size_t>(k)] = batcher.submit(
+                                   i + k, use_ticket,
+                                   {.priority = k % 3,
+                                    .deadline = runtime.now() + std::chrono::seconds(1 + k),
+                                    .stop = stop.get_token()});
+                             }
+                             runtime.settle();
+                             int sum = 0;
+                             for (auto& ticket : tickets) sum += ticket.get();
+                             if (sum != 2 * (6 * i + 15)) std::abort();
+                           }),
+            0u);
+}
+
 TEST(Guarantee, SteadyStateAllocatesNothingForFutures) {
   in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
     EXPECT_EQ(allocations_of(50,

@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_KEY_FUNCTION_HPP
 
 #include "batch_info.hpp"
+#include "detail/block_pool.hpp"
 
 #include <concepts>
 #include <cstddef>
@@ -49,8 +50,10 @@ class TypedKeyTraits final : public KeyTraits<TIn> {
   bool equal(const void* a, const void* b) const override {
     return *static_cast<const Key*>(a) == *static_cast<const Key*>(b);
   }
-  void* copy(const void* key) const override { return new Key(*static_cast<const Key*>(key)); }
-  void destroy(void* key) const noexcept override { delete static_cast<Key*>(key); }
+  void* copy(const void* key) const override {
+    return pool_new<Key>(*static_cast<const Key*>(key));
+  }
+  void destroy(void* key) const noexcept override { pool_delete(static_cast<Key*>(key)); }
   const void* type() const noexcept override { return &kTypeMark<Key>; }
 
  private:

@@ -142,7 +142,8 @@ TEST_F(BatchStatesTest, RequestStopStopsAll) {
 }
 
 TEST_F(BatchStatesTest, WithoutSomebodyWhoLooksNothingIsWatched) {
-  States blind(runtime_, 1, 4, false);
+  const batchwright::detail::SchedulerLimits limits{.max_in_flight = 1};
+  States blind(runtime_, limits, 4, false);
   BatchState<int, int>& state = blind.take(action({now_ + 1ms}), now_);
   EXPECT_EQ(blind.earliest(), kNever);
   blind.serve(now_ + 2ms);

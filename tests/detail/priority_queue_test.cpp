@@ -29,15 +29,28 @@ Order walk(const PriorityQueue& queue) {
   return order;
 }
 
+Order walk_back(const PriorityQueue& queue) {
+  Order order;
+  for (const RequestHeader* request = queue.back(); request != nullptr;
+       request = queue.previous(*request)) {
+    order.push_back(request);
+  }
+  std::reverse(order.begin(), order.end());
+  return order;
+}
+
 /// The same queue as one vector in order of arrival.
 struct NaiveQueue {
   std::vector<RequestHeader*> requests;
 
   Order walk() const {
     Order order(requests.begin(), requests.end());
-    std::stable_sort(
-        order.begin(), order.end(),
-        [](const RequestHeader* a, const RequestHeader* b) { return a->priority > b->priority; });
+    std::stable_sort(order.begin(), order.end(),
+                     [](const RequestHeader* a, const RequestHeader* b) {
+                       if (a->priority != b->priority) return a->priority > b->priority;
+                       if (a->delayed != b->delayed) return b->delayed;
+                       return a->order_key < b->order_key;
+                     });
     return order;
   }
 };
@@ -95,7 +108,7 @@ TEST(PriorityQueue, TheLastOfALevelMayLeaveFirst) {
 }
 
 void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t highest,
-                        std::size_t most) {
+                        std::size_t most, std::int64_t keys = 1) {
   Random random(seed);
   PriorityQueue queue;
   NaiveQueue naive;
@@ -104,6 +117,8 @@ void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t hi
     if (live.empty() || (live.size() < most && random.chance(52))) {
       RequestHeader& request = *live.emplace_back(std::make_unique<RequestHeader>());
       request.priority = static_cast<int>(random.between(lowest, highest));
+      request.order_key = random.between(0, keys - 1);
+      request.delayed = keys > 1 && random.chance(30);
       queue.push(request);
       naive.requests.push_back(&request);
     } else {
@@ -115,6 +130,7 @@ void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t hi
     }
     ASSERT_EQ(queue.empty(), naive.requests.empty());
     ASSERT_EQ(walk(queue), naive.walk()) << "seed " << seed << ", step " << step;
+    ASSERT_EQ(walk_back(queue), naive.walk()) << "seed " << seed << ", step " << step;
   }
 }
 
@@ -128,6 +144,10 @@ TEST(PriorityQueue, KeepsTheOrderOfANaiveQueueWithManyLevels) {
 
 TEST(PriorityQueue, KeepsTheOrderOfANaiveQueueWithAboutTwoRequestsALevel) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) compare_with_naive(seed, 0, 20, 40);
+}
+
+TEST(PriorityQueue, WithinAPriorityTheKeyDecidesAndDelayedOnesComeLast) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) compare_with_naive(seed, -1, 1, 40, 5);
 }
 
 // With a tree that degenerates these would take minutes.

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/shell.hpp"
+
+#include <batchwright/detail/flow_table.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <stdexcept>
+#include <vector>
+
+namespace {
+
+namespace bw = batchwright;
+using batchwright_test::TestRuntime;
+using bw::detail::HeldFlow;
+using Table = bw::detail::FlowTable<int, TestRuntime>;
+
+bw::KeyFunction<int> tens() {
+  return [](const int& x) { return x / 10; };
+}
+bw::KeyFunction<int> ones() {
+  return [](const int& x) { return x < 0 ? throw std::runtime_error("no tenant") : x % 10; };
+}
+
+TEST(FlowTable, IsNotInUseWithoutKeys) {
+  const TestRuntime runtime;
+  EXPECT_FALSE(Table(runtime, {}, {}, 0).in_use());
+  EXPECT_TRUE(Table(runtime, tens(), {}, 0).in_use());
+  EXPECT_TRUE(Table(runtime, {}, ones(), 0).in_use());
+}
+
+TEST(FlowTable, HasOneFlowForEachPairOfLaneAndTenant) {
+  const TestRuntime runtime;
+  Table table(runtime, tens(), ones(), 0);
+  HeldFlow* const a = table.acquire(12, 3);
+  HeldFlow* const b = table.acquire(13, 1);
+  HeldFlow* const c = table.acquire(22, 7);
+  EXPECT_EQ(table.acquire(12, 9), a);
+  EXPECT_EQ(a->lane, b->lane);
+  EXPECT_NE(a->tenant, b->tenant);
+  EXPECT_EQ(a->tenant, c->tenant);
+  EXPECT_NE(a->lane, c->lane);
+  EXPECT_EQ(c->tenant->share, 3u);  // As it came up.
+  ASSERT_NE(table.key_of(*c).value, nullptr);
+  EXPECT_EQ(*static_cast<const int*>(table.key_of(*c).value), 2);
+  for (HeldFlow* flow : {a, a, b, c}) bw::detail::release_flow(flow);
+  HeldFlow* const again = table.acquire(12, 5);
+  EXPECT_EQ(again->tenant->share, 5u);  // All was forgotten.
+  bw::detail::release_flow(again);
+}
+
+TEST(FlowTable, WithOneKeyTheOtherHalfIsCommon) {
+  const TestRuntime runtime;
+  Table lanes(runtime, tens(), {}, 0);
+  HeldFlow* const a = lanes.acquire(12, 1);
+  HeldFlow* const b = lanes.acquire(33, 1);
+  EXPECT_EQ(a->tenant, b->tenant);
+  EXPECT_NE(a->lane, b->lane);
+  lanes.release(*a);
+  lanes.release(*b);
+  Table tenants(runtime, {}, ones(), 0);
+  HeldFlow* const c = tenants.acquire(12, 1);
+  EXPECT_EQ(tenants.key_of(*c).value, nullptr);
+  tenants.release(*c);
+}
+
+TEST(FlowTable, AStickyLaneHasTheSameExecutorEachTimeItComesUp) {
+  const TestRuntime runtime;
+  Table table(runtime, tens(), {}, 4);
+  for (int x = 0; x < 200; x += 10) {
+    HeldFlow* flow = table.acquire(x, 1);
+    const std::size_t executor = flow->lane->executor;
+    EXPECT_LT(executor, 4u);
+    table.release(*flow);
+    flow = table.acquire(x + 5, 1);
+    EXPECT_EQ(flow->lane->executor, executor);
+    table.release(*flow);
+  }
+}
+
+TEST(FlowTable, WhatTheSecondKeyThrowsLetsGoOfTheFirst) {
+  const TestRuntime runtime;
+  std::size_t copies = 0;
+  struct Counted {
+    int value;
+    std::size_t* copies;
+    Counted(int its_value, std::size_t* counter) : value(its_value), copies(counter) {}
+    Counted(const Counted& other) : value(other.value), copies(other.copies) { ++*copies; }
+    ~Counted() = default;
+    bool operator==(const Counted& other) const { return value == other.value; }
+  };
+  struct Hash {
+    std::size_t operator()(const Counted& key) const { return static_cast<std::size_t>(key.value); }
+  };
+  const bw::KeyFunction<int> lane([&copies](const int& x) { return Counted(x, &copies); }, Hash{});
+  Table table(runtime, lane, ones(), 0);
+  EXPECT_THROW(table.acquire(-1, 1), std::runtime_error);
+  EXPECT_THROW(table.acquire(-1, 1), std::runtime_error);
+  EXPECT_EQ(copies, 2u);  // It had been forgotten, else the second would have found it.
+}
+
+}  // namespace
