@@ -107,7 +107,7 @@ class BatchCut {
   }
 
   static bool one_of(const std::vector<std::size_t>& sizes, std::size_t size) noexcept {
-    return std::binary_search(sizes.begin(), sizes.end(), size);
+    return !sizes.empty() && std::binary_search(sizes.begin(), sizes.end(), size);
   }
 
   SizeRule rule_;
