@@ -317,7 +317,6 @@ batchwright_requests_rejected_total{batcher="rank",reason="expired"} 0
 batchwright_requests_rejected_total{batcher="rank",reason="cancelled"} 0
 batchwright_requests_rejected_total{batcher="rank",reason="queue_full"} 1
 batchwright_requests_rejected_total{batcher="rank",reason="too_large"} 0
-batchwright_requests_rejected_total{batcher="rank",reason="evicted"} 0
 batchwright_requests_rejected_total{batcher="rank",reason="stopped"} 0
 batchwright_requests_rejected_total{batcher="rank",reason="forked"} 0
 batchwright_requests_rejected_total{batcher="rank",reason="would_deadlock"} 0
