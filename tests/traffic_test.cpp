@@ -225,6 +225,36 @@ TEST(PreferredSizes, TheLargestThatCanBeHadLeaves) {
   EXPECT_EQ(calls.sizes(), (Sizes{8, 4, 2}));
 }
 
+TEST(PreferredSizes, OneThatIsReachedLeavesAtOnceUnderAPolicyThatWaits) {
+  TestRuntime runtime;
+  Calls calls;
+  TestBatcher<int, int, bw::TimePolicy> batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 16, .preferred_sizes = {4}, .policy = bw::TimePolicy{.max_wait = 10ms}},
+      runtime);
+  Futures answers;
+  for (int i = 0; i < 4; ++i) {
+    runtime.settle();
+    EXPECT_EQ(calls.count(), 0u);
+    answers.push_back(batcher.submit(i));
+  }
+  runtime.settle();  // No time passes.
+  EXPECT_EQ(calls.sizes(), (Sizes{4}));
+}
+
+TEST(QueuePolicies, ARequestsOwnTimeoutHoldsWithoutADefault) {
+  TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
+  batchwright_test::Gate gate(runtime);
+  Batcher batcher(batchwright_test::echo_behind(gate), {}, runtime);
+  Futures answers;
+  occupy(batcher, runtime, gate, answers);
+  const bw::TimePoint start = runtime.now();
+  auto timed = batcher.submit(1, {.timeout = 7ms});
+  EXPECT_EQ(outcome_of(runtime, timed), Outcome::expired);
+  EXPECT_EQ(runtime.now() - start, 7ms);
+  gate.open();
+}
+
 TEST(QueuePolicies, ALevelHasACapacityOfItsOwn) {
   TestRuntime runtime;
   Calls calls;

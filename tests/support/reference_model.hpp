@@ -324,6 +324,12 @@ class ReferenceModel {
 
     verdict.until = std::min(decision.until(), end_of_net);
     verdict.missing = awaited - size;
+    // A preferred size may be reached by the first request that brings the lane to the smallest of
+    // them, and by any further one.
+    if (!limits_.preferred_sizes.empty()) {
+      const std::size_t smallest = limits_.preferred_sizes.front();
+      verdict.missing = std::min(verdict.missing, size < smallest ? smallest - size : 1);
+    }
     return verdict;
   }
 

@@ -43,6 +43,13 @@ class BatchCut {
     return pick(order, lane, cap_).preferred.count > 0;
   }
 
+  /// How much more has to come until a preferred size may be reached: any request may do it once the
+  /// smallest of them is passed, because it may be of a weight, or take a place, that makes a sum hit.
+  std::size_t missing_to_preferred(std::size_t queued) const noexcept {
+    if (preferred_.empty()) return kNoCount;
+    return queued < preferred_.front() ? preferred_.front() - queued : 1;
+  }
+
   /// A batch of at most `limit`, and at least one request. O(batch).
   Cut cut(LaneOrder& order, const Lane& lane, std::size_t limit,
           const ServiceModel& service) const noexcept {

@@ -201,7 +201,8 @@ class Scheduler {
     if (lane.bounded > 0) return due(ReleaseReason::overtaken);
     const TimePoint net = saturating_add(lane.ages.oldest(), limits_.max_wait);
     if (net <= now) return due(ReleaseReason::net);
-    return {.size = size - queued, .until = std::min(decision.until(), net)};
+    return {.size = std::min(size - queued, cut_.missing_to_preferred(queued)),
+            .until = std::min(decision.until(), net)};
   }
 
   void prefer(Choice& choice, Lane& lane, const Verdict& verdict) noexcept {
