@@ -27,7 +27,7 @@ header() {
 
 make_good_tree() {
   mkdir "$work/good" && cd "$work/good"
-  mkdir -p cmake tests benchmarks examples .ci
+  mkdir -p cmake tests benchmarks examples docs .ci
   echo "# SPDX-License-Identifier: MIT" | tee CMakeLists.txt cmake/a.cmake > .ci/run
   header version.hpp '#define BATCHWRIGHT_VERSION_MAJOR 0' '#define BATCHWRIGHT_VERSION_MINOR 1'
   header errors.hpp 'inline void fail() { throw 1; }'
@@ -45,6 +45,9 @@ make_good_tree() {
   { echo '# Title'; echo '```cpp'; sed 1d examples/quickstart.cpp; echo '```'; } > README.md
   { echo '// SPDX-License-Identifier: MIT'; echo 'void f() { std::this_thread::sleep_for(1ms); }'; } \
     > tests/real_time_smoke_test.cpp
+  { echo '// SPDX-License-Identifier: MIT'; echo 'TEST(Policy, Waits) {}'; echo '// TEST(Policy, Sleeps)'
+    echo 'TEST_F(QueueTest,'; echo '       IsEmpty) {}'; echo 'TEST_P(Seeds, Agree) {}'; } > tests/policy_test.cpp
+  echo 'Shown by `Policy.Waits`, `QueueTest.IsEmpty` and `Seeds.Agree` in `docs/a.md`.' > docs/a.md
 }
 
 good_tree() {
@@ -117,6 +120,12 @@ catches readme '-int main() { }' "sed -i 's/main() {}/main() { }/' README.md"
 catches readme 'has no ```cpp block' "echo '# Title' > README.md"
 catches readme 'must begin before line 40' "seq 40 | cat - README.md > longer; mv longer README.md"
 catches readme 'is no part of examples/quickstart.cpp' "printf '%s\n' '<!-- examples/quickstart.cpp -->' '\`\`\`cpp' 'int other();' '\`\`\`' >> README.md"
+
+passes docs
+catches docs 'docs/a.md:2: no test in tests/ is called Policy.Wait' "append docs/a.md 'Also \`Policy.Wait\`.'"
+catches docs 'docs/b.md:1: no test in tests/ is called Queue.Waits' "append docs/b.md '\`Queue.Waits\`'"
+catches docs 'is called Policy.Sleeps' "append docs/a.md '\`Policy.Sleeps\`'"
+catches docs 'is called Policy.Waits' "rm tests/policy_test.cpp"
 
 [[ $failed = 0 ]] && echo "every planted fault was caught"
 exit $failed
