@@ -325,7 +325,7 @@ TEST(Eviction, TheNewestOfTheLowestPriorityGivesWay) {
   answers.push_back(batcher.submit(5, {.priority = 1}));  // Nothing lower than itself.
   EXPECT_EQ(outcome_of(runtime, answers[5]), Outcome::queue_full);
   gate.open();
-  for (const std::size_t i : {0, 1, 2, 4}) {
+  for (const std::size_t i : {0u, 1u, 2u, 4u}) {
     EXPECT_EQ(outcome_of(runtime, answers[i]), Outcome::ok) << i;
   }
   batcher.wait_idle();
