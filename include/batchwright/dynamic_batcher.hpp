@@ -64,8 +64,9 @@ class BasicDynamicBatcher {
   /// Starts the threads: one dispatcher and `options.executors` executors, each with its predictor made.
   /// `predictor` is a callable (see Predictor), or `shared_predictor(p)`, or
   /// `predictor_per_executor(f)`; it is moved or copied in, and lives until the last of the threads has
-  /// ended. Blocks until all threads have started. Throws std::invalid_argument for a bad setting, what a factory or the
-  /// start hook throws, std::system_error if a thread cannot start; then no thread is left behind.
+  /// ended. Blocks until all threads have started. Throws std::invalid_argument for a bad setting, what
+  /// a factory or the start hook throws, std::system_error if a thread cannot start; then no thread is
+  /// left behind.
   template <class P>
     requires(!std::same_as<std::remove_cvref_t<P>, BasicDynamicBatcher>)
   explicit BasicDynamicBatcher(P&& predictor, Options options = {}, const R& runtime = R()) {
@@ -94,7 +95,9 @@ class BasicDynamicBatcher {
   /// Submits one request; its answer comes through the future. Never throws for load or lifecycle: a
   /// refusal is the future's exception (QueueFullError and so on). Blocks only if the queue is full
   /// and `overflow` is `block`: until there is room, the deadline, a stop or `max_block`. Throws what
-  /// TIn's constructor and `bytes` throw, and std::bad_alloc; then nothing was accepted.
+  /// TIn's constructor throws and what the options' functions of an input do (`bytes`, `weight`, `length`,
+  /// `lane`, `tenant`, `share`, all called here, on the caller's thread), std::invalid_argument if one of
+  /// these says 0, and std::bad_alloc; then nothing was accepted.
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   std::future<TOut> submit(In&& input, const SubmitOptions& options = {}) {
@@ -209,7 +212,7 @@ class BasicDynamicBatcher {
   }
 
   /// `co_await batcher.predict(input)` is the value. See Prediction. Blocks nobody: it suspends. Throws
-  /// what TIn's constructor and `bytes` throw, and std::bad_alloc; then nothing was submitted.
+  /// what `submit` throws; then nothing was submitted.
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   Prediction<TIn, TOut, R> predict(In&& input, const SubmitOptions& options = {}) {

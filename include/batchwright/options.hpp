@@ -24,9 +24,11 @@ namespace batchwright::inline v0_1 {
 enum class OverflowAction : std::uint8_t {
   reject,  ///< Refuses at once with `Outcome::queue_full`.
   block,   ///< Waits for room, first come, first served; a coroutine suspends instead.
-  evict,   ///< Does not wait: queued requests of strictly lower priority of the same tenant end as
-  ///< `Outcome::evicted`, the lowest and newest first, if that makes enough room. If not, the
-  ///< newcomer's answer is `Outcome::queue_full`. Both are told through their answers.
+  /// Makes room without waiting: queued requests of the same tenant and of strictly lower priority end as
+  /// `Outcome::evicted`, the lowest first and of these the newest, if that makes room enough. Else none
+  /// of them does, and the newcomer ends as `Outcome::queue_full`. It is the dispatcher that decides,
+  /// so `submit` returns before, and both learn it from their answers.
+  evict,
 };
 
 /// Whether all batches of a lane are computed by one executor, chosen by the hash of its key: for

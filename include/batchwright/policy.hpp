@@ -24,9 +24,9 @@ inline constexpr std::size_t kNoCount = std::numeric_limits<std::size_t>::max();
 
 /// Why a batch left the queue.
 enum class ReleaseReason : std::uint8_t {
-  size,       ///< It was full, or had reached the size that the policy waited for.
-  time,       ///< The policy's instant came.
-  greedy,     ///< An executor was free and the policy does not wait.
+  size,    ///< It was full, or had reached a preferred size or the one that the policy waited for.
+  time,    ///< The policy's instant came.
+  greedy,  ///< An executor was free and the policy does not wait.
   deadline,   ///< A policy released it to meet a deadline.
   flush,      ///< `flush()` had marked a request in it as due.
   drain,      ///< The batcher was shutting down.
@@ -116,9 +116,9 @@ struct QueuedRequest {
   int priority = 0;
 };
 
-/// Walks the queue by priority, first in, first out within one: the order of dispatch, but for
-/// requests at their overtaking bound, which go first. Valid during `decide` only. Each step is O(1),
-/// O(log levels) where a priority ends.
+/// Walks a lane in the order in which a batch would take it: requests at their overtaking bound, then by
+/// priority, and the tenants by their shares. Valid during `decide` only. Each step is O(tenants in the
+/// lane), and O(log levels) where a priority ends; with two cursors in turn it is O(steps so far).
 class QueueCursor {
  public:
   using Step = const void* (*)(const void* queue, const void* position,
@@ -146,10 +146,10 @@ class QueueCursor {
 struct QueueView {
   TimePoint now{};
   std::size_t count = 0;           ///< Requests queued.
-  std::size_t size = 0;            ///< Their weight: the unit of every size here.
+  std::size_t size = 0;            ///< What the cap counts of them: the unit of every size here.
   TimePoint oldest{};              ///< Earliest enqueue time in the lane.
   TimePoint newest{};              ///< Latest enqueue time in the lane.
-  std::size_t max_batch_size = 0;  ///< The hard cap.
+  std::size_t max_batch_size = 0;  ///< The cap: the largest allowed size where there are such.
   std::size_t executors = 1;
   std::size_t free_executors = 0;
   std::span<const RunningBatch> running;      ///< One for each batch that is being computed.

@@ -11,7 +11,8 @@ namespace batchwright::inline v0_1 {
 
 /// What one request may ask for.
 struct SubmitOptions {
-  /// Higher goes first; any int. Within one priority first in, first out.
+  /// Higher goes first; any int. Within one priority `BatcherOptions::order` decides: first in, first
+  /// out unless set.
   int priority = 0;
   /// If the predictor has not been entered by then, the request ends as `Outcome::expired`, on time
   /// also while every executor is busy. It counts from the call, waiting for capacity included.

@@ -20,12 +20,6 @@ inline RequestHeader* choose_victims(const Tenant& tenant, std::size_t count, st
   for (Flow* flow = tenant.flows.front(); flow != nullptr; flow = Flows::next(*flow)) {
     flow->candidate = flow->queue.back();
   }
-  const auto after = [](const RequestHeader& a, const RequestHeader& b) {
-    if (a.priority != b.priority) return a.priority < b.priority;
-    if (a.delayed != b.delayed) return a.delayed;
-    if (a.order_key != b.order_key) return a.order_key > b.order_key;
-    return a.delayed ? a.delay_turn > b.delay_turn : a.sequence > b.sequence;
-  };
   RequestHeader* first = nullptr;
   RequestHeader** link = &first;
   std::size_t victims = 0;
@@ -34,7 +28,7 @@ inline RequestHeader* choose_victims(const Tenant& tenant, std::size_t count, st
     Flow* last = nullptr;
     for (Flow* flow = tenant.flows.front(); flow != nullptr; flow = Flows::next(*flow)) {
       if (flow->candidate == nullptr || flow->candidate->priority >= priority) continue;
-      if (last == nullptr || after(*flow->candidate, *last->candidate)) last = flow;
+      if (last == nullptr || PriorityQueue::before(*last->candidate, *flow->candidate)) last = flow;
     }
     if (last == nullptr) return nullptr;
     RequestHeader* const victim = last->candidate;

@@ -48,13 +48,7 @@ class LaneOrder {
     const Tenant& t = *b.flow->tenant;
     if (&s != &t) return tenant_before(s, shares_.effective(s), t, shares_.effective(t));
     if (a.at_bound != b.at_bound) return a.at_bound;
-    if (!a.at_bound) {
-      if (a.priority != b.priority) return a.priority > b.priority;
-      if (a.delayed != b.delayed) return b.delayed;
-      if (a.order_key != b.order_key) return a.order_key < b.order_key;
-      if (a.delayed) return a.delay_turn < b.delay_turn;
-    }
-    return a.sequence < b.sequence;
+    return a.at_bound ? a.sequence < b.sequence : PriorityQueue::before(a, b);
   }
 
  private:

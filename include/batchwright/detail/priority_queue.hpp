@@ -101,14 +101,20 @@ class PriorityQueue {
     return above == nullptr ? nullptr : above->by_rank.previous;
   }
 
- private:
-  // Whether the level of `a` comes after that of `b`.
+  /// Whether the level of `a` comes after that of `b`.
   static bool comes_after(const RequestHeader& a, const RequestHeader& b) noexcept {
     if (a.priority != b.priority) return a.priority < b.priority;
     if (a.delayed != b.delayed) return a.delayed;
     return a.order_key > b.order_key;
   }
 
+  /// Whether `a` is served before `b`, in whatever queues of one tenant they are.
+  static bool before(const RequestHeader& a, const RequestHeader& b) noexcept {
+    if (!same_level(a, b)) return comes_after(b, a);
+    return a.delayed ? a.delay_turn < b.delay_turn : a.sequence < b.sequence;
+  }
+
+ private:
   static bool same_level(const RequestHeader& a, const RequestHeader& b) noexcept {
     return a.priority == b.priority && a.delayed == b.delayed && a.order_key == b.order_key;
   }

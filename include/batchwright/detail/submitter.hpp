@@ -243,7 +243,7 @@ class Submitter {
   // Once handed over, the chain's links are the dispatcher's; the submitter keeps a list of its own.
   RequestBase* list(const RequestChain& chain, const SubmitOptions& options,
                     TimePoint now) const noexcept {
-    const std::size_t level = level_of(options.priority);
+    const std::size_t level = static_cast<RequestBase&>(*chain.first).level;
     const QueuePolicy& policy = level == kNoCount ? queue_ : levels_[level];
     const Duration timeout =
         options.timeout == SubmitOptions{}.timeout ? policy.timeout : options.timeout;

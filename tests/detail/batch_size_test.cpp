@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#include <batchwright/detail/batch_size.hpp>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using batchwright::SizeRule;
+using batchwright::detail::BatchSize;
+using batchwright::detail::padded_to;
+
+TEST(BatchSize, IsTheSumOfTheWeights) {
+  BatchSize size(SizeRule::sum);
+  EXPECT_EQ(size.value(), 0u);
+  size.add(3, 50);
+  size.add(4, 1);
+  EXPECT_EQ(size.value(), 7u);
+  EXPECT_EQ(size.count(), 2u);
+}
+
+TEST(BatchSize, OrCountTimesTheLongest) {
+  BatchSize size(SizeRule::padded);
+  EXPECT_EQ(size.value(), 0u);
+  size.add(9, 5);
+  EXPECT_EQ(size.value(), 5u);
+  size.add(9, 2);
+  EXPECT_EQ(size.value(), 10u);
+  size.add(9, 6);
+  EXPECT_EQ(size.value(), 18u);
+}
+
+TEST(PaddedTo, IsTheSmallestAllowedSizeThatIsEnough) {
+  EXPECT_EQ(padded_to({4, 8}, 1), 4u);
+  EXPECT_EQ(padded_to({4, 8}, 4), 4u);
+  EXPECT_EQ(padded_to({4, 8}, 5), 8u);
+  EXPECT_EQ(padded_to({4, 8}, 9), 9u);
+  EXPECT_EQ(padded_to({}, 3), 3u);
+}
+
+}  // namespace
