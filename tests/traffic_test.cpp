@@ -335,6 +335,24 @@ TEST(Eviction, TheNewestOfTheLowestPriorityGivesWay) {
   EXPECT_EQ(metrics.unaccounted(), 0);
 }
 
+TEST(Eviction, ForSeveralNewcomersAtOnceAsManyGiveWayAndNoMore) {
+  batchwright_test::for_each_seed(30, [](TestRuntime& runtime) {
+    batchwright_test::Gate gate(runtime);
+    Batcher batcher(batchwright_test::echo_behind(gate),
+                    {.capacity = 6, .overflow = bw::OverflowAction::evict}, runtime);
+    Futures answers;
+    occupy(batcher, runtime, gate, answers);
+    for (int i = 1; i <= 6; ++i) answers.push_back(batcher.submit(i));
+    for (int i = 7; i <= 9; ++i) answers.push_back(batcher.submit(i, {.priority = 1}));
+    runtime.settle();
+    gate.open();
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      EXPECT_EQ(outcome_of(runtime, answers[i]), i >= 4 && i <= 6 ? Outcome::evicted : Outcome::ok)
+          << i;
+    }
+  });
+}
+
 TEST(Eviction, TakesNothingFromAnotherTenant) {
   TestRuntime runtime;
   batchwright_test::Gate gate(runtime);
@@ -398,50 +416,6 @@ TEST(Isolating, ItsPartsAreTheirOwnSizeAndPadded) {
   EXPECT_EQ(runtime.get(answers[3]), 4);
   EXPECT_EQ(runs, (std::vector<std::tuple<std::size_t, std::size_t, std::size_t>>{
                       {4, 8, 16}, {2, 4, 4}, {2, 4, 4}, {1, 2, 4}, {1, 2, 4}}));
-}
-
-/// What construction says of these settings.
-template <class Options>
-std::string complaint(Options options) {
-  TestRuntime runtime;
-  Calls calls;
-  try {
-    Batcher batcher(doubler(runtime, calls), std::move(options), runtime);
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "none";
-}
-
-TEST(TrafficSettings, ContradictionsAreErrorsThatNameThem) {
-  using Options = Batcher::Options;
-  const auto one = [](const int&) -> std::size_t { return 1; };
-  EXPECT_EQ(complaint(Options{.max_batch_size = 8, .allowed_sizes = {4, 16}}),
-            "DynamicBatcher: allowed_sizes must be strictly ascending, from 1 to max_batch_size "
-            "(8), got {4, 16}");
-  EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 4}}),
-            "DynamicBatcher: preferred_sizes must be strictly ascending, from 1 to "
-            "max_batch_size (32), got {4, 4}");
-  EXPECT_EQ(complaint(Options{.preferred_sizes = {6}, .allowed_sizes = {4, 8}}),
-            "DynamicBatcher: preferred_sizes must be among allowed_sizes {4, 8}, got {6}");
-  EXPECT_EQ(complaint(Options{.fit = bw::FitRule::cheapest}),
-            "DynamicBatcher: fit must be pad_up without allowed_sizes, got cheapest");
-  EXPECT_EQ(complaint(Options{.size_rule = bw::SizeRule::padded}),
-            "DynamicBatcher: length must be set with size_rule padded, got none");
-  EXPECT_EQ(
-      complaint(Options{.allowed_sizes = {4}, .length = one, .size_rule = bw::SizeRule::padded}),
-      "DynamicBatcher: allowed_sizes must be empty with size_rule padded, got {4}");
-  EXPECT_EQ(complaint(Options{.share = one}),
-            "DynamicBatcher: share must be unset without tenant, got a function");
-  EXPECT_EQ(complaint(Options{.sticky_lanes = bw::StickyLanes::yes}),
-            "DynamicBatcher: sticky_lanes must be no without lane, got yes");
-  EXPECT_EQ(
-      complaint(Options{.queue = {.capacity = 4}}),
-      "DynamicBatcher: queue.capacity must be unset (capacity bounds the whole queue), got 4");
-  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1}, {.priority = 1}}}),
-            "DynamicBatcher: levels[1].priority must be named once, got 1");
-  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1, .timeout = 0ms}}}),
-            "DynamicBatcher: levels[0].timeout must be above 0 ns, got 0 ns");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <set>
 #include <stdexcept>
 #include <vector>
 
@@ -68,15 +69,18 @@ TEST(FlowTable, WithOneKeyTheOtherHalfIsCommon) {
 TEST(FlowTable, AStickyLaneHasTheSameExecutorEachTimeItComesUp) {
   const TestRuntime runtime;
   Table table(runtime, tens(), {}, 4);
+  std::set<std::size_t> used;
   for (int x = 0; x < 200; x += 10) {
     HeldFlow* flow = table.acquire(x, 1);
     const std::size_t executor = flow->lane->executor;
     EXPECT_LT(executor, 4u);
+    used.insert(executor);
     table.release(*flow);
     flow = table.acquire(x + 5, 1);
     EXPECT_EQ(flow->lane->executor, executor);
     table.release(*flow);
   }
+  EXPECT_EQ(used.size(), 4u);  // And different lanes have different ones.
 }
 
 TEST(FlowTable, WhatTheSecondKeyThrowsLetsGoOfTheFirst) {

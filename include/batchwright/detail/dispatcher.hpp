@@ -130,7 +130,7 @@ class Dispatcher {
       absorb_controls();
       const TimePoint now = runtime_.now();
       states_.serve(now);
-      if (serve_waiting(now) && !scheduler_.evicting()) continue;
+      if (serve_waiting(now)) continue;
       const Action rest = act(now, execute);
       if (rest.kind == Action::Kind::dispatch) continue;
       // What was evicted has left room by now.

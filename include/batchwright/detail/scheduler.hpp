@@ -131,7 +131,6 @@ class Scheduler {
   std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   bool paused() const noexcept { return paused_; }
-  bool evicting() const noexcept { return !evicted_.empty(); }
   TimePoint oldest() const noexcept { return backlog_.oldest(); }
   TimePoint oldest_dispatch() const noexcept { return executors_.oldest_dispatch(); }
   const SchedulerLimits& limits() const noexcept { return limits_; }

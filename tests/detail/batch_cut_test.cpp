@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/backlog.hpp"
+
+#include <batchwright/detail/batch_cut.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using batchwright::Duration;
+using batchwright::FitRule;
+using batchwright::kNoCount;
+using batchwright::detail::BatchCut;
+using batchwright::detail::SchedulerLimits;
+using batchwright::detail::ServiceModel;
+using batchwright_test::BacklogRig;
+
+/// A lane of requests with these weights, and how it is cut: "count/size/padded".
+class Lane {
+ public:
+  Lane(SchedulerLimits limits, std::initializer_list<std::uint32_t> weights)
+      : rig_(std::move(limits)), cut_(rig_.limits), service(rig_.limits.max_batch_size) {
+    for (const std::uint32_t weight : weights) rig_.enter("x", 0, weight);
+  }
+
+  std::string cut(std::size_t limit) {
+    const BatchCut::Cut cut = cut_.cut(rig_.order, *rig_.backlog.first_lane(), limit, service);
+    return std::to_string(cut.count) + "/" + std::to_string(cut.size) + "/" +
+           std::to_string(cut.padded_size);
+  }
+  bool preferred_reached() {
+    return cut_.preferred_reached(rig_.order, *rig_.backlog.first_lane());
+  }
+  std::size_t missing(std::size_t queued) const { return cut_.missing_to_preferred(queued); }
+
+ private:
+  BacklogRig rig_;
+  BatchCut cut_;
+
+ public:
+  ServiceModel service;
+};
+
+TEST(BatchCut, TakesTheLongestPrefixWithinTheLimitAndAtLeastOne) {
+  Lane lane({.max_batch_size = 10}, {3, 4, 5, 1});
+  EXPECT_EQ(lane.cut(10), "2/7/7");
+  EXPECT_EQ(lane.cut(12), "3/12/12");
+  EXPECT_EQ(lane.cut(1), "1/3/3");
+  EXPECT_EQ(lane.cut(kNoCount), "4/13/13");
+}
+
+TEST(BatchCut, PadsUpToTheNextAllowedSize) {
+  Lane lane({.max_batch_size = 16, .allowed_sizes = {4, 8}}, {1, 1, 1, 1, 1});
+  EXPECT_EQ(lane.cut(8), "5/5/8");
+  EXPECT_EQ(lane.cut(2), "2/2/4");
+}
+
+TEST(BatchCut, TrimsDownOnlyWhereSomeOfThemAreJustASize) {
+  const SchedulerLimits limits{
+      .max_batch_size = 16, .allowed_sizes = {4, 8}, .fit = FitRule::trim_down};
+  EXPECT_EQ(Lane(limits, {1, 1, 1, 1, 1}).cut(8), "4/4/4");
+  EXPECT_EQ(Lane(limits, {3, 2, 1}).cut(8), "3/6/8");
+  EXPECT_EQ(Lane(limits, {1, 1}).cut(8), "2/2/4");
+  EXPECT_EQ(Lane(limits, {4, 4, 4}).cut(8), "2/8/8");
+  EXPECT_EQ(Lane(limits, {50}).cut(8), "1/50/50");
+}
+
+TEST(BatchCut, TheCheapestIsByMeasuredTimePerRequest) {
+  const SchedulerLimits limits{
+      .max_batch_size = 8, .allowed_sizes = {4, 8}, .fit = FitRule::cheapest};
+  Lane lane(limits, {1, 1, 1, 1, 1});
+  EXPECT_EQ(lane.cut(8), "5/5/8");  // Nothing is known.
+  lane.service.observe(4, Duration(400));
+  EXPECT_EQ(lane.cut(8), "5/5/8");
+  lane.service.observe(8, Duration(501));
+  EXPECT_EQ(lane.cut(8), "4/4/4");  // 100 each against 501 / 5.
+  Lane cheap(limits, {1, 1, 1, 1, 1});
+  cheap.service.observe(4, Duration(400));
+  cheap.service.observe(8, Duration(499));
+  EXPECT_EQ(cheap.cut(8), "5/5/8");
+}
+
+TEST(BatchCut, TheLargestPreferredSizeThatIsHitLeaves) {
+  const SchedulerLimits limits{.max_batch_size = 16, .preferred_sizes = {4, 8}};
+  Lane six(limits, {1, 1, 1, 1, 1, 1});
+  EXPECT_TRUE(six.preferred_reached());
+  EXPECT_EQ(six.cut(16), "4/4/4");
+  EXPECT_EQ(six.cut(3), "3/3/3");
+  Lane odd(limits, {3, 3});
+  EXPECT_FALSE(odd.preferred_reached());
+  EXPECT_EQ(odd.cut(16), "2/6/6");
+  Lane passed(limits, {3, 3, 3});  // Passes the largest without a hit.
+  EXPECT_TRUE(passed.preferred_reached());
+  EXPECT_EQ(passed.cut(16), "2/6/6");
+}
+
+TEST(BatchCut, SaysWhatIsMissingToAPreferredSize) {
+  const Lane lane({.max_batch_size = 16, .preferred_sizes = {4, 8}}, {1});
+  EXPECT_EQ(lane.missing(1), 3u);
+  EXPECT_EQ(lane.missing(4), 1u);
+  EXPECT_EQ(lane.missing(6), 1u);
+  EXPECT_EQ(Lane({}, {1}).missing(1), kNoCount);
+}
+
+}  // namespace

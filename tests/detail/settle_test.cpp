@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/shell.hpp"
+
+#include <batchwright/detail/settle.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+// The settings for traffic that is not uniform; the others are tested with options.hpp.
+namespace {
+
+namespace bw = batchwright;
+using namespace std::chrono_literals;
+using Options = bw::BatcherOptions<int, bw::GreedyPolicy>;
+
+std::size_t one(const int&) { return 1; }
+
+/// What is said of these settings.
+std::string complaint(Options options) {
+  try {
+    bw::detail::settle(options, false, false);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(Settle, ContradictionsAreErrorsThatNameThem) {
+  EXPECT_EQ(complaint(Options{.max_batch_size = 8, .allowed_sizes = {4, 16}}),
+            "DynamicBatcher: allowed_sizes must be strictly ascending, from 1 to max_batch_size "
+            "(8), got {4, 16}");
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 4}}),
+            "DynamicBatcher: preferred_sizes must be strictly ascending, from 1 to "
+            "max_batch_size (32), got {4, 4}");
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {6}, .allowed_sizes = {4, 8}}),
+            "DynamicBatcher: preferred_sizes must be among allowed_sizes {4, 8}, got {6}");
+  EXPECT_EQ(complaint(Options{.fit = bw::FitRule::cheapest}),
+            "DynamicBatcher: fit must be pad_up without allowed_sizes, got cheapest");
+  EXPECT_EQ(complaint(Options{.size_rule = bw::SizeRule::padded}),
+            "DynamicBatcher: length must be set with size_rule padded, got none");
+  EXPECT_EQ(
+      complaint(Options{.allowed_sizes = {4}, .length = one, .size_rule = bw::SizeRule::padded}),
+      "DynamicBatcher: allowed_sizes must be empty with size_rule padded, got {4}");
+  EXPECT_EQ(complaint(Options{.share = one}),
+            "DynamicBatcher: share must be unset without tenant, got a function");
+  EXPECT_EQ(complaint(Options{.sticky_lanes = bw::StickyLanes::yes}),
+            "DynamicBatcher: sticky_lanes must be no without lane, got yes");
+  EXPECT_EQ(
+      complaint(Options{.queue = {.capacity = 4}}),
+      "DynamicBatcher: queue.capacity must be unset (capacity bounds the whole queue), got 4");
+  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1}, {.priority = 1}}}),
+            "DynamicBatcher: levels[1].priority must be named once, got 1");
+  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1, .timeout = 0ms}}}),
+            "DynamicBatcher: levels[0].timeout must be above 0 ns, got 0 ns");
+}
+
+TEST(Settle, WhatFitsTogetherIsAccepted) {
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {4}, .allowed_sizes = {2, 4, 32}}), "none");
+  EXPECT_EQ(complaint(Options{.length = one, .size_rule = bw::SizeRule::padded}), "none");
+  EXPECT_EQ(complaint(Options{.levels = {{.priority = -1, .capacity = 1}, {.priority = 1}}}),
+            "none");
+}
+
+}  // namespace
