@@ -37,7 +37,12 @@ struct Name {
   ~Name() {
     if (alive != nullptr) --*alive;
   }
-  bool operator==(const Name& other) const { return text == other.text; }
+  bool operator==(const Name& other) const {
+    if (comparing_throws) throw std::runtime_error("no comparison");
+    return text == other.text;
+  }
+
+  static inline bool comparing_throws = false;
 };
 struct NameHash {
   std::size_t operator()(const Name& name) const { return name.text.size(); }  // Many collide.
@@ -95,6 +100,18 @@ TEST_F(KeySpaceTest, WhatTheKeyThrowsLeavesNothingBehind) {
   EXPECT_THROW(acquire("no copy"), std::runtime_error);
   EXPECT_EQ(space_.size(), 0u);
   EXPECT_EQ(alive_, 0);
+}
+
+TEST_F(KeySpaceTest, AnEqualityThatThrowsIsTheCallersAndNeverThatOfWhoLetsGo) {
+  Node& a = acquire("aa");
+  Node& b = acquire("bb");
+  Name::comparing_throws = true;
+  EXPECT_THROW(acquire("cc"), std::runtime_error);
+  space_.release(a);
+  space_.release(b);
+  EXPECT_EQ(space_.size(), 0u);
+  EXPECT_EQ(alive_, 0);
+  Name::comparing_throws = false;
 }
 
 TEST(KeyFunction, TakesWhatHasEqualityAndAHash) {

@@ -54,7 +54,7 @@ class KeySpace {
       const LockGuard guard(lock_);
       if (--entry.holders > 0) return;
       forgotten = const_cast<void*>(entry.key.value);
-      entries_.erase(entry.key);
+      entries_.erase(entries_.find(Identity{entry.key}));
     }
     traits_->destroy(forgotten);
   }
@@ -72,13 +72,26 @@ class KeySpace {
     ErasedKey key;
     std::size_t holders = 1;
   };
+  // A key that is in the table, told by its address: to find it asks no user's code, which may throw.
+  struct Identity {
+    ErasedKey key;
+  };
   struct Hash {
+    using is_transparent = void;
     std::size_t operator()(const ErasedKey& key) const noexcept { return key.hash; }
+    std::size_t operator()(const Identity& own) const noexcept { return own.key.hash; }
   };
   struct Equal {
+    using is_transparent = void;
     const KeyTraits<TIn>* traits;
     bool operator()(const ErasedKey& a, const ErasedKey& b) const {
-      return a.value == b.value || (a.hash == b.hash && traits->equal(a.value, b.value));
+      return a.hash == b.hash && traits->equal(a.value, b.value);
+    }
+    bool operator()(const Identity& own, const ErasedKey& b) const noexcept {
+      return own.key.value == b.value;
+    }
+    bool operator()(const ErasedKey& a, const Identity& own) const noexcept {
+      return own.key.value == a.value;
     }
   };
   using Allocator = PoolAllocator<std::pair<const ErasedKey, Entry>>;
