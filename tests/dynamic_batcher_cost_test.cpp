@@ -332,6 +332,38 @@ TEST(Guarantee, ABatcherWhoseExecutorsAllHangUsesNoCpuWhateverIsQueuedOrWaitsFor
   for (auto* thread : {&blocked, &idle, &waiter}) thread->join();
 }
 
+TEST(Guarantee, LanesThatMayNotRunUseNoCpuThoughAnotherExecutorIsFree) {
+  TestRuntime runtime;
+  Gate gate(runtime);
+  TestBatcher<int, int, TimePolicy> batcher(
+      batchwright::shared_predictor([&](std::span<const int> inputs) {
+        gate.pass();
+        return Values(inputs.begin(), inputs.end());
+      }),
+      {.max_batch_size = 4,
+       .policy = {.max_wait = 1ms},
+       .executors = 2,
+       .levels = {{.priority = 0, .timeout = 2ms, .on_timeout = batchwright::TimeoutAction::delay}},
+       .lane = [](const int& x) { return x % 6; },
+       .sticky_lanes = batchwright::StickyLanes::yes,
+       .tenant = [](const int& x) { return x % 5; },
+       .max_wait = 5ms},
+      runtime);
+  // Even keys belong to the first executor, which hangs.
+  Values even;
+  for (int i = 0; i < 60; i += 2) even.push_back(i);
+  auto tickets = batcher.submit_many(even, use_ticket);
+  runtime.settle();
+  runtime.advance(10ms);  // Windows and delays come and go.
+  EXPECT_EQ(gate.waiting(), 1u);
+  const auto before = activity(runtime);
+  EXPECT_EQ(runtime.advance(1h), 0u);
+  EXPECT_EQ(activity(runtime), before);
+  gate.open();
+  runtime.settle();
+  for (std::size_t i = 0; i < tickets.size(); ++i) EXPECT_EQ(tickets[i].get(), even[i]);
+}
+
 TEST(Guarantee, OnlyTheNetWakesAWindowWithoutAnEnd) {
   struct WaitsForEver {
     batchwright::Decision decide(const batchwright::QueueView&) const noexcept {
