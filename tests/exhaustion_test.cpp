@@ -37,10 +37,9 @@ using batchwright::OverflowAction;
 using batchwright::Result;
 using batchwright::StopSource;
 using batchwright::use_ticket;
-using batchwright_test::DrainedPools;
 using batchwright_test::FailingNew;
 
-// Counts its living copies. Larger than any pooled block, so every request allocates.
+// Counts its living copies.
 struct Input {
   explicit Input(int v) : value(v) { ++alive; }
   Input(const Input& other) : value(other.value) { ++alive; }
@@ -199,14 +198,12 @@ constexpr Way kWays[] = {
 // One round: construct, submit, be answered, destroy, with the n-th allocation failing. True if none
 // failed.
 template <class P>
-bool round(const Way& way, P predictor, Batcher::Options options, DrainedPools& pools,
-           std::int64_t nth, bool for_good) {
+bool round(const Way& way, P predictor, Batcher::Options options, std::int64_t nth, bool for_good) {
   Tally tally;
   bool constructed = false;
   bool failed = false;
   MetricsSnapshot metrics;
   {
-    pools.drain();
     FailingNew failing(nth, for_good);
     try {
       Batcher batcher(predictor, std::move(options));
@@ -243,10 +240,9 @@ template <class P>
 std::int64_t walk(const Way& way, P predictor, const std::function<Batcher::Options()>& options,
                   bool for_good) {
   SCOPED_TRACE(std::string(way.name) + (for_good ? ", for good" : ", once"));
-  DrainedPools pools;
   for (std::int64_t nth = 1; nth < 2000; ++nth) {
     SCOPED_TRACE("allocation " + std::to_string(nth));
-    if (round(way, predictor, options(), pools, nth, for_good)) return nth;
+    if (round(way, predictor, options(), nth, for_good)) return nth;
     if (::testing::Test::HasFailure()) return 0;
   }
   ADD_FAILURE() << "it never succeeded";

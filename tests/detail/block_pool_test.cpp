@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <new>
 #include <set>
 #include <thread>
@@ -23,23 +24,62 @@ using batchwright::detail::BlockPool;
 using batchwright::detail::pool_delete;
 using batchwright::detail::pool_new;
 using batchwright::detail::PoolAllocator;
+using batchwright::detail::PoolBase;
+using batchwright::detail::SystemPages;
 using batchwright_test::Broken;
 using batchwright_test::FailingNew;
 using batchwright_test::Fragile;
 
+// Pages that are counted, and that can run out.
+class CountedPages {
+ public:
+  static void* map(std::size_t size) {
+    if (left == 0) throw std::bad_alloc();
+    --left;
+    ++mapped;
+    return SystemPages::map(size);
+  }
+  static void unmap(void* region, std::size_t size) noexcept {
+    --mapped;
+    ++left;
+    SystemPages::unmap(region, size);
+  }
+
+  static inline std::atomic<int> mapped{0};
+  static inline std::atomic<int> left{1'000'000};
+};
+
 // Sizes that nothing else in this program uses, so that each test has a pool of its own.
 template <std::size_t Size>
-using Blocks = BlockPool<Size>;
+using Blocks = BlockPool<Size, CountedPages>;
+
+constexpr int kSlabBytes = 256 * 1024;
 
 TEST(BlockPool, RecyclesBlocks) {
   auto& pool = Blocks<2048>::instance();
   void* const first = pool.allocate();
   pool.deallocate(first);
-  const std::int64_t before = FailingNew::allocations();
   void* const second = pool.allocate();
   EXPECT_EQ(second, first);
-  EXPECT_EQ(FailingNew::allocations(), before);
   pool.deallocate(second);
+}
+
+TEST(BlockPool, MapsNothingInSteadyState) {
+  auto& pool = Blocks<2176>::instance();
+  std::vector<void*> held(1000);
+  for (void*& block : held) block = pool.allocate();
+  const int before = CountedPages::left;
+  for (int i = 0; i < 100'000; ++i) {
+    void*& block = held[static_cast<std::size_t>(i * 7 % 1000)];
+    pool.deallocate(block);
+    block = pool.allocate();
+  }
+  for (int round = 0; round < 20; ++round) {  // Fewer at times: what is needed again is kept.
+    for (void*& block : held) pool.deallocate(block);
+    for (void*& block : held) block = pool.allocate();
+  }
+  EXPECT_EQ(CountedPages::left, before);
+  for (void* const block : held) pool.deallocate(block);
 }
 
 TEST(BlockPool, HandsOutDistinctBlocks) {
@@ -53,33 +93,66 @@ TEST(BlockPool, HandsOutDistinctBlocks) {
   for (void* const block : blocks) pool.deallocate(block);
 }
 
-TEST(BlockPool, GivesTheMemoryOfASpikeBack) {
+TEST(BlockPool, GivesTheMemoryOfASpikeBackToTheSystem) {
   auto& pool = Blocks<192>::instance();
-  std::vector<void*> spike(12'000);
+  const int before = CountedPages::mapped;
+  for (const bool newest_first : {false, true}) {
+    std::vector<void*> spike(120'000);
+    for (void*& block : spike) block = pool.allocate();
+    EXPECT_GE(CountedPages::mapped - before, 120'000 * 192 / kSlabBytes);
+    if (newest_first) std::reverse(spike.begin(), spike.end());
+    for (void* const block : spike) pool.deallocate(block);
+    // What the last two epochs of 1,024 frees needed is still there,
+    EXPECT_LE(CountedPages::mapped - before, 3);
+    // and with a modest use from then on one slab.
+    for (int i = 0; i < 4000; ++i) pool.deallocate(pool.allocate());
+    EXPECT_EQ(CountedPages::mapped - before, 1);
+  }
+}
+
+TEST(BlockPool, SlabsRunEmptyWhileTheirBlocksMingle) {
+  auto& pool = Blocks<320>::instance();
+  const int before = CountedPages::mapped;
+  std::vector<void*> spike(80'000);
   for (void*& block : spike) block = pool.allocate();
-  for (void* const block : spike) pool.deallocate(block);
-  // A modest use from then on: after some of it the spare blocks are gone.
-  for (int i = 0; i < 20'000; ++i) pool.deallocate(pool.allocate());
-  std::vector<void*> held;
-  const std::int64_t before = FailingNew::allocations();
-  held.reserve(1000);
-  for (int i = 0; i < 1000; ++i) held.push_back(pool.allocate());
-  EXPECT_GT(FailingNew::allocations() - before, 500);
+  for (std::size_t i = 0; i < spike.size(); ++i) {  // One of each 200 is left, all over the slabs.
+    if (i % 200 != 0) pool.deallocate(spike[i]);
+  }
+  std::deque<void*> held;
+  for (std::size_t i = 0; i < spike.size(); i += 200) held.push_back(spike[i]);
+  for (int i = 0; i < 20'000; ++i) {  // Each is replaced in turn.
+    held.push_back(pool.allocate());
+    pool.deallocate(held.front());
+    held.pop_front();
+  }
+  EXPECT_LE(CountedPages::mapped - before, 2);
   for (void* const block : held) pool.deallocate(block);
 }
 
 TEST(BlockPool, ThrowsWithoutMemoryAndGoesOn) {
   auto& pool = Blocks<64 * 41>::instance();
-  {
-    const FailingNew none(1, true);
-    EXPECT_THROW(pool.allocate(), std::bad_alloc);
-  }
+  const int left = CountedPages::left.exchange(0);
+  EXPECT_THROW(pool.allocate(), std::bad_alloc);
+  CountedPages::left = left;
   void* const block = pool.allocate();
   EXPECT_NE(block, nullptr);
   pool.deallocate(block);
   void* const again = pool.allocate();
   EXPECT_EQ(again, block);
   pool.deallocate(again);
+}
+
+TEST(BlockPool, AForkedChildLeavesTheSlabsOfBeforeAlone) {
+  auto& pool = Blocks<64 * 43>::instance();
+  void* const old = pool.allocate();
+  PoolBase::recover_after_fork();
+  void* const young = pool.allocate();
+  pool.deallocate(old);
+  for (int i = 0; i < 10; ++i) {
+    void* const block = pool.allocate();
+    EXPECT_NE(block, old);
+    EXPECT_NE(block, young);
+  }
 }
 
 TEST(BlockPool, ServesSeveralThreadsAtOnce) {

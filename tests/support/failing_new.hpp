@@ -2,15 +2,11 @@
 #ifndef BATCHWRIGHT_TESTS_SUPPORT_FAILING_NEW_HPP
 #define BATCHWRIGHT_TESTS_SUPPORT_FAILING_NEW_HPP
 
-#include <batchwright/detail/block_pool.hpp>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
-#include <utility>
-#include <vector>
 
 // Replaces the global operator new of the program that includes it by one that can be told to fail.
 // To be included in one source file of a program.
@@ -53,45 +49,6 @@ class FailingNew {
   static inline std::atomic<std::int64_t> count_{0};
   static inline std::atomic<bool> for_good_{false};
   static inline std::atomic<std::int64_t> allocations_{0};
-};
-
-/// Holds the spare blocks of the library's pools, so that the next one of each has to be allocated.
-class DrainedPools {
- public:
-  DrainedPools() = default;
-  DrainedPools(const DrainedPools&) = delete;
-  DrainedPools& operator=(const DrainedPools&) = delete;
-  ~DrainedPools() {
-    for (const Held& held : held_) held.give_back(held.block);
-  }
-
-  /// Takes what is spare now.
-  void drain() { drain_all(std::make_index_sequence<batchwright::detail::kLargestPooled / 64>()); }
-
- private:
-  struct Held {
-    void* block;
-    void (*give_back)(void*) noexcept;
-  };
-
-  template <std::size_t... Index>
-  void drain_all(std::index_sequence<Index...>) {
-    (drain_one<(Index + 1) * 64>(), ...);
-  }
-
-  template <std::size_t Size>
-  void drain_one() {
-    bool fresh = false;
-    while (!fresh) {
-      if (held_.size() == held_.capacity()) held_.reserve(held_.size() * 2 + 64);
-      const std::int64_t before = FailingNew::allocations();
-      held_.push_back({batchwright::detail::pool_allocate<Size, 8>(),
-                       batchwright::detail::pool_deallocate<Size, 8>});
-      fresh = FailingNew::allocations() != before;
-    }
-  }
-
-  std::vector<Held> held_;
 };
 
 }  // namespace batchwright_test

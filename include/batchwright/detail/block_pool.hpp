@@ -2,11 +2,13 @@
 #ifndef BATCHWRIGHT_DETAIL_BLOCK_POOL_HPP
 #define BATCHWRIGHT_DETAIL_BLOCK_POOL_HPP
 
+#include "pages.hpp"
 #include "parking.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <thread>
 #include <utility>
@@ -18,23 +20,8 @@
 #define BATCHWRIGHT_ASAN 1
 #endif
 #endif
-#if defined(BATCHWRIGHT_ASAN)
-#include <sanitizer/asan_interface.h>
-#endif
 
 namespace batchwright::inline v0_1::detail {
-
-// The address sanitizer takes a block in a pool for one in use, unless it is told.
-inline void hide_block([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t size) noexcept {
-#if defined(BATCHWRIGHT_ASAN)
-  ASAN_POISON_MEMORY_REGION(memory, size);
-#endif
-}
-inline void show_block([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t size) noexcept {
-#if defined(BATCHWRIGHT_ASAN)
-  ASAN_UNPOISON_MEMORY_REGION(memory, size);
-#endif
-}
 
 /// What is common to the pools: they are linked, so that a forked child can put them in order.
 class PoolBase {
@@ -66,7 +53,10 @@ class PoolBase {
 /// Recycles blocks of one size: requests, tickets, promise states. In steady state nothing is
 /// allocated; what a spike needed is given back while the use falls. One pool per size for the whole
 /// process, never destroyed, because futures may outlive every batcher and static destruction.
-template <std::size_t Size>
+///
+/// Blocks come in slabs of pages. The blocks of one slab are used before those of the next, so that
+/// slabs run empty after a spike, and an empty slab goes back to the system.
+template <std::size_t Size, class Pages = SystemPages>
 class BlockPool final : public PoolBase {
  public:
   static BlockPool& instance() {
@@ -78,63 +68,131 @@ class BlockPool final : public PoolBase {
   void* allocate() {
     {
       const Guard guard(lock_);
-      peak_ = std::max(peak_, ++used_);
-      if (free_ != nullptr) {
-        --spare_;
-        return take();
-      }
+      if (!open_.empty()) return take();
     }
-    void* const block = ::operator new(Size, std::nothrow);
-    if (block == nullptr) {
-      {
-        const Guard guard(lock_);
-        --used_;
-      }
-      return ::operator new(Size);  // Lets the new-handler try, and throws.
-    }
-    return block;
+    void* const pages = Pages::map(kSlabSize);  // Not under the lock: this may take long, or throw.
+    const Guard guard(lock_);
+    open_.push_front(*new (pages) Slab(generation_));
+    ++slabs_;
+    return take();
   }
 
   void deallocate(void* memory) noexcept {
-    Block* surplus = nullptr;
+    Slab* surplus = nullptr;
     {
       const Guard guard(lock_);
+      Slab& slab = slab_of(memory);
+      if (slab.generation != generation_) return;
+      look_at_need();
       --used_;
-      if (++freed_ == kEpoch) {
-        freed_ = 0;
-        keep_ = std::max(peak_, last_peak_) + kMinimum;
-        last_peak_ = std::exchange(peak_, used_);
-      }
-      free_ = new (memory) Block{free_};
-      hide_block(free_ + 1, Size - sizeof(Block));  // The leak check follows the link.
-      ++spare_;
-      // Two at a time: the pool shrinks faster than blocks come back, and no call takes long.
-      for (int i = 0; i < 2 && spare_ > 0 && used_ + spare_ > keep_; ++i) {
-        Block* const block = take();
-        --spare_;
-        block->next = surplus;
-        surplus = block;
-      }
+      if (slab.full()) open_.push_back(slab);
+      slab.put(memory);
+      if (slab.used == 0) open_.move_to_back(slab);
+      surplus = take_surplus();
     }
-    while (surplus != nullptr) ::operator delete(std::exchange(surplus, surplus->next));
+    if (surplus != nullptr) Pages::unmap(surplus, kSlabSize);
   }
 
  private:
-  void recover() noexcept override {
-    free_ = nullptr;
-    spare_ = 0;
-    lock_.store(false, std::memory_order_release);
-  }
-
   struct Block {
     Block* next;
   };
 
-  Block* take() noexcept {
-    Block* const block = free_;
-    show_block(block, Size);
-    free_ = block->next;
+  struct Slab {
+    explicit Slab(unsigned pool_generation) noexcept : generation(pool_generation) {}
+
+    bool full() const noexcept { return used == kSlabBlocks; }
+
+    // Needs !full(). A block that was in use comes before one whose pages were never touched.
+    void* take() noexcept {
+      ++used;
+      if (free == nullptr) return reinterpret_cast<std::byte*>(this) + kHeader + touched++ * Size;
+      Block* const block = free;
+      free = block->next;
+      return block;
+    }
+
+    void put(void* memory) noexcept {
+      --used;
+      free = new (memory) Block{free};
+    }
+
+    Slab* previous = nullptr;
+    Slab* next = nullptr;
+    Block* free = nullptr;
+    std::size_t used = 0;
+    std::size_t touched = 0;  // Blocks that were ever in use.
+    unsigned generation;
+  };
+
+  // The slabs that have a free block: first those to be used first, last those that are empty.
+  class SlabList {
+   public:
+    bool empty() const noexcept { return front_ == nullptr; }
+    Slab& front() const noexcept { return *front_; }
+    Slab& back() const noexcept { return *back_; }
+
+    void push_front(Slab& slab) noexcept {
+      slab.next = front_;
+      (front_ != nullptr ? front_->previous : back_) = &slab;
+      front_ = &slab;
+    }
+    void push_back(Slab& slab) noexcept {
+      slab.previous = back_;
+      (back_ != nullptr ? back_->next : front_) = &slab;
+      back_ = &slab;
+    }
+    void erase(Slab& slab) noexcept {
+      (slab.previous != nullptr ? slab.previous->next : front_) = slab.next;
+      (slab.next != nullptr ? slab.next->previous : back_) = slab.previous;
+      slab.previous = slab.next = nullptr;
+    }
+    void move_to_back(Slab& slab) noexcept {
+      erase(slab);
+      push_back(slab);
+    }
+
+   private:
+    Slab* front_ = nullptr;
+    Slab* back_ = nullptr;
+  };
+
+  static Slab& slab_of(void* block) noexcept {
+    const std::size_t offset = reinterpret_cast<std::uintptr_t>(block) & (kSlabSize - 1);
+    return *reinterpret_cast<Slab*>(static_cast<std::byte*>(block) - offset);
+  }
+
+  void* take() noexcept {
+    Slab& slab = open_.front();
+    void* const block = slab.take();
+    if (slab.full()) open_.erase(slab);
+    peak_ = std::max(peak_, ++used_);
     return block;
+  }
+
+  // Each epoch anew: kept is what this epoch and the one before needed.
+  void look_at_need() noexcept {
+    if (++freed_ < kEpoch) return;
+    freed_ = 0;
+    keep_ = std::max(peak_, last_peak_);
+    last_peak_ = std::exchange(peak_, used_);
+  }
+
+  // One slab a call: no call takes long.
+  Slab* take_surplus() noexcept {
+    if (open_.back().used != 0 || (slabs_ - 1) * kSlabBlocks < keep_) return nullptr;
+    Slab& slab = open_.back();
+    open_.erase(slab);
+    --slabs_;
+    return &slab;
+  }
+
+  // The slabs of before are let be: a call may have left their lists half changed.
+  void recover() noexcept override {
+    open_ = {};
+    slabs_ = used_ = peak_ = last_peak_ = 0;
+    ++generation_;
+    lock_.store(false, std::memory_order_release);
   }
 
   // A leaf: held for some ten instructions, over no other lock and no call.
@@ -157,23 +215,31 @@ class BlockPool final : public PoolBase {
     std::atomic<bool>& flag_;
   };
 
-  static constexpr std::size_t kEpoch = 4096;   // Frees after which the need is looked at anew.
-  static constexpr std::size_t kMinimum = 256;  // Kept in any case.
+  static constexpr std::size_t kHeader = 64;  // A cache line for the slab's own.
+  static constexpr std::size_t kSlabSize = std::size_t{256} * 1024;
+  static constexpr std::size_t kSlabBlocks = (kSlabSize - kHeader) / Size;
+  static constexpr std::size_t kEpoch = 1024;  // Frees after which the need is looked at anew.
+  static_assert(Size % alignof(std::max_align_t) == 0 && Size <= kSlabSize / 8);
 
   std::atomic<bool> lock_{false};
   // Guarded by lock_.
-  Block* free_ = nullptr;
-  std::size_t spare_ = 0;
-  std::size_t used_ = 0;
+  SlabList open_;
+  std::size_t slabs_ = 0;
+  std::size_t used_ = 0;       // Blocks.
   std::size_t peak_ = 0;       // Most in use in this epoch,
   std::size_t last_peak_ = 0;  // and in the one before.
-  std::size_t keep_ = kEpoch;  // Used and spare blocks together that are kept.
-  std::size_t freed_ = 0;
+  std::size_t keep_ = 1;       // Blocks for which slabs are kept: one slab in any case.
+  std::size_t freed_ = 0;      // In this epoch.
+  unsigned generation_ = 0;    // Forks that this process descends from.
 };
 
 // Sizes are rounded up to whole cache lines, so that few pools serve many types; above this they come
-// from operator new.
+// from operator new. So does all for the address sanitizer, which then sees each use of a freed block.
+#if defined(BATCHWRIGHT_ASAN) || defined(BATCHWRIGHT_NO_POOL)
+inline constexpr std::size_t kLargestPooled = 0;
+#else
 inline constexpr std::size_t kLargestPooled = 1024;
+#endif
 constexpr std::size_t pooled_size(std::size_t size) noexcept { return (size + 63) / 64 * 64; }
 
 template <std::size_t Size, std::size_t Alignment>
@@ -208,15 +274,19 @@ struct PoolAllocator {
   PoolAllocator(const PoolAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
 
   T* allocate(std::size_t n) {
-    if (n == 1) return static_cast<T*>(pool_allocate<sizeof(T), alignof(T)>());
-    return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(alignof(T))));
+    if (n == 1) return static_cast<T*>(pool_allocate<kSize, alignof(T)>());
+    return static_cast<T*>(::operator new(n* kSize, std::align_val_t(alignof(T))));
   }
   void deallocate(T* memory, std::size_t n) noexcept {
-    if (n == 1) return pool_deallocate<sizeof(T), alignof(T)>(memory);
+    if (n == 1) return pool_deallocate<kSize, alignof(T)>(memory);
     ::operator delete(memory, std::align_val_t(alignof(T)));
   }
 
   friend bool operator==(PoolAllocator, PoolAllocator) noexcept { return true; }
+
+ private:
+  static constexpr std::size_t kSize =
+      sizeof(T);  // NOLINT(bugprone-sizeof-expression): of a pointer
 };
 
 /// `new` and `delete` of a T in a pool.
