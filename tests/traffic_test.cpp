@@ -24,10 +24,14 @@ namespace bw = batchwright;
 using namespace std::chrono_literals;
 using batchwright_test::Calls;
 using batchwright_test::doubler;
+using batchwright_test::is_ready;
 using batchwright_test::outcome_of;
 using batchwright_test::TestBatcher;
 using batchwright_test::TestRuntime;
+using batchwright_test::TestTicket;
+using bw::Forecast;
 using bw::Outcome;
+using bw::use_ticket;
 
 using Batcher = TestBatcher<int, int>;
 using Futures = std::vector<std::future<int>>;
@@ -416,6 +420,34 @@ TEST(Isolating, ItsPartsAreTheirOwnSizeAndPadded) {
   EXPECT_EQ(runtime.get(answers[3]), 4);
   EXPECT_EQ(runs, (std::vector<std::tuple<std::size_t, std::size_t, std::size_t>>{
                       {4, 8, 16}, {2, 4, 4}, {2, 4, 4}, {1, 2, 4}, {1, 2, 4}}));
+}
+
+TEST(ForecastOption, EndsAtOnceWhatCannotMeetItsDeadline) {
+  TestRuntime runtime;
+  Calls calls;
+  TestBatcher<int, int> batcher(doubler(runtime, calls, 10ms),
+                                {.max_batch_size = 4, .forecast = Forecast::refuse});
+  for (int i = 0; i < 8; ++i) {
+    auto answer = batcher.submit(i, use_ticket);
+    runtime.settle();
+    runtime.advance(10ms);
+    EXPECT_EQ(answer.get(), 2 * i);
+  }
+  std::vector<TestTicket<int>> queued;
+  for (int i = 0; i < 12; ++i) queued.push_back(batcher.submit(i, use_ticket));
+  runtime.settle();
+  auto hopeless = batcher.submit(1, {.deadline = runtime.now() + 30ms});
+  auto timely = batcher.submit(2, {.deadline = runtime.now() + 40ms});
+  runtime.settle();
+  ASSERT_TRUE(is_ready(hopeless));
+  EXPECT_EQ(outcome_of(runtime, hopeless), Outcome::would_expire);
+  EXPECT_FALSE(is_ready(timely));
+  EXPECT_EQ(batcher.metrics().dropped, 1u);
+  for (int i = 0; i < 4; ++i) {
+    runtime.advance(10ms);
+    runtime.settle();
+  }
+  EXPECT_EQ(outcome_of(runtime, timely), Outcome::ok);
 }
 
 }  // namespace

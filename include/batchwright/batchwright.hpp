@@ -28,6 +28,7 @@
 #include "prediction.hpp"
 #include "predictor.hpp"
 #include "queue_policy.hpp"
+#include "reconfiguration.hpp"
 #include "result.hpp"
 #include "runtime.hpp"
 #include "scheduling.hpp"

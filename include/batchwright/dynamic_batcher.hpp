@@ -11,6 +11,7 @@
 #include "policies/any.hpp"
 #include "prediction.hpp"
 #include "predictor.hpp"
+#include "reconfiguration.hpp"
 #include "result.hpp"
 #include "runtime.hpp"
 #include "shutdown.hpp"
@@ -231,6 +232,23 @@ class BasicDynamicBatcher {
   /// at once; `wait_idle` then waits for what was dispatched before.
   void pause() noexcept { core_->set_paused(true); }
   void resume() noexcept { core_->set_paused(false); }
+
+  /// Gives every executor another predictor, in any of the constructor's forms, and warms it up as at
+  /// construction. Nothing that was accepted is lost: an executor finishes what it has begun, and the
+  /// queue waits where nobody else takes from it. When this returns all batches are computed by the new
+  /// predictor, and its times are learned anew; before, some may be. Blocks as long as that takes; calls
+  /// of several threads follow one another. Throws what loading throws, and std::invalid_argument for a
+  /// bare predictor with several executors: then the old one serves on, see ReplaceOrder. Throws
+  /// BatcherStoppedError in or after a shutdown, WouldDeadlockError on one of the batcher's own threads,
+  /// and ForkedError in a forked child.
+  template <class P>
+  void replace_predictor(P&& predictor, ReplaceOrder order = ReplaceOrder::load_first) {
+    core_->replace(detail::make_source<TIn, TOut>(std::forward<P>(predictor)), order);
+  }
+
+  /// Changes the cap, the policy, or both, for what leaves the queue from now on. Returns at once. Throws
+  /// std::invalid_argument, and changes nothing, if they do not fit each other, and ForkedError.
+  void reconfigure(const Reconfiguration<Policy>& changes) { core_->reconfigure(changes); }
 
   /// Waits until nothing executes and nothing is queued (while paused: until nothing executes). False if
   /// `until` came first. Throws WouldDeadlockError on one of the batcher's own threads, and ForkedError

@@ -60,6 +60,14 @@ class TooLargeError : public BatcherError {
       : BatcherError(Outcome::too_large, "batchwright: larger than the queue's whole capacity") {}
 };
 
+/// By the forecast the request could not have been answered by its deadline; see Forecast.
+class WouldExpireError : public BatcherError {
+ public:
+  WouldExpireError()
+      : BatcherError(Outcome::would_expire, "batchwright: by forecast the deadline cannot be met") {
+  }
+};
+
 /// The request gave way to one of higher priority when the queue was full.
 class EvictedError : public BatcherError {
  public:
@@ -138,6 +146,7 @@ inline std::exception_ptr prepared_exception(Outcome outcome) {
       std::make_exception_ptr(CancelledError()),
       std::make_exception_ptr(QueueFullError()),
       std::make_exception_ptr(TooLargeError()),
+      std::make_exception_ptr(WouldExpireError()),
       std::make_exception_ptr(EvictedError()),
       std::make_exception_ptr(BatcherStoppedError()),
       std::make_exception_ptr(ForkedError()),

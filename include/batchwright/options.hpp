@@ -115,6 +115,10 @@ struct BatcherOptions {
   /// The share of an input's tenant, at least 1; asked of the request with which it comes up.
   std::function<std::size_t(const TIn&)> share = {};
 
+  /// Whether what cannot meet its deadline is refused when it comes, so that the executors' time goes to
+  /// those that can.
+  Forecast forecast = Forecast::off;
+
   /// What `submit` does when the queue is full. `try_submit` always refuses.
   OverflowAction overflow = OverflowAction::reject;
 
@@ -131,6 +135,12 @@ struct BatcherOptions {
 
   /// Names the batcher, to its threads' start hook.
   std::string name = "batchwright";
+
+  /// Inputs with which each executor runs its predictor before the first request, one function for each
+  /// kind of input (each shape, say): a batch of each of `allowed_sizes`; without these of each of
+  /// `preferred_sizes` and `max_batch_size`. Called on the executor's thread, once for each row. What
+  /// they throw, or the predictor with them, comes out of the constructor. `BatchInfo::batch_id` is 0.
+  std::vector<std::function<TIn()>> warm_up = {};
 
   /// Where callbacks run and coroutines resume: given a task to run exactly once, soon, from any
   /// thread. It must not throw. Unless set they run on the thread that completes the batch. A task

@@ -16,19 +16,20 @@ enum class Outcome : std::uint8_t {
   cancelled,       ///< Cancelled before the predictor was entered; nothing was computed.
   queue_full,      ///< Refused: the queue was at its capacity (or stayed there for too long).
   too_large,       ///< Refused: the request alone exceeds the capacity and would never fit.
+  would_expire,    ///< Refused by forecast: it could not have been answered by its deadline.
   evicted,         ///< Gave way to a request of higher priority when the queue was full.
   stopped,         ///< The batcher was shut down before the request was computed.
   forked,          ///< Refused: called in a forked child, which has none of the batcher's threads.
   would_deadlock,  ///< Refused: would have blocked one of the batcher's own threads.
 };
 
-inline constexpr std::size_t kOutcomeCount = 10;
+inline constexpr std::size_t kOutcomeCount = 11;
 
 /// The enumerator's name, a string with static lifetime.
 constexpr const char* to_string(Outcome outcome) noexcept {
   constexpr const char* kNames[kOutcomeCount] = {
-      "ok",        "failed",  "expired", "cancelled", "queue_full",
-      "too_large", "evicted", "stopped", "forked",    "would_deadlock"};
+      "ok",           "failed",  "expired", "cancelled", "queue_full",    "too_large",
+      "would_expire", "evicted", "stopped", "forked",    "would_deadlock"};
   return kNames[static_cast<std::size_t>(outcome)];
 }
 

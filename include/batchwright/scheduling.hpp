@@ -40,6 +40,20 @@ constexpr const char* to_string(FitRule rule) noexcept {
   return kNames[static_cast<int>(rule)];
 }
 
+/// Whether a request is refused at once because its deadline cannot be met any more.
+///
+/// The forecast counts what goes before the request, of its tenant and of the others by their shares, in
+/// full batches, takes the measured time of each, and adds the request's own batch. It does not count what
+/// may yet come, nor what a policy waits for company, so it errs on the side of the request. A request
+/// that finds the batcher idle is never refused, and until eight batches have been measured none is.
+enum class Forecast : std::uint8_t {
+  off,
+  /// Ends as `Outcome::would_expire` if the forecast answer comes after its deadline, or the forecast
+  /// entry of the predictor after its timeout. It is the dispatcher that decides, so `submit` returns
+  /// before, and the answer says so.
+  refuse,
+};
+
 }  // namespace batchwright::inline v0_1
 
 #endif  // BATCHWRIGHT_SCHEDULING_HPP

@@ -218,4 +218,31 @@ TEST(ExecutorTable, AgreesWithANaiveTableOnRandomEvents) {
   }
 }
 
+TEST(ExecutorTable, AReservedExecutorGetsNothingAndIsClaimedWhenItHasFinished) {
+  ExecutorTable table(2, 4);
+  table.start(1, 0, 1, TimePoint{});
+  table.reserve(0);
+  EXPECT_FALSE(table.claim_reserved(0));  // Its call has not returned,
+  table.vacate(0);
+  EXPECT_TRUE(table.occupied(0));
+  EXPECT_EQ(table.available(), 1u);
+  EXPECT_FALSE(table.claim_reserved(0));  // and its batch is not finished.
+  table.finish({.batch_id = 1, .executor = 0, .size = 1});
+  EXPECT_TRUE(table.claim_reserved(0));
+  EXPECT_FALSE(table.claim_reserved(0));
+  EXPECT_EQ(table.choose(), 1u);
+  table.vacate(0);
+  EXPECT_EQ(table.available(), 2u);
+  EXPECT_EQ(table.choose(), 0u);
+}
+
+TEST(ExecutorTable, AVacantExecutorThatIsReservedIsClaimedAtOnce) {
+  ExecutorTable table(1, 1);
+  table.reserve(0);
+  EXPECT_EQ(table.available(), 0u);
+  EXPECT_TRUE(table.claim_reserved(0));
+  table.vacate(0);
+  EXPECT_EQ(table.available(), 1u);
+}
+
 }  // namespace

@@ -21,6 +21,7 @@ class Backlog {
   explicit Backlog(const SchedulerLimits& limits) noexcept
       : order_(limits.order),
         measured_(limits.size_rule == SizeRule::padded),
+        weighed_(limits.forecast != Forecast::off),
         bound_(limits.overtaking_bound) {
     own_flow_.tenant = &own_tenant_;
     own_flow_.lane = &own_lane_;
@@ -39,6 +40,8 @@ class Backlog {
   /// Likewise the tenants.
   Tenant* first_tenant() const noexcept { return tenants_.front(); }
 
+  const IntrusiveList<&Tenant::in_backlog>& tenants() const noexcept { return tenants_; }
+
   /// The tenant of requests that name none.
   Tenant& own_tenant() noexcept { return own_tenant_; }
   const FairShare& shares() const noexcept { return shares_; }
@@ -52,12 +55,17 @@ class Backlog {
     return oldest;
   }
 
-  void enter(RequestHeader& request) noexcept {
-    if (request.flow == nullptr) request.flow = &own_flow_;
-    request.sequence = ++last_sequence_;
-    request.queued = true;
+  /// Gives a request that comes its place, before it enters or is turned away.
+  void place(RequestHeader& request) const noexcept {
+    if (request.flow == nullptr) request.flow = const_cast<Flow*>(&own_flow_);
     request.delayed = request.at_bound = false;
     request.order_key = order_key(request);
+  }
+
+  void enter(RequestHeader& request) noexcept {
+    place(request);
+    request.sequence = ++last_sequence_;
+    request.queued = true;
     Flow& flow = *request.flow;
     Lane& lane = *flow.lane;
     Tenant& tenant = *flow.tenant;
@@ -71,6 +79,7 @@ class Backlog {
     tenant.ledger.accept(request);
     lane.ages.insert(request);
     if (measured_) lane.lengths.insert(request);
+    flow.weight += request.weight;
     ++lane.count;
     lane.weight += request.weight;
     ++count_;
@@ -99,8 +108,8 @@ class Backlog {
       Tenant& tenant = *one->flow->tenant;
       if (&tenant == settled) continue;
       settled = &tenant;
-      tenant.ledger.settle(bound_, [](RequestHeader& request) {
-        request.flow->queue.erase(request);
+      tenant.ledger.settle(bound_, [this](RequestHeader& request) {
+        request.flow->queue.erase(request, weighed_);
         request.flow->at_bound.push_back(request);
         request.at_bound = true;
         ++request.flow->lane->bounded;
@@ -110,7 +119,7 @@ class Backlog {
 
   /// Puts a request behind the others of its priority.
   void delay(RequestHeader& request) noexcept {
-    if (!request.at_bound) request.flow->queue.erase(request);
+    if (!request.at_bound) request.flow->queue.erase(request, weighed_);
     request.delayed = true;
     request.delay_turn = ++last_delay_turn_;
     if (!request.at_bound) request.flow->queue.push(request);
@@ -148,8 +157,9 @@ class Backlog {
       flow.at_bound.erase(request);
       --lane.bounded;
     } else {
-      flow.queue.erase(request);
+      flow.queue.erase(request, weighed_);
     }
+    flow.weight -= request.weight;
     lane.ages.erase(request);
     if (measured_) lane.lengths.erase(request);
     if (request.sequence <= lane.flush_mark) --lane.flushed;
@@ -167,6 +177,7 @@ class Backlog {
 
   const QueueOrder order_;
   const bool measured_;  // Whether lengths count.
+  const bool weighed_;   // Whether levels are.
   const std::uint64_t bound_;
 
   Tenant own_tenant_;

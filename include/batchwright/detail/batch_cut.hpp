@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -30,11 +31,23 @@ class BatchCut {
   explicit BatchCut(const SchedulerLimits& limits)
       : rule_(limits.size_rule),
         cap_(limits.cap()),
-        preferred_(limits.preferred_sizes),
+        all_preferred_(limits.preferred_sizes),
+        preferred_(all_preferred_),
         allowed_(limits.allowed_sizes),
         fit_(limits.fit) {}
 
+  BatchCut(const BatchCut&) = delete;
+  BatchCut& operator=(const BatchCut&) = delete;
+
   std::size_t cap() const noexcept { return cap_; }
+
+  /// One of the allowed sizes where there are such. Preferred sizes above it are not preferred then.
+  void set_cap(std::size_t cap) noexcept {
+    cap_ = cap;
+    const auto end = std::upper_bound(all_preferred_.begin(), all_preferred_.end(), cap);
+    preferred_ =
+        std::span(all_preferred_).first(static_cast<std::size_t>(end - all_preferred_.begin()));
+  }
 
   /// Whether a lane is due because a preferred size can be had, or cannot be had any more. O(batch).
   bool preferred_reached(LaneOrder& order, const Lane& lane) const noexcept {
@@ -113,13 +126,14 @@ class BatchCut {
             .padded_size = padded_to(allowed_, prefix.size)};
   }
 
-  static bool one_of(const std::vector<std::size_t>& sizes, std::size_t size) noexcept {
+  static bool one_of(std::span<const std::size_t> sizes, std::size_t size) noexcept {
     return !sizes.empty() && std::binary_search(sizes.begin(), sizes.end(), size);
   }
 
   SizeRule rule_;
   std::size_t cap_;
-  std::vector<std::size_t> preferred_;
+  std::vector<std::size_t> all_preferred_;
+  std::span<const std::size_t> preferred_;  // Those that are not above the cap.
   std::vector<std::size_t> allowed_;
   FitRule fit_;
 };

@@ -13,9 +13,25 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
+
+template <class TIn, class TOut>
+class PredictorRunner;
+
+/// What the dispatcher and an executor know of an errand; see Errand.
+template <class TIn, class TOut>
+class ErrandBase {
+ public:
+  virtual void run(std::unique_ptr<PredictorRunner<TIn, TOut>>& runner) noexcept = 0;
+
+  bool new_predictor = false;
+
+ protected:
+  ~ErrandBase() = default;
+};
 
 /// One batch between its dispatch and its report. A batcher has `max_in_flight` of these and uses
 /// them again and again.
@@ -49,6 +65,8 @@ struct BatchState {
   WakeList wakes;  // Callers whose answers are there; whoever reports the batch sees to them.
 
   BatchState* next = nullptr;  // In a list of free or of finished ones.
+
+  ErrandBase<TIn, TOut>* errand = nullptr;  // It is no batch at all.
 
   const SchedulerLimits* limits = nullptr;  // The batcher's.
 

@@ -41,6 +41,16 @@ class BatchStates {
     }
   }
 
+  /// From now on the predictor looks at BatchInfo. Without memory for it nobody is told.
+  void watch() noexcept {
+    if (watch_) return;
+    watch_ = guarded(
+        [&] {
+          for (const auto& state : states_) state->watched.reserve(state->items.capacity());
+        },
+        [](const std::exception_ptr&) {});
+  }
+
   /// A state for what the scheduler dispatched.
   Batch& take(const Action& action, TimePoint now) noexcept {
     Batch& state = *std::exchange(free_, free_->next);
@@ -144,7 +154,7 @@ class BatchStates {
   Lock<R> lock_;  // For `stop` of each state, between `renew_stop` and `request_stop`.
   std::vector<std::unique_ptr<Batch>> states_;
   Batch* free_ = nullptr;
-  const bool watch_;
+  bool watch_;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -5,13 +5,19 @@
 #include "../errors.hpp"
 #include "../metrics.hpp"
 #include "../options.hpp"
+#include "../reconfiguration.hpp"
 #include "../shutdown.hpp"
 #include "deferred_wakes.hpp"
 #include "dispatcher.hpp"
 #include "mailbox.hpp"
 #include "own_thread.hpp"
 #include "predictor_source.hpp"
+#include "replacement.hpp"
+#include "settle.hpp"
+#include "startup.hpp"
 #include "submitter.hpp"
+#include "turn.hpp"
+#include "warm_up.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -34,24 +40,29 @@ class Core final : public BatchSink<TIn, TOut>,
                    public std::enable_shared_from_this<Core<TIn, TOut, Policy, R>> {
  public:
   using Batch = BatchState<TIn, TOut>;
+  using Source = PredictorSource<TIn, TOut>;
   using Options = BatcherOptions<TIn, Policy>;
 
   /// Requires: settled options.
   Core(std::unique_ptr<PredictorSource<TIn, TOut>> predictors, Options options, const R& runtime)
       : runtime_(runtime),
         name_(std::move(options.name)),
-        max_batch_size_(options.max_batch_size),
         executors_(options.executors),
         on_thread_start_(std::move(options.on_thread_start)),
         complete_on_(std::move(options.complete_on)),
+        max_batch_size_(options.max_batch_size),
+        watches_(predictors->takes_info()),
         predictors_(std::move(predictors)),
+        policy_(options.policy),
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
         answering_(runtime, std::max<std::size_t>(executors_, 1), options.max_batch_size,
                    std::move(options.observer)),
-        dispatcher_(runtime, std::move(options.policy), scheduler_limits(options), options.capacity,
+        dispatcher_(runtime, std::move(options.policy), limits_of(options), options.capacity,
                     predictors_->takes_info(), admission_, intake_, answering_),
+        warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
         submitter_(runtime, options, *this, this, admission_, intake_, answering_) {
+    cap_ = dispatcher_.limits().cap();
     for (std::size_t i = 0; i < executors_; ++i) {
       mailboxes_.push_back(std::make_unique<Mailbox<Batch, R>>(runtime));
     }
@@ -67,12 +78,11 @@ class Core final : public BatchSink<TIn, TOut>,
         [this] {
           for (std::size_t index = 0; index < executors_; ++index) {
             start_thread([](Core& core, std::size_t i) { return core.executor_starts(i); },
-                         [](Core& core, std::size_t i, auto& runner) { core.execute(i, *runner); },
+                         [](Core& core, std::size_t i, auto& runner) { core.execute(i, runner); },
                          index);
           }
           start_thread([](Core& core, std::size_t) { return core.dispatcher_starts(); },
-                       [](Core& core, std::size_t, auto& runner) { core.dispatch(runner.get()); },
-                       0);
+                       [](Core& core, std::size_t, auto& runner) { core.dispatch(runner); }, 0);
         },
         [this] {
           for (const auto& mailbox : mailboxes_) mailbox->close();
@@ -94,8 +104,7 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   bool wait_idle(TimePoint until) {
-    if (on_own_thread(this)) raise(WouldDeadlockError());
-    if (submitter_.forked()) raise(ForkedError());
+    check_may_block();
     IdleWaiter waiter;
     intake_.add(waiter);
     while (waiter.idle.load(std::memory_order_acquire) == 0 && runtime_.now() < until) {
@@ -115,6 +124,54 @@ class Core final : public BatchSink<TIn, TOut>,
     return report(before, finished);
   }
 
+  /// See BasicDynamicBatcher.
+  void replace(std::unique_ptr<Source> fresh, ReplaceOrder order) {
+    check_may_block();
+    check_parallel(executors_, fresh->parallel());
+    const Turn<R> turn(runtime_, replacing_);
+    if (order == ReplaceOrder::unload_first &&
+        !(predictors_->per_executor() && fresh->per_executor())) {
+      raise_invalid("order", "load_first unless both predictors are predictor_per_executor",
+                    "unload_first");
+    }
+    if (fresh->takes_info()) {
+      watches_.store(true, std::memory_order_relaxed);
+      dispatcher_.watch();
+    }
+    if (!intake_.hold()) raise(BatcherStoppedError());
+    struct Shell {
+      Core& core;
+      ~Shell() { core.intake_.let_go(); }
+      void send(Batch& errand) noexcept { core.intake_.push_errand(errand); }
+      bool closed() noexcept { return core.intake_.closed(); }
+      std::unique_ptr<Runner> load(Source& source, std::size_t i) {
+        return core.load_runner(source, i);
+      }
+    } shell{*this};
+    Replacement<TIn, TOut, R, Shell> replacement(runtime_, std::max<std::size_t>(executors_, 1),
+                                                 shell);
+    if (order == ReplaceOrder::load_first) {
+      replacement.load_first(*fresh);
+    } else {
+      replacement.unload_first(*predictors_, *fresh);
+    }
+    predictors_ = std::move(fresh);
+  }
+
+  /// See BasicDynamicBatcher.
+  void reconfigure(const Reconfiguration<Policy>& changes) {
+    if (forked()) raise(ForkedError());
+    const Turn<R> turn(runtime_, reconfiguring_);
+    const std::size_t cap =
+        changes.max_batch_size ? settle_cap(*changes.max_batch_size, dispatcher_.limits()) : cap_;
+    check_policy(changes.policy ? *changes.policy : policy_, cap, dispatcher_.limits().max_wait);
+    dispatcher_.reconfigure(cap, changes.policy ? &*changes.policy : nullptr);
+    submitter_.set_cap(cap);
+    cap_ = cap;
+    if (changes.max_batch_size) max_batch_size_.store(*changes.max_batch_size);
+    if (changes.policy) policy_ = *changes.policy;
+  }
+
   /// For a batcher that is destroyed: threads that still run go on without it.
   void detach() noexcept {
     for (auto& thread : threads_) {
@@ -130,7 +187,7 @@ class Core final : public BatchSink<TIn, TOut>,
     const std::uint64_t accepted = intake_.accepted();
     metrics.accepted += accepted;
     metrics.submitted += accepted;
-    metrics.max_batch_size = max_batch_size_;
+    metrics.max_batch_size = max_batch_size_.load(std::memory_order_relaxed);
     metrics.queued = admission_.queued();
     metrics.executing = answering_.executing();
     metrics.executing_batches = answering_.executing_batches();
@@ -143,7 +200,9 @@ class Core final : public BatchSink<TIn, TOut>,
     return metrics;
   }
 
-  bool hears_late_cancellations() const noexcept override { return predictors_->takes_info(); }
+  bool hears_late_cancellations() const noexcept override {
+    return watches_.load(std::memory_order_relaxed);
+  }
   void post_cancelled(RequestBase& request) noexcept override {
     dispatcher_.post_cancelled(request);
   }
@@ -171,65 +230,50 @@ class Core final : public BatchSink<TIn, TOut>,
  private:
   using Runner = PredictorRunner<TIn, TOut>;
 
-  static SchedulerLimits scheduler_limits(const Options& options) {
-    return {.max_batch_size = options.max_batch_size,
-            .executors = std::max<std::size_t>(options.executors, 1),
-            .max_in_flight = options.max_in_flight,
-            .max_wait = options.max_wait,
-            .overtaking_bound = options.overtaking_bound,
-            .order = options.order,
-            .size_rule = options.size_rule,
-            .preferred_sizes = options.preferred_sizes,
-            .allowed_sizes = options.allowed_sizes,
-            .fit = options.fit,
-            .keyed_lanes = static_cast<bool>(options.lane)};
+  void check_may_block() const {
+    if (on_own_thread(this)) raise(WouldDeadlockError());
+    if (forked()) raise(ForkedError());
   }
 
   static Duration age(TimePoint since, TimePoint now) noexcept {
     return since < now ? Duration(now - since) : Duration::zero();
   }
 
-  // The life of a thread: `starts` may throw, out of the constructor; `runs` is its work.
+  // `starts` may throw, out of the constructor; `runs` is the thread's work. Its share in the core ends
+  // last, after all that it has used of it.
   template <class Starts, class Runs>
   void start_thread(Starts starts, Runs runs, std::size_t index) {
-    struct Startup {
-      std::atomic<std::uint32_t> done{0};
-      std::exception_ptr error;
-    } startup;
-    // The thread's share in the core ends last, after all that it has used of it.
-    threads_.push_back(
-        runtime_.start([core = this->shared_from_this(), starts, runs, index, &startup] {
-          const OwnThread own(core.get());
-          const R runtime = core->runtime_;
-          std::unique_ptr<Runner> runner;
-          const bool good = guarded([&] { runner = starts(*core, index); },
-                                    [&](std::exception_ptr error) { startup.error = error; });
-          std::atomic<std::uint32_t>& done = startup.done;
-          done.store(1, std::memory_order_release);
-          runtime.unpark(done, 1);
-          if (good) runs(*core, index, runner);
-        }));
-    while (startup.done.load(std::memory_order_acquire) == 0) {
-      runtime_.park(startup.done, 0, kNever);
-    }
-#if BATCHWRIGHT_HAS_EXCEPTIONS
-    if (startup.error) std::rethrow_exception(startup.error);
-#endif
+    start_and_wait(runtime_, threads_,
+                   [core = this->shared_from_this(), starts, runs, index](auto&& started) {
+                     const OwnThread own(core.get());
+                     std::unique_ptr<Runner> runner;
+                     if (started([&] { runner = starts(*core, index); }))
+                       runs(*core, index, runner);
+                   });
   }
 
   std::unique_ptr<Runner> executor_starts(std::size_t index) {
     if (on_thread_start_) on_thread_start_({ThreadInfo::Role::executor, index, name_});
-    return predictors_->make(index);
+    return load_runner(*predictors_, index);
   }
 
   std::unique_ptr<Runner> dispatcher_starts() {
     if (on_thread_start_) on_thread_start_({ThreadInfo::Role::dispatcher, 0, name_});
-    return executors_ == 0 ? predictors_->make(0) : nullptr;
+    return executors_ == 0 ? load_runner(*predictors_, 0) : nullptr;
+  }
+
+  // Ready for its first request.
+  std::unique_ptr<Runner> load_runner(Source& source, std::size_t index) {
+    std::unique_ptr<Runner> runner = source.make(index);
+    warm_up_(*runner, index, [this](RequestBase& request, const TIn& input) {
+      submitter_.read(input).give_to(request);
+    });
+    return runner;
   }
 
   // Dedicated execution: the dispatcher puts a batch into the executor's mailbox and stays free. With
   // more to do the executor goes from batch to batch by itself.
-  void execute(std::size_t index, Runner& runner) noexcept {
+  void execute(std::size_t index, std::unique_ptr<Runner>& runner) noexcept {
     while (Batch* state = mailboxes_[index]->take()) {
       while (state != nullptr) {
         Batch* const finished = run(*state, runner) ? state : nullptr;
@@ -244,13 +288,13 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   // Inline execution, without executors: the dispatcher runs the batch itself.
-  void dispatch(Runner* runner) noexcept {
+  void dispatch(std::unique_ptr<Runner>& runner) noexcept {
     dispatcher_.run([&](Batch& state) {
-      if (runner == nullptr) {
+      if (executors_ > 0) {
         mailboxes_[state.info.executor]->put(state);
         return false;
       }
-      const bool finished = run(state, *runner);
+      const bool finished = run(state, runner);
       if (finished) state.wakes.wake_all();
       intake_.push_finished(finished ? &state : nullptr, 0);
       return true;
@@ -259,9 +303,13 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   // True if the batch is finished when this returns.
-  bool run(Batch& state, Runner& runner) noexcept {
+  bool run(Batch& state, std::unique_ptr<Runner>& runner) noexcept {
+    if (state.errand != nullptr) {
+      state.errand->run(runner);
+      return false;
+    }
     answering_.enter(state, dispatcher_.lost());
-    return state.items.empty() || runner.run(this->shared_from_this(), state);
+    return state.items.empty() || runner->run(this->shared_from_this(), state);
   }
 
   void close(Closing closing) noexcept {
@@ -312,16 +360,24 @@ class Core final : public BatchSink<TIn, TOut>,
 
   [[no_unique_address]] R runtime_;
   const std::string name_;
-  const std::size_t max_batch_size_;
   const std::size_t executors_;  // 0: inline.
   const std::function<void(const ThreadInfo&)> on_thread_start_;
   const std::function<void(CompletionTask)> complete_on_;
-  const std::unique_ptr<PredictorSource<TIn, TOut>> predictors_;
+  std::atomic<std::size_t> max_batch_size_;
+  std::atomic<bool> watches_;  // The predictor looks at BatchInfo.
+
+  // Of whoever has the turn.
+  std::unique_ptr<Source> predictors_;
+  std::atomic<std::uint32_t> replacing_{0};
+  std::size_t cap_;
+  Policy policy_;
+  std::atomic<std::uint32_t> reconfiguring_{0};
 
   Admission admission_;
   Intake<Batch, R> intake_;
   Answering<TIn, TOut, R> answering_;
   Dispatcher<TIn, TOut, Policy, R> dispatcher_;
+  const WarmUp<TIn, TOut, R> warm_up_;
   Submitter<TIn, TOut, R> submitter_;
 
   std::vector<std::unique_ptr<Mailbox<Batch, R>>> mailboxes_;

@@ -7,6 +7,7 @@
 #include "answering.hpp"
 #include "batch_state.hpp"
 #include "batch_states.hpp"
+#include "changes.hpp"
 #include "deferred_wakes.hpp"
 #include "intake.hpp"
 #include "scheduler.hpp"
@@ -16,6 +17,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -44,7 +46,8 @@ class Dispatcher {
         answering_(answering),
         desk_(runtime, admission, answering, lost_),
         states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch),
-        counts_requests_(limits.size_rule == SizeRule::sum) {
+        counts_requests_(limits.size_rule == SizeRule::sum),
+        changes_(runtime) {
     inbox_.vacated.reserve(limits.executors);
   }
 
@@ -93,6 +96,19 @@ class Dispatcher {
 
   // From any thread.
 
+  /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what its copying
+  /// throws.
+  void reconfigure(std::size_t cap, const Policy* policy) {
+    changes_.post(cap, policy);
+    intake_.nudge();
+  }
+
+  /// From now on the predictor may look at BatchInfo.
+  void watch() noexcept {
+    watch_.store(true, std::memory_order_relaxed);
+    intake_.nudge();
+  }
+
   /// See CancelSink.
   void post_cancelled(RequestBase& request) noexcept {
     cancellers_.fetch_add(1, std::memory_order_relaxed);
@@ -102,6 +118,8 @@ class Dispatcher {
 
   /// Cancellations that won against an executor, which left the answer to the dispatcher.
   std::atomic<std::int64_t>& lost() noexcept { return lost_; }
+
+  const SchedulerLimits& limits() const noexcept { return scheduler_.limits(); }
 
   /// Tells every running predictor that nobody waits any more.
   void request_stop() noexcept { states_.request_stop(); }
@@ -128,6 +146,7 @@ class Dispatcher {
       absorb_arrivals();
       absorb_cancellations();
       absorb_controls();
+      if (serve_errands(execute)) continue;
       const TimePoint now = runtime_.now();
       states_.serve(now);
       if (serve_waiting(now)) continue;
@@ -138,7 +157,8 @@ class Dispatcher {
       publish();
       return {.until = std::min({rest.until, desk_.earliest(), states_.earliest()}),
               .missing = missing(rest),
-              .reports = rest.kind == Action::Kind::wait || inbox_.closing != Closing::open};
+              .reports = rest.kind == Action::Kind::wait || errands_ != nullptr ||
+                         inbox_.closing != Closing::open};
     }
   }
 
@@ -214,7 +234,38 @@ class Dispatcher {
     }
   }
 
+  // Performs those whose executors are ready. True if time has passed.
+  template <class Execute>
+  bool serve_errands(Execute& execute) noexcept {
+    while (inbox_.errands != nullptr) {
+      Batch& errand = *std::exchange(inbox_.errands, inbox_.errands->next);
+      scheduler_.reserve(errand.info.executor);
+      errand.next = std::exchange(errands_, &errand);
+    }
+    for (Batch** place = &errands_; *place != nullptr;) {
+      Batch& errand = **place;
+      if (scheduler_.begin_errand(errand.info.executor, errand.errand->new_predictor)) {
+        *place = errand.next;
+        ++calls_;
+        if (execute(errand)) return true;
+      } else {
+        place = &errand.next;
+      }
+    }
+    return false;
+  }
+
+  void absorb_changes() noexcept {
+    if (watch_.load(std::memory_order_relaxed)) states_.watch();
+    std::size_t cap = kNoCount;
+    std::optional<Policy> policy;
+    if (!changes_.take(cap, policy)) return;
+    if (cap != kNoCount) scheduler_.set_cap(cap);
+    if (policy.has_value()) scheduler_.set_policy(std::move(*policy));
+  }
+
   void absorb_controls() noexcept {
+    absorb_changes();
     if (inbox_.flush) scheduler_.flush();
     if (inbox_.paused != scheduler_.paused() && inbox_.closing == Closing::open) {
       inbox_.paused ? scheduler_.pause() : scheduler_.resume();
@@ -304,7 +355,8 @@ class Dispatcher {
 
   bool finished() const noexcept {
     return scheduler_.queued() == 0 && scheduler_.running() == 0 && calls_ == 0 &&
-           admission_.queued() == 0 && lost_.load(std::memory_order_relaxed) == 0;
+           inbox_.holds == 0 && admission_.queued() == 0 &&
+           lost_.load(std::memory_order_relaxed) == 0;
   }
 
   void publish() noexcept {
@@ -321,7 +373,11 @@ class Dispatcher {
   Inbox<Batch> inbox_;
   BatchStates<TIn, TOut, R> states_;
   const bool counts_requests_;
-  std::size_t calls_ = 0;  // Predictor calls that have not returned.
+  std::size_t calls_ = 0;     // Predictor calls that have not returned.
+  Batch* errands_ = nullptr;  // Those whose executors are not ready yet.
+
+  Changes<Policy, R> changes_;
+  std::atomic<bool> watch_{false};
 
   std::atomic<std::int64_t> lost_{0};
   std::atomic<std::uint32_t> cancellers_{0};

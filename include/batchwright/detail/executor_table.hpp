@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -20,6 +21,7 @@ class ExecutorTable {
   ExecutorTable(std::size_t executors, std::size_t max_in_flight)
       : executors_(executors), free_(executors), max_in_flight_(max_in_flight) {
     running_.reserve(max_in_flight);
+    expected_.reserve(max_in_flight);
   }
 
   std::size_t count() const noexcept { return executors_.size(); }
@@ -30,7 +32,7 @@ class ExecutorTable {
     return std::min(free_, max_in_flight_ - running_.size());
   }
 
-  /// Whether the executor's predictor is being called.
+  /// Whether the executor's predictor is being called, or it is reserved.
   bool occupied(std::size_t executor) const noexcept { return executors_[executor].occupied; }
 
   /// The free executor that is expected to be the fastest, and of equals the lowest index.
@@ -46,13 +48,35 @@ class ExecutorTable {
 
   void start(std::uint64_t batch_id, std::size_t executor, std::size_t size,
              TimePoint now) noexcept {
-    executors_[executor].occupied = true;
+    executors_[executor].occupied = executors_[executor].called = true;
     --free_;
     running_.push_back({.batch_id = batch_id,
                         .executor = executor,
                         .size = size,
                         .dispatched = now,
                         .expected_finish = saturating_add(now, executors_[executor].mean)});
+  }
+
+  /// When a vacant executor is expected after `batches` others have been begun, each as soon as one is
+  /// vacant, and each as long as `each`.
+  TimePoint expected_vacant(std::uint64_t batches, Duration each, TimePoint now) noexcept {
+    const std::uint64_t count = executors_.size();
+    const std::uint64_t rounds = batches / count;
+    std::size_t others = static_cast<std::size_t>(batches % count);
+    TimePoint first = now;
+    if (others >= free_) {
+      others -= free_;
+      expected_.clear();
+      for (const RunningBatch& batch : running_) expected_.push_back(batch.expected_finish);
+      if (others < expected_.size()) {
+        const auto place = expected_.begin() + static_cast<std::ptrdiff_t>(others);
+        std::nth_element(expected_.begin(), place, expected_.end());
+        first = std::max(now, *place);
+      }
+    }
+    const auto span = static_cast<double>(rounds) * static_cast<double>(each.count());
+    if (span >= 9e18) return kNever;
+    return saturating_add(first, Duration(static_cast<std::int64_t>(span)));
   }
 
   /// When the oldest running batch was dispatched. Batches are kept in the order of their dispatch.
@@ -62,8 +86,37 @@ class ExecutorTable {
 
   /// The executor's predictor has returned from its call.
   void vacate(std::size_t executor) noexcept {
-    executors_[executor].occupied = false;
+    Executor& vacant = executors_[executor];
+    vacant.called = false;
+    if (vacant.reserved) return;
+    vacant.occupied = false;
     ++free_;
+  }
+
+  /// From now on the executor gets no batch, until `vacate` after `claim_reserved`.
+  void reserve(std::size_t executor) noexcept {
+    Executor& reserved = executors_[executor];
+    reserved.reserved = true;
+    if (std::exchange(reserved.occupied, true)) return;
+    --free_;
+  }
+
+  /// True, once, when a reserved executor has finished all that it was given. It is occupied then.
+  bool claim_reserved(std::size_t executor) noexcept {
+    Executor& reserved = executors_[executor];
+    if (!reserved.reserved || reserved.called) return false;
+    for (const RunningBatch& batch : running_) {
+      if (batch.executor == executor) return false;
+    }
+    reserved.reserved = false;
+    reserved.called = true;
+    return true;
+  }
+
+  /// The executor's speed is not known any more.
+  void forget(std::size_t executor) noexcept {
+    executors_[executor].mean = {};
+    executors_[executor].seen = false;
   }
 
   void finish(const BatchReport& report) noexcept {
@@ -84,11 +137,14 @@ class ExecutorTable {
   struct Executor {
     Duration mean{};
     bool seen = false;
-    bool occupied = false;
+    bool occupied = false;  // It cannot be given a batch,
+    bool called = false;    // because it is at work,
+    bool reserved = false;  // or will be at other work next.
   };
 
   std::vector<Executor> executors_;
   std::vector<RunningBatch> running_;
+  std::vector<TimePoint> expected_;
   std::size_t free_;
   std::size_t max_in_flight_;
 };

@@ -4,6 +4,7 @@
 
 #include "../runtime.hpp"
 #include "deferred_wakes.hpp"
+#include "inbox.hpp"
 #include "lock.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
@@ -13,31 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 namespace batchwright::inline v0_1::detail {
-
-/// How far a shutdown has gone. It only ever goes further.
-enum class Closing : std::uint8_t { open, drain, abandon };
-
-/// A thread that waits until nothing is queued or executing, or until the dispatcher has ended. It lies on that thread's stack.
-struct IdleWaiter {
-  std::atomic<std::uint32_t> idle{0};
-  IdleWaiter* next = nullptr;
-};
-
-/// What reached the dispatcher since it last looked.
-template <class Batch>
-struct Inbox {
-  RequestChain arrivals;
-  WaitingGroup* waiting = nullptr;  // Newest first.
-  Batch* finished = nullptr;
-  std::vector<std::size_t> vacated;  // Executors. Reserved for all of them.
-  RequestBase* cancelled = nullptr;  // Newest first.
-  bool flush = false;
-  bool paused = false;
-  Closing closing = Closing::open;
-};
 
 /// The hand-over to the dispatcher, and where it sleeps. Everything here is a bounded critical section
 /// or one atomic operation: nobody waits for anybody but for those few instructions, and for the wakes
@@ -134,6 +112,22 @@ class Intake {
     if (elected()) wake_dispatcher();
   }
 
+  /// Keeps the dispatcher from ending, so that errands can be sent. False, and it does not, once closed.
+  bool hold() noexcept {
+    const LockGuard guard(lock_);
+    if (box_.closing != Closing::open) return false;
+    ++box_.holds;
+    return true;
+  }
+  void let_go() noexcept {
+    change([this] { --box_.holds; });
+  }
+
+  /// Hands an errand over. Requires a hold.
+  void push_errand(Batch& errand) noexcept {
+    change([&] { errand.next = std::exchange(box_.errands, &errand); });
+  }
+
   /// Makes the dispatcher look again.
   void nudge() noexcept {
     change([] {});
@@ -201,7 +195,9 @@ class Intake {
     inbox.waiting = std::exchange(box_.waiting, nullptr);
     inbox.finished = std::exchange(box_.finished, nullptr);
     std::swap(inbox.vacated, box_.vacated);
+    inbox.errands = std::exchange(box_.errands, nullptr);
     inbox.flush = std::exchange(box_.flush, false);
+    inbox.holds = box_.holds;
     inbox.paused = box_.paused;
     inbox.closing = box_.closing;
     changed_ = reported_ = false;

@@ -25,6 +25,8 @@ class PredictorSource {
   virtual bool parallel() const noexcept = 0;
   virtual bool asynchronous() const noexcept = 0;
   virtual bool takes_info() const noexcept = 0;
+  /// Whether each runner has a predictor of its own, which goes when the runner does.
+  virtual bool per_executor() const noexcept = 0;
 };
 
 template <class P, class TIn, class TOut>
@@ -91,6 +93,7 @@ class SharedSource final : public PredictorSource<TIn, TOut> {
   bool parallel() const noexcept override { return Parallel; }
   bool asynchronous() const noexcept override { return kAsynchronous<F, TIn, TOut>; }
   bool takes_info() const noexcept override { return kLooksAtInfo<F, TIn, TOut>; }
+  bool per_executor() const noexcept override { return false; }
 
  private:
   F predictor_;
@@ -138,6 +141,7 @@ class FactorySource final : public PredictorSource<TIn, TOut> {
   bool parallel() const noexcept override { return true; }
   bool asynchronous() const noexcept override { return kAsynchronous<F, TIn, TOut>; }
   bool takes_info() const noexcept override { return kLooksAtInfo<F, TIn, TOut>; }
+  bool per_executor() const noexcept override { return true; }
 
  private:
   Factory factory_;

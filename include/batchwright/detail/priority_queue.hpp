@@ -21,6 +21,7 @@ class PriorityQueue {
   void push(RequestHeader& request) noexcept {
     RequestHeader** const place = find(request);
     if (RequestHeader* const head = *place; head != nullptr) {
+      head->level_weight += request.weight;
       RequestHeader* const tail = head->by_rank.previous;
       request.by_rank = {tail, nullptr};
       tail->by_rank.next = &request;
@@ -29,11 +30,14 @@ class PriorityQueue {
     } else {
       request.by_rank = {&request, nullptr};
       request.heads_level = true;
+      request.level_weight = request.weight;
       insert_level(request);
     }
   }
 
-  void erase(RequestHeader& request) noexcept {
+  /// `weighed`: `weight_before` will be asked, of all that is in the queue.
+  void erase(RequestHeader& request, bool weighed = false) noexcept {
+    if (weighed) (*find(request))->level_weight -= request.weight;
     RequestHeader* const next = request.by_rank.next;
     if (request.heads_level) {
       RequestHeader** const place = find(request);
@@ -42,6 +46,7 @@ class PriorityQueue {
       } else {
         next->by_rank.previous = request.by_rank.previous;
         next->heads_level = true;
+        next->level_weight = request.level_weight;
         next->lower_levels = request.lower_levels;
         next->higher_levels = request.higher_levels;
         *place = next;
@@ -77,6 +82,18 @@ class PriorityQueue {
       }
     }
     return below;
+  }
+
+  /// The weight of all that goes before a newcomer, or more than `enough` if it is that much. O(levels
+  /// before it, log levels). Needs every `erase` to be `weighed`.
+  std::uint64_t weight_before(const RequestHeader& newcomer, std::uint64_t enough) const noexcept {
+    std::uint64_t weight = 0;
+    for (const RequestHeader* level = front(); level != nullptr && weight <= enough;
+         level = next(*level->by_rank.previous)) {
+      if (comes_after(*level, newcomer)) break;
+      weight += level->level_weight;
+    }
+    return weight;
   }
 
   /// The last in order; null if there is none.

@@ -40,6 +40,7 @@ struct RequestHeader {
   ListHook<RequestHeader> by_rank;
   RequestHeader* lower_levels = nullptr;
   RequestHeader* higher_levels = nullptr;
+  std::uint64_t level_weight = 0;  ///< Of a level's node, where levels are weighed.
   std::int64_t order_key = 0;    ///< Within one priority the smaller goes first.
   std::uint64_t delay_turn = 0;  ///< The order in which requests were delayed.
 
@@ -74,6 +75,16 @@ struct RequestChain {
     last = &request;
     ++count;
     size += request.weight;
+  }
+
+  void erase(RequestHeader& request) noexcept {
+    RequestHeader* const previous = request.by_rank.previous;
+    RequestHeader* const next = request.by_rank.next;
+    (previous == nullptr ? first : previous->by_rank.next) = next;
+    (next == nullptr ? last : next->by_rank.previous) = previous;
+    request.by_rank = {};
+    --count;
+    size -= request.weight;
   }
 
   static RequestHeader* next(const RequestHeader& request) noexcept { return request.by_rank.next; }

@@ -4,6 +4,7 @@
 
 #include "../outcome.hpp"
 #include "../policy.hpp"
+#include "action.hpp"
 #include "arrival_model.hpp"
 #include "backlog.hpp"
 #include "batch_cut.hpp"
@@ -11,6 +12,7 @@
 #include "eviction.hpp"
 #include "executor_table.hpp"
 #include "flow.hpp"
+#include "forecast.hpp"
 #include "lane_order.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
@@ -22,28 +24,6 @@
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
-
-/// What the scheduler wants done next.
-struct Action {
-  enum class Kind : std::uint8_t {
-    idle,      ///< Nothing is queued: sleep until an event.
-    wait,      ///< Sleep until `until`, or until requests of weight `missing` came, or an event.
-    dispatch,  ///< Run `requests` on `executor`. It is occupied now.
-    fail,      ///< Answer `requests` with `outcome`. They have left the queue.
-  };
-
-  Kind kind = Kind::idle;
-  Outcome outcome = Outcome::ok;
-  ReleaseReason reason = ReleaseReason::size;
-  std::size_t executor = 0;
-  std::uint64_t batch_id = 0;
-  TimePoint until = kNever;
-  std::size_t missing = kNoCount;
-  TimePoint oldest{};           ///< Of a dispatch: enqueue time of its oldest request.
-  std::size_t size = 0;         ///< Of a dispatch: what the cap counts,
-  std::size_t padded_size = 0;  ///< and the allowed size that it is padded to.
-  RequestChain requests{};
-};
 
 /// The heart: a pure state machine. It has no thread, no lock, no atomic, no clock and no allocation
 /// after construction; it never touches an input, a result or a completion. The dispatcher, the
@@ -64,20 +44,32 @@ class Scheduler {
         order_(backlog_.shares()),
         cut_(limits),
         service_(limits.max_batch_size),
-        learns_service_(needs_.service || limits.fit == FitRule::cheapest),
+        forecast_(limits),
+        learns_service_(learns_service()),
         executors_(limits.executors, limits.max_in_flight) {}
 
   // Events.
 
   void arrive(RequestHeader& request) noexcept {
+    note_arrival(request);
+    if (forecast_.refuses()) {
+      backlog_.place(request);
+      if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), service_, executors_)) {
+        hopeless_.append(request);
+        return;
+      }
+    }
     backlog_.enter(request);
     deadlines_.insert(request);
-    note_arrival(request);
   }
 
   /// Takes a queued request out; the next action fails it as cancelled.
   void cancel(RequestHeader& request) noexcept {
-    withdraw(request);
+    if (request.queued) {
+      withdraw(request);
+    } else {
+      hopeless_.erase(request);
+    }
     cancelled_.append(request);
   }
 
@@ -110,6 +102,31 @@ class Scheduler {
   /// synchronous predictor this comes together with the report.
   void vacate(std::size_t executor) noexcept { executors_.vacate(executor); }
 
+  /// From now on batches are at most this large: at most what the limits say, and one of the allowed
+  /// sizes where there are such. What is running stays as it is.
+  void set_cap(std::size_t cap) noexcept { cut_.set_cap(cap); }
+
+  /// From now on this policy decides. It knows nothing of what came before.
+  void set_policy(Policy policy) noexcept {
+    policy_ = std::move(policy);
+    needs_ = needs_of(policy_);
+    learns_service_ = learns_service();
+  }
+
+  /// The executor gets no batch any more, until it is vacated after `begin_errand`.
+  void reserve(std::size_t executor) noexcept { executors_.reserve(executor); }
+
+  /// True, once, when a reserved executor has nothing left to do: now it has. With `new_predictor` the
+  /// service times of before mean nothing any more.
+  bool begin_errand(std::size_t executor, bool new_predictor) noexcept {
+    if (!executors_.claim_reserved(executor)) return false;
+    if (new_predictor) {
+      executors_.forget(executor);
+      service_.reset();
+    }
+    return true;
+  }
+
   /// Marks all that is queued as due.
   void flush() noexcept { backlog_.flush(); }
 
@@ -140,6 +157,7 @@ class Scheduler {
   Action next(TimePoint now) noexcept {
     tell_arrivals();
     if (!cancelled_.empty()) return fail(std::exchange(cancelled_, {}), Outcome::cancelled);
+    if (!hopeless_.empty()) return fail(std::exchange(hopeless_, {}), Outcome::would_expire);
     if (!evicted_.empty()) return fail(std::exchange(evicted_, {}), Outcome::evicted);
     if (abandoning_ && !backlog_.empty()) return fail(take_all(), Outcome::stopped);
     if (deadlines_.due(now)) {
@@ -168,6 +186,10 @@ class Scheduler {
   }
 
  private:
+  bool learns_service() const noexcept {
+    return needs_.service || limits_.fit == FitRule::cheapest || forecast_.refuses();
+  }
+
   /// Whether a lane is due, and with at most which size; else until when, or until how much more comes.
   struct Verdict {
     bool due = false;
@@ -343,6 +365,7 @@ class Scheduler {
   DeadlineHeap deadlines_;
 
   ServiceModel service_;
+  RequestForecast forecast_;
   bool learns_service_;
   ArrivalModel arrivals_;
   ServiceEstimate service_estimate_;
@@ -351,6 +374,7 @@ class Scheduler {
   ArrivalReport untold_;
 
   RequestChain cancelled_;
+  RequestChain hopeless_;
   RequestChain evicted_;
   const Lane* looked_at_ = nullptr;  // By the policy.
   std::uint64_t last_batch_id_ = 0;

@@ -24,6 +24,7 @@ struct SchedulerLimits {
   std::vector<std::size_t> preferred_sizes = {};  ///< Ascending; none above the cap.
   std::vector<std::size_t> allowed_sizes = {};    ///< Ascending; none above the cap.
   FitRule fit = FitRule::pad_up;
+  Forecast forecast = Forecast::off;
   bool keyed_lanes = false;  ///< Requests may come with lanes of their own.
 
   /// No batch is larger, but for one request that is larger by itself.

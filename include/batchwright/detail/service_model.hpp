@@ -37,6 +37,15 @@ class ServiceModel {
     }
   }
 
+  /// Knows nothing any more.
+  void reset() noexcept {
+    means_.clear();
+    std::fill(place_.begin(), place_.end(), kAbsent);
+    samples_ = 0;
+    mean_x_ = mean_y_ = variance_x_ = covariance_ = 0;
+    squared_error_ = intercept_ = slope_ = 0;
+  }
+
   /// The mean of the batches of about this size; null if there was none.
   const SizeMean* mean_of(std::size_t size) const noexcept {
     const std::size_t size_class = class_of(size);

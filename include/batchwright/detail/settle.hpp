@@ -5,9 +5,11 @@
 #include "../errors.hpp"
 #include "../options.hpp"
 #include "../policies/settings.hpp"
+#include "scheduler_limits.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -103,6 +105,37 @@ void check_features(const Options& options) {
   }
 }
 
+inline void check_parallel(std::size_t executors, bool parallel) {
+  if (executors > 1 && !parallel) {
+    raise_invalid("executors",
+                  "0 or 1 for a bare predictor (give shared_predictor(p) or "
+                  "predictor_per_executor(f) for more)",
+                  std::to_string(executors));
+  }
+}
+
+/// Throws std::invalid_argument for a policy that does not fit the cap.
+template <class Policy>
+void check_policy(const Policy& policy, std::size_t cap, Duration max_wait) {
+  const std::string problem =
+      validate_policy(policy, PolicyLimits{.max_batch_size = cap, .max_wait = max_wait});
+  if (!problem.empty()) raise(std::invalid_argument("DynamicBatcher: " + problem));
+}
+
+/// The cap that a `max_batch_size` given later makes. Throws std::invalid_argument if it cannot.
+inline std::size_t settle_cap(std::size_t max_batch_size, const SchedulerLimits& limits) {
+  const std::size_t least = limits.allowed_sizes.empty() ? 1 : limits.allowed_sizes.front();
+  if (max_batch_size < least || max_batch_size > limits.max_batch_size) {
+    raise_invalid("max_batch_size",
+                  "from " + std::to_string(least) + " to " + std::to_string(limits.max_batch_size) +
+                      " when it is changed",
+                  std::to_string(max_batch_size));
+  }
+  if (limits.allowed_sizes.empty()) return max_batch_size;
+  return *std::prev(
+      std::upper_bound(limits.allowed_sizes.begin(), limits.allowed_sizes.end(), max_batch_size));
+}
+
 /// Throws std::invalid_argument for what is wrong with the settings, and fills in the defaults that
 /// depend on others. `parallel` tells whether the predictor serves several executors.
 template <class TIn, class Policy>
@@ -114,12 +147,7 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   if (options.executors > 1024) {
     raise_invalid("executors", "at most 1024", std::to_string(options.executors));
   }
-  if (options.executors > 1 && !parallel) {
-    raise_invalid("executors",
-                  "0 or 1 for a bare predictor (give shared_predictor(p) or "
-                  "predictor_per_executor(f) for more)",
-                  std::to_string(options.executors));
-  }
+  check_parallel(options.executors, parallel);
   const std::size_t executors = std::max<std::size_t>(options.executors, 1);
   if (options.max_in_flight == kNoCount) options.max_in_flight = executors * (asynchronous ? 2 : 1);
   check_at_least_one("max_in_flight", options.max_in_flight);
@@ -145,12 +173,32 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   check_sizes("preferred_sizes", options.preferred_sizes, options.max_batch_size);
   check_sizes("allowed_sizes", options.allowed_sizes, options.max_batch_size);
   check_features(options);
-  const std::string problem = validate_policy(
+  for (std::size_t i = 0; i < options.warm_up.size(); ++i) {
+    if (!options.warm_up[i]) {
+      raise_invalid("warm_up[" + std::to_string(i) + "]", "callable", "null");
+    }
+  }
+  check_policy(
       options.policy,
-      PolicyLimits{.max_batch_size = options.allowed_sizes.empty() ? options.max_batch_size
-                                                                   : options.allowed_sizes.back(),
-                   .max_wait = options.max_wait});
-  if (!problem.empty()) raise(std::invalid_argument("DynamicBatcher: " + problem));
+      options.allowed_sizes.empty() ? options.max_batch_size : options.allowed_sizes.back(),
+      options.max_wait);
+}
+
+/// What the scheduler has to know of settled options.
+template <class TIn, class Policy>
+SchedulerLimits limits_of(const BatcherOptions<TIn, Policy>& options) {
+  return {.max_batch_size = options.max_batch_size,
+          .executors = std::max<std::size_t>(options.executors, 1),
+          .max_in_flight = options.max_in_flight,
+          .max_wait = options.max_wait,
+          .overtaking_bound = options.overtaking_bound,
+          .order = options.order,
+          .size_rule = options.size_rule,
+          .preferred_sizes = options.preferred_sizes,
+          .allowed_sizes = options.allowed_sizes,
+          .fit = options.fit,
+          .forecast = options.forecast,
+          .keyed_lanes = static_cast<bool>(options.lane)};
 }
 
 }  // namespace batchwright::inline v0_1::detail

@@ -72,6 +72,9 @@ class Submitter {
         answering_(answering),
         forks_(watch_forks()) {}
 
+  /// From now on what is larger by itself is refused as too large.
+  void set_cap(std::size_t cap) noexcept { cap_.store(cap, std::memory_order_relaxed); }
+
   bool forked() const noexcept { return fork_count.load(std::memory_order_relaxed) != forks_; }
 
   const R& runtime() const noexcept { return runtime_; }
@@ -115,7 +118,8 @@ class Submitter {
     } else if (options.stop.stop_requested()) {
       refusal = Outcome::cancelled;
     } else if (!admission_.possible(demand) ||
-               (size.largest(size_rule_) > cap_ && oversized_ == Oversized::refuse)) {
+               (size.largest(size_rule_) > cap_.load(std::memory_order_relaxed) &&
+                oversized_ == Oversized::refuse)) {
       refusal = Outcome::too_large;
     } else if (reserve(demand)) {
       enter(options, demand, now, build);
@@ -283,7 +287,7 @@ class Submitter {
   const Duration max_block_;
   const Oversized oversized_;
   const SizeRule size_rule_;
-  const std::size_t cap_;
+  std::atomic<std::size_t> cap_;
   const QueuePolicy queue_;
   const std::vector<QueuePolicy> levels_;
   TraitsReader<TIn, R> traits_;

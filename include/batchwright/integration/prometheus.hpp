@@ -103,7 +103,8 @@ class PrometheusText {
       for (std::size_t i = 0; i < kOutcomeCount; ++i) {
         const auto outcome = static_cast<Outcome>(i);
         // These are no refusals.
-        if (outcome == Outcome::ok || outcome == Outcome::failed || outcome == Outcome::evicted) {
+        if (outcome == Outcome::ok || outcome == Outcome::failed || outcome == Outcome::evicted ||
+            outcome == Outcome::would_expire) {
           continue;
         }
         sample("", "reason", to_string(outcome), metrics.rejected[outcome]);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_ACTION_HPP
+#define BATCHWRIGHT_DETAIL_ACTION_HPP
+
+#include "../outcome.hpp"
+#include "../policy.hpp"
+#include "request_header.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1::detail {
+
+/// What the scheduler wants done next.
+struct Action {
+  enum class Kind : std::uint8_t {
+    idle,      ///< Nothing is queued: sleep until an event.
+    wait,      ///< Sleep until `until`, or until requests of weight `missing` came, or an event.
+    dispatch,  ///< Run `requests` on `executor`. It is occupied now.
+    fail,      ///< Answer `requests` with `outcome`. They have left the queue.
+  };
+
+  Kind kind = Kind::idle;
+  Outcome outcome = Outcome::ok;
+  ReleaseReason reason = ReleaseReason::size;
+  std::size_t executor = 0;
+  std::uint64_t batch_id = 0;
+  TimePoint until = kNever;
+  std::size_t missing = kNoCount;
+  TimePoint oldest{};           ///< Of a dispatch: enqueue time of its oldest request.
+  std::size_t size = 0;         ///< Of a dispatch: what the cap counts,
+  std::size_t padded_size = 0;  ///< and the allowed size that it is padded to.
+  RequestChain requests{};
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_ACTION_HPP
