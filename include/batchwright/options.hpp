@@ -35,6 +35,11 @@ enum class OverflowAction : std::uint8_t {
 /// predictors that keep a state for each sequence. It costs balance between the executors.
 enum class StickyLanes : std::uint8_t { no, yes };
 
+/// Whether answers are given in the order of dispatch, where several batches are computed at once.
+/// A result then waits until all that was dispatched before it has been answered; what expires, is
+/// cancelled or fails holds no place. A batch that hangs holds up all that come after it.
+enum class PreserveOrder : std::uint8_t { no, yes };
+
 /// Which of a batcher's threads a start hook runs on.
 struct ThreadInfo {
   enum class Role : std::uint8_t { dispatcher, executor };
@@ -69,9 +74,12 @@ struct BatcherOptions {
   /// ends. More than one takes `shared_predictor` or `predictor_per_executor`.
   std::size_t executors = 1;
 
-  /// Batches dispatched and not yet finished. Unless set: one per executor, and two per executor for a
-  /// predictor that takes its batch by value, so that one is prepared while the other is computed.
+  /// Batches dispatched and not yet answered. Unless set: one per executor, and two per executor for a
+  /// predictor that takes its batch by value, so that one is prepared while the other is computed; twice
+  /// as many with `preserve_order`, so that a batch that waits for its turn does not keep its executor.
   std::size_t max_in_flight = kNoCount;
+
+  PreserveOrder preserve_order = PreserveOrder::no;
 
   /// Requests that may be queued. Unless set: max(1024, 8 x max_batch_size x executors).
   std::size_t capacity = kNoCount;

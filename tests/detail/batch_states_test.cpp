@@ -52,7 +52,7 @@ class BatchStatesTest : public ::testing::Test {
   TestRuntime runtime_;
   const TimePoint now_ = runtime_.now();
   const batchwright::detail::SchedulerLimits limits_{.max_in_flight = 2};
-  States states_{runtime_, limits_, 4, true};
+  States states_{runtime_, limits_, 4, true, false};
 
  private:
   std::vector<Request<int, int>*> requests_;
@@ -143,7 +143,7 @@ TEST_F(BatchStatesTest, RequestStopStopsAll) {
 
 TEST_F(BatchStatesTest, WithoutSomebodyWhoLooksNothingIsWatched) {
   const batchwright::detail::SchedulerLimits limits{.max_in_flight = 1};
-  States blind(runtime_, limits, 4, false);
+  States blind(runtime_, limits, 4, false, false);
   BatchState<int, int>& state = blind.take(action({now_ + 1ms}), now_);
   EXPECT_EQ(blind.earliest(), kNever);
   blind.serve(now_ + 2ms);

@@ -4,6 +4,7 @@
 
 #include "../errors.hpp"
 #include "../observer.hpp"
+#include "answer_order.hpp"
 #include "batch_state.hpp"
 #include "deferred_wakes.hpp"
 #include "metrics_recorder.hpp"
@@ -23,9 +24,13 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
-  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size,
-            std::shared_ptr<Observer> observer)
+  /// `end` hears of batches where answers are given in order.
+  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size, bool in_order,
+            BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer)
       : runtime_(runtime),
+        in_order_(in_order),
+        order_(runtime),
+        end_(end),
         recorder_(runtime, executors),
         max_batch_size_(max_batch_size),
         observer_(std::move(observer)) {}
@@ -58,7 +63,8 @@ class Answering {
   }
 
   /// A batch has been dispatched.
-  void dispatched(const BatchState<TIn, TOut>& state) noexcept {
+  void dispatched(BatchState<TIn, TOut>& state) noexcept {
+    if (in_order_) order_.begin(state);
     executing_.fetch_add(state.dispatched.count, std::memory_order_relaxed);
     batches_.fetch_add(1, std::memory_order_relaxed);
   }
@@ -95,6 +101,10 @@ class Answering {
     state.info.attempt = 1;
     state.unrecorded.store(state.items.size(), std::memory_order_relaxed);
     state.failed.store(false, std::memory_order_relaxed);
+    if (in_order_) {
+      order_.enter(state);
+      give_in_order();
+    }
     if (state.items.empty()) {
       state.finished = state.started;
       batches_.fetch_sub(1, std::memory_order_relaxed);
@@ -127,6 +137,7 @@ class Answering {
 
   /// Answers all items of a batch with what `answers` makes. Wakes that it has not given are in `state.wakes`.
   void answer_all(BatchState<TIn, TOut>& state, ItemAnswers<TOut>& answers) noexcept {
+    if (in_order_) return answer_range(state, 0, state.items.size(), answers);
     state.finished = runtime_.now();
     const bool failed = state.failed.load(std::memory_order_relaxed);
     if (failed || std::is_nothrow_move_constructible_v<Stored<TOut>>) {
@@ -167,6 +178,7 @@ class Answering {
   /// Answers one item of a batch; different items also from several threads at once.
   void answer_item(BatchState<TIn, TOut>& state, std::size_t index,
                    Result<TOut>&& result) noexcept {
+    if (in_order_) return answer_in_order(state, index, std::move(result));
     Request<TIn, TOut>& item = *std::exchange(state.items[index], nullptr);
     const RequestTiming times = timing(state, item, runtime_.now());
     item.drop_input();
@@ -184,7 +196,47 @@ class Answering {
     give(item, std::move(result), times, state.info.executor);
   }
 
+  /// Whether results wait for their turn: then it is not the executor that ends a batch with items.
+  bool in_order() const noexcept { return in_order_; }
+
  private:
+  void answer_in_order(BatchState<TIn, TOut>& state, std::size_t index,
+                       Result<TOut>&& result) noexcept {
+    Request<TIn, TOut>* item = std::exchange(state.items[index], nullptr);
+    item->drop_input();
+    if (state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      state.finished = runtime_.now();
+      auto writer = recorder_.executor(state.info.executor);
+      record_batch(writer, state);
+    }
+    if (!result) {
+      record_and_give(state, *item, std::move(result));
+      item = nullptr;
+    }
+    order_.hold(state, index, item, std::move(result));
+    give_in_order();
+  }
+
+  void give_in_order() noexcept {
+    order_.give([this](BatchState<TIn, TOut>& state, Request<TIn, TOut>& item,
+                       Result<TOut>&& result) { record_and_give(state, item, std::move(result)); },
+                [this](BatchState<TIn, TOut>& state) {
+                  batches_.fetch_sub(1, std::memory_order_relaxed);
+                  end_.given(state);
+                });
+  }
+
+  void record_and_give(const BatchState<TIn, TOut>& state, Request<TIn, TOut>& item,
+                       Result<TOut>&& result) noexcept {
+    const RequestTiming times = timing(state, item, runtime_.now());
+    {
+      auto writer = recorder_.executor(state.info.executor);
+      record(writer, state, item, result.outcome(), times.answered);
+    }
+    executing_.fetch_sub(1, std::memory_order_relaxed);
+    give(item, std::move(result), times, state.info.executor);
+  }
+
   using Writer = typename MetricsRecorder<R>::Writer;
 
   void record_batch(Writer& writer, const BatchState<TIn, TOut>& state) noexcept {
@@ -242,6 +294,9 @@ class Answering {
   }
 
   [[no_unique_address]] R runtime_;
+  const bool in_order_;
+  AnswerOrder<TIn, TOut, R> order_;
+  BatchEnd<TIn, TOut>& end_;
   MetricsRecorder<R> recorder_;
   std::size_t max_batch_size_;
   std::shared_ptr<Observer> observer_;

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -63,6 +64,17 @@ struct BatchState {
   TimePoint unwanted_at = kNever;
 
   WakeList wakes;  // Callers whose answers are there; whoever reports the batch sees to them.
+
+  // AnswerOrder: the results that came before their turn.
+  struct Held {
+    Request<TIn, TOut>* item = nullptr;
+    std::optional<Result<TOut>> result;
+    bool done = false;
+  };
+  std::vector<Held> held;
+  std::size_t next_to_give = 0;
+  bool entered = false;
+  BatchState* next_in_order = nullptr;
 
   BatchState* next = nullptr;  // In a list of free or of finished ones.
 

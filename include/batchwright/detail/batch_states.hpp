@@ -28,7 +28,9 @@ class BatchStates {
   using Batch = BatchState<TIn, TOut>;
 
   /// The limits outlive it. `watch`: the predictor looks at BatchInfo, so it is worth while to know who still waits.
-  BatchStates(const R& runtime, const SchedulerLimits& limits, std::size_t max_count, bool watch)
+  /// `in_order`: for AnswerOrder.
+  BatchStates(const R& runtime, const SchedulerLimits& limits, std::size_t max_count, bool watch,
+              bool in_order)
       : lock_(runtime), watch_(watch) {
     states_.reserve(limits.max_in_flight);
     for (std::size_t i = 0; i < limits.max_in_flight; ++i) {
@@ -36,6 +38,7 @@ class BatchStates {
       state.limits = &limits;
       state.items.reserve(max_count);
       if (watch_) state.watched.reserve(max_count);
+      if (in_order) state.held.reserve(max_count);
       state.info.stop = state.stop.get_token();
       free_ = (state.next = free_, &state);
     }

@@ -36,6 +36,7 @@ namespace batchwright::inline v0_1::detail {
 /// handle on this; it may be destroyed on one of these threads, which then carry the rest to its end.
 template <class TIn, class TOut, BatchingPolicy Policy, Runtime R>
 class Core final : public BatchSink<TIn, TOut>,
+                   public BatchEnd<TIn, TOut>,
                    public CancelSink,
                    public std::enable_shared_from_this<Core<TIn, TOut, Policy, R>> {
  public:
@@ -57,6 +58,7 @@ class Core final : public BatchSink<TIn, TOut>,
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
         answering_(runtime, std::max<std::size_t>(executors_, 1), options.max_batch_size,
+                   options.preserve_order == PreserveOrder::yes, *this,
                    std::move(options.observer)),
         dispatcher_(runtime, std::move(options.policy), limits_of(options), options.capacity,
                     predictors_->takes_info(), admission_, intake_, answering_),
@@ -220,12 +222,14 @@ class Core final : public BatchSink<TIn, TOut>,
     answering_.answer_item(state, index, std::move(result));
   }
   void finish(Batch& state) noexcept override {
+    if (answering_.in_order()) return;  // See `given`.
     // Within its own call the executor reports it, together with its own return: one wake, not two.
     const BatchSink<TIn, TOut>* const sink = this;
     if (!PredictorCall::finishes(sink, state.info.batch_id)) {
       intake_.push_finished(&state, kNoCount);
     }
   }
+  void given(Batch& state) noexcept override { intake_.push_finished(&state, kNoCount); }
 
  private:
   using Runner = PredictorRunner<TIn, TOut>;
@@ -309,7 +313,9 @@ class Core final : public BatchSink<TIn, TOut>,
       return false;
     }
     answering_.enter(state, dispatcher_.lost());
-    return state.items.empty() || runner->run(this->shared_from_this(), state);
+    if (state.items.empty()) return true;
+    const bool finished = runner->run(this->shared_from_this(), state);
+    return finished && !answering_.in_order();
   }
 
   void close(Closing closing) noexcept {

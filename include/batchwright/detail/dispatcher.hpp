@@ -45,7 +45,8 @@ class Dispatcher {
         intake_(intake),
         answering_(answering),
         desk_(runtime, admission, answering, lost_),
-        states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch),
+        states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch,
+                answering.in_order()),
         counts_requests_(limits.size_rule == SizeRule::sum),
         changes_(runtime) {
     inbox_.vacated.reserve(limits.executors);

@@ -149,7 +149,10 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   }
   check_parallel(options.executors, parallel);
   const std::size_t executors = std::max<std::size_t>(options.executors, 1);
-  if (options.max_in_flight == kNoCount) options.max_in_flight = executors * (asynchronous ? 2 : 1);
+  if (options.max_in_flight == kNoCount) {
+    const bool in_order = options.preserve_order == PreserveOrder::yes;
+    options.max_in_flight = executors * (asynchronous ? 2 : 1) * (in_order ? 2 : 1);
+  }
   check_at_least_one("max_in_flight", options.max_in_flight);
   if (options.max_in_flight > 65536) {
     raise_invalid("max_in_flight", "at most 65536", std::to_string(options.max_in_flight));
