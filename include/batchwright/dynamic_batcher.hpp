@@ -261,7 +261,7 @@ class BasicDynamicBatcher {
   /// answered before `finished` is true. Throws nothing.
   ShutdownReport shutdown(const ShutdownOptions& options = {}) {
     const ShutdownReport report = core_->shutdown(options);
-    if (!report.finished && !detail::on_own_thread(core_.get())) {
+    if (!report.finished && !core_->on_own()) {
       gave_up_.store(true, std::memory_order_relaxed);
     }
     return report;

@@ -57,7 +57,8 @@ struct MetricsSnapshot {
   std::uint64_t expired = 0;
   std::uint64_t cancelled = 0;
   std::uint64_t stopped = 0;
-  std::uint64_t dropped = 0;  ///< Accepted, then answered with any other outcome (eviction, forecast).
+  std::uint64_t dropped =
+      0;  ///< Accepted, then answered with any other outcome (eviction, forecast).
   CountsBy<Outcome, kOutcomeCount> rejected;  ///< Never accepted, by reason.
 
   // Batches that were computed.

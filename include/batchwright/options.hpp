@@ -3,12 +3,14 @@
 #define BATCHWRIGHT_OPTIONS_HPP
 
 #include "completion_task.hpp"
+#include "executor_pool.hpp"
 #include "key_function.hpp"
 #include "observer.hpp"
 #include "policies/any.hpp"
 #include "policy.hpp"
 #include "queue_policy.hpp"
 #include "scheduling.hpp"
+#include "thread_info.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -40,14 +42,6 @@ enum class StickyLanes : std::uint8_t { no, yes };
 /// cancelled or fails holds no place. A batch that hangs holds up all that come after it.
 enum class PreserveOrder : std::uint8_t { no, yes };
 
-/// Which of a batcher's threads a start hook runs on.
-struct ThreadInfo {
-  enum class Role : std::uint8_t { dispatcher, executor };
-  Role role = Role::dispatcher;
-  std::size_t index = 0;    ///< The executor's, from 0.
-  const std::string& name;  ///< The batcher's.
-};
-
 /// A batcher's settings. Whatever is wrong with them is a std::invalid_argument at construction that
 /// names the setting, the value and what is allowed; nothing is adjusted in silence.
 template <class TIn, class Policy = AnyPolicy>
@@ -69,10 +63,17 @@ struct BatcherOptions {
   /// the optimum for mean latency under random arrivals on one executor.
   Policy policy = {};
 
-  /// Threads that run the predictor. 0 runs it on the dispatcher's own thread: no hand-over, for
+  /// Threads that run the predictor. Unless set: 1, or those of `pool`. 0 runs it on the dispatcher's own thread: no hand-over, for
   /// predictors of microseconds; deadlines and cancellations are then answered when the running batch
   /// ends. More than one takes `shared_predictor` or `predictor_per_executor`.
-  std::size_t executors = 1;
+  std::size_t executors = kNoCount;
+
+  /// Shares the executors of a pool with other batchers instead of having its own; `executors` is left
+  /// alone then. More than one executor takes `shared_predictor` or `predictor_per_executor`, of which
+  /// each executor of the pool has its own. The batcher's part of their time, relative to the others'
+  /// while they have work: from 1 to 1000.
+  std::shared_ptr<detail::ExecutorLender> pool = {};
+  std::size_t pool_share = 1;
 
   /// Batches dispatched and not yet answered. Unless set: one per executor, and two per executor for a
   /// predictor that takes its batch by value, so that one is prepared while the other is computed; twice

@@ -27,8 +27,10 @@ struct Action {
   std::uint64_t batch_id = 0;
   TimePoint until = kNever;
   std::size_t missing = kNoCount;
-  TimePoint oldest{};           ///< Of a dispatch: enqueue time of its oldest request.
-  std::size_t size = 0;         ///< Of a dispatch: what the cap counts,
+  bool wants_executor =
+      false;             ///< Of a wait: a batch is due, and nothing but an executor is missing.
+  TimePoint oldest{};    ///< Of a dispatch: enqueue time of its oldest request.
+  std::size_t size = 0;  ///< Of a dispatch: what the cap counts,
   std::size_t padded_size = 0;  ///< and the allowed size that it is padded to.
   RequestChain requests{};
 };

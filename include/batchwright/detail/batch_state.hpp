@@ -6,6 +6,7 @@
 #include "../policy.hpp"
 #include "../result.hpp"
 #include "deferred_wakes.hpp"
+#include "executor_lender.hpp"
 #include "request.hpp"
 #include "scheduler_limits.hpp"
 
@@ -29,6 +30,8 @@ class ErrandBase {
   virtual void run(std::unique_ptr<PredictorRunner<TIn, TOut>>& runner) noexcept = 0;
 
   bool new_predictor = false;
+  bool direct = false;  // The dispatcher does not know of it.
+  PoolVisit visit;      // Where the executor is of a pool.
 
  protected:
   ~ErrandBase() = default;

@@ -11,11 +11,13 @@
 #include "dispatcher.hpp"
 #include "mailbox.hpp"
 #include "own_thread.hpp"
+#include "pooled_execution.hpp"
 #include "predictor_source.hpp"
 #include "replacement.hpp"
 #include "settle.hpp"
 #include "startup.hpp"
 #include "submitter.hpp"
+#include "threads_end.hpp"
 #include "turn.hpp"
 #include "warm_up.hpp"
 
@@ -42,6 +44,8 @@ class Core final : public BatchSink<TIn, TOut>,
  public:
   using Batch = BatchState<TIn, TOut>;
   using Source = PredictorSource<TIn, TOut>;
+  using Runner = PredictorRunner<TIn, TOut>;
+  using Job = Errand<TIn, TOut, R>;
   using Options = BatcherOptions<TIn, Policy>;
 
   /// Requires: settled options.
@@ -55,17 +59,20 @@ class Core final : public BatchSink<TIn, TOut>,
         watches_(predictors->takes_info()),
         predictors_(std::move(predictors)),
         policy_(options.policy),
+        pool_share_(static_cast<std::uint32_t>(options.pool_share)),
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
         answering_(runtime, std::max<std::size_t>(executors_, 1), options.max_batch_size,
                    options.preserve_order == PreserveOrder::yes, *this,
                    std::move(options.observer)),
         dispatcher_(runtime, std::move(options.policy), limits_of(options), options.capacity,
-                    predictors_->takes_info(), admission_, intake_, answering_),
+                    predictors_->takes_info(), admission_, intake_, answering_, options.pool.get(),
+                    make_pooled(options.pool)),
         warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
-        submitter_(runtime, options, *this, this, admission_, intake_, answering_) {
+        submitter_(runtime, options, *this, this, admission_, intake_, answering_),
+        end_(runtime) {
     cap_ = dispatcher_.limits().cap();
-    for (std::size_t i = 0; i < executors_; ++i) {
+    for (std::size_t i = 0; i < executors_ && pooled_ == nullptr; ++i) {
       mailboxes_.push_back(std::make_unique<Mailbox<Batch, R>>(runtime));
     }
   }
@@ -73,12 +80,14 @@ class Core final : public BatchSink<TIn, TOut>,
   /// Starts the threads, one after another, so that no two factories or hooks run at once. If one
   /// fails to start, those before it end and its exception is thrown.
   void start() {
+    const std::size_t own = mailboxes_.size();
     // Made now, so that no answer needs memory for them.
     static_cast<void>(prepared_exception(Outcome::failed));
-    threads_.reserve(executors_ + 1);
+    threads_.reserve(own + 1);
+    if (pooled_ != nullptr) pooled_->start(pool_share_);
     with_undo(
-        [this] {
-          for (std::size_t index = 0; index < executors_; ++index) {
+        [&] {
+          for (std::size_t index = 0; index < own; ++index) {
             start_thread([](Core& core, std::size_t i) { return core.executor_starts(i); },
                          [](Core& core, std::size_t i, auto& runner) { core.execute(i, runner); },
                          index);
@@ -90,6 +99,7 @@ class Core final : public BatchSink<TIn, TOut>,
           for (const auto& mailbox : mailboxes_) mailbox->close();
           for (auto& thread : threads_) thread.join();
           threads_.clear();
+          if (pooled_ != nullptr) pooled_->end();
         });
   }
 
@@ -109,19 +119,17 @@ class Core final : public BatchSink<TIn, TOut>,
     check_may_block();
     IdleWaiter waiter;
     intake_.add(waiter);
-    while (waiter.idle.load(std::memory_order_acquire) == 0 && runtime_.now() < until) {
-      runtime_.park(waiter.idle, 0, until);
-    }
+    const bool idle = waiter.wait(runtime_, until);
     intake_.remove(waiter);
-    return waiter.idle.load(std::memory_order_acquire) == 1;
+    return idle;
   }
 
   ShutdownReport shutdown(const ShutdownOptions& options) {
     if (submitter_.forked()) return {};
     const MetricsSnapshot before = answering_.recorder().snapshot();
     close(options.mode == ShutdownMode::drain ? Closing::drain : Closing::abandon);
-    if (on_own_thread(this)) return report(before, false);
-    bool finished = join(options.until);
+    if (on_own()) return report(before, false);
+    const bool finished = end_.join(intake_, threads_, options.until);
     if (!finished) close(Closing::abandon);
     return report(before, finished);
   }
@@ -183,6 +191,11 @@ class Core final : public BatchSink<TIn, TOut>,
 
   bool forked() const noexcept { return submitter_.forked(); }
 
+  /// Whether waiting for the batcher on this thread could never end.
+  bool on_own() const noexcept {
+    return on_own_thread(this) || (pooled_ != nullptr && on_own_thread(pooled_->pool()));
+  }
+
   MetricsSnapshot metrics() noexcept {
     if (forked()) return {};  // As for `flush`.
     MetricsSnapshot metrics = answering_.recorder().snapshot();
@@ -200,6 +213,35 @@ class Core final : public BatchSink<TIn, TOut>,
                                        ? age(dispatcher_.oldest_running(), metrics.taken_at)
                                        : Duration{};
     return metrics;
+  }
+
+  // For the executors.
+
+  Dispatcher<TIn, TOut, Policy, R>& dispatcher() noexcept { return dispatcher_; }
+
+  std::unique_ptr<Runner> load_runner(std::size_t index) {
+    return load_runner(*predictors_, index);
+  }
+
+  // Ready for its first request.
+  std::unique_ptr<Runner> load_runner(Source& source, std::size_t index) {
+    std::unique_ptr<Runner> runner = source.make(index);
+    warm_up_(*runner, index, [this](RequestBase& request, const TIn& input) {
+      submitter_.read(input).give_to(request);
+    });
+    return runner;
+  }
+
+  // True if the batch is finished when this returns.
+  bool run(Batch& state, std::unique_ptr<Runner>& runner) noexcept {
+    if (state.errand != nullptr) {
+      state.errand->run(runner);
+      return false;
+    }
+    answering_.enter(state, dispatcher_.lost());
+    if (state.items.empty()) return true;
+    const bool finished = runner->run(this->shared_from_this(), state);
+    return finished && !answering_.in_order();
   }
 
   bool hears_late_cancellations() const noexcept override {
@@ -232,10 +274,17 @@ class Core final : public BatchSink<TIn, TOut>,
   void given(Batch& state) noexcept override { intake_.push_finished(&state, kNoCount); }
 
  private:
-  using Runner = PredictorRunner<TIn, TOut>;
+  PoolClient* make_pooled(const std::shared_ptr<ExecutorLender>& pool) {
+    if (pool == nullptr) return nullptr;
+    if (pool->runtime_type() != &kTypeMark<R>) {
+      raise_invalid("pool", "a pool of the batcher's own runtime", "one of another");
+    }
+    pooled_ = std::make_unique<PooledExecution<Core>>(*this, pool);
+    return pooled_.get();
+  }
 
   void check_may_block() const {
-    if (on_own_thread(this)) raise(WouldDeadlockError());
+    if (on_own()) raise(WouldDeadlockError());
     if (forked()) raise(ForkedError());
   }
 
@@ -258,21 +307,12 @@ class Core final : public BatchSink<TIn, TOut>,
 
   std::unique_ptr<Runner> executor_starts(std::size_t index) {
     if (on_thread_start_) on_thread_start_({ThreadInfo::Role::executor, index, name_});
-    return load_runner(*predictors_, index);
+    return load_runner(index);
   }
 
   std::unique_ptr<Runner> dispatcher_starts() {
     if (on_thread_start_) on_thread_start_({ThreadInfo::Role::dispatcher, 0, name_});
-    return executors_ == 0 ? load_runner(*predictors_, 0) : nullptr;
-  }
-
-  // Ready for its first request.
-  std::unique_ptr<Runner> load_runner(Source& source, std::size_t index) {
-    std::unique_ptr<Runner> runner = source.make(index);
-    warm_up_(*runner, index, [this](RequestBase& request, const TIn& input) {
-      submitter_.read(input).give_to(request);
-    });
-    return runner;
+    return executors_ == 0 ? load_runner(0) : nullptr;
   }
 
   // Dedicated execution: the dispatcher puts a batch into the executor's mailbox and stays free. With
@@ -294,6 +334,10 @@ class Core final : public BatchSink<TIn, TOut>,
   // Inline execution, without executors: the dispatcher runs the batch itself.
   void dispatch(std::unique_ptr<Runner>& runner) noexcept {
     dispatcher_.run([&](Batch& state) {
+      if (pooled_ != nullptr) {
+        pooled_->put(state);
+        return false;
+      }
       if (executors_ > 0) {
         mailboxes_[state.info.executor]->put(state);
         return false;
@@ -304,49 +348,14 @@ class Core final : public BatchSink<TIn, TOut>,
       return true;
     });
     for (const auto& mailbox : mailboxes_) mailbox->close();
-  }
-
-  // True if the batch is finished when this returns.
-  bool run(Batch& state, std::unique_ptr<Runner>& runner) noexcept {
-    if (state.errand != nullptr) {
-      state.errand->run(runner);
-      return false;
-    }
-    answering_.enter(state, dispatcher_.lost());
-    if (state.items.empty()) return true;
-    const bool finished = runner->run(this->shared_from_this(), state);
-    return finished && !answering_.in_order();
+    if (pooled_ != nullptr) pooled_->end();
+    dispatcher_.exit();
   }
 
   void close(Closing closing) noexcept {
     admission_.close();
     intake_.close(closing);
     if (closing == Closing::abandon) dispatcher_.request_stop();
-  }
-
-  // True once all threads have ended. Of several callers one joins and the others wait for it.
-  bool join(TimePoint until) {
-    // The executors' threads end after the dispatcher's, which says when it does.
-    IdleWaiter ended;
-    if (!wait_exit(ended, until)) return false;
-    if (joining_.exchange(1, std::memory_order_acq_rel) == 0) {
-      for (auto& thread : threads_) thread.join();
-      joined_.store(1, std::memory_order_release);
-      runtime_.unpark(joined_, kEveryone);
-    }
-    while (joined_.load(std::memory_order_acquire) == 0 && runtime_.now() < until) {
-      runtime_.park(joined_, 0, until);
-    }
-    return joined_.load(std::memory_order_acquire) == 1;
-  }
-
-  bool wait_exit(IdleWaiter& waiter, TimePoint until) noexcept {
-    intake_.add_exit(waiter);
-    while (waiter.idle.load(std::memory_order_acquire) == 0 && runtime_.now() < until) {
-      runtime_.park(waiter.idle, 0, until);
-    }
-    intake_.remove(waiter);
-    return waiter.idle.load(std::memory_order_acquire) == 1;
   }
 
   ShutdownReport report(const MetricsSnapshot& before, bool finished) noexcept {
@@ -379,6 +388,9 @@ class Core final : public BatchSink<TIn, TOut>,
   Policy policy_;
   std::atomic<std::uint32_t> reconfiguring_{0};
 
+  std::unique_ptr<PooledExecution<Core>> pooled_;  // With a pool.
+  const std::uint32_t pool_share_;
+
   Admission admission_;
   Intake<Batch, R> intake_;
   Answering<TIn, TOut, R> answering_;
@@ -388,8 +400,7 @@ class Core final : public BatchSink<TIn, TOut>,
 
   std::vector<std::unique_ptr<Mailbox<Batch, R>>> mailboxes_;
   std::vector<typename R::Thread> threads_;
-  std::atomic<std::uint32_t> joining_{0};
-  std::atomic<std::uint32_t> joined_{0};
+  ThreadsEnd<R> end_;
 };
 
 }  // namespace batchwright::inline v0_1::detail

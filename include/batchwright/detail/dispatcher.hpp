@@ -9,7 +9,9 @@
 #include "batch_states.hpp"
 #include "changes.hpp"
 #include "deferred_wakes.hpp"
+#include "errand_desk.hpp"
 #include "intake.hpp"
+#include "leases.hpp"
 #include "scheduler.hpp"
 #include "waiting_desk.hpp"
 
@@ -38,7 +40,7 @@ class Dispatcher {
   /// `max_queued` bounds what can be in one batch; `watch` as for BatchStates.
   Dispatcher(const R& runtime, Policy policy, const SchedulerLimits& limits, std::size_t max_queued,
              bool watch, Admission& admission, Intake<Batch, R>& intake,
-             Answering<TIn, TOut, R>& answering)
+             Answering<TIn, TOut, R>& answering, ExecutorLender* lender, PoolClient* client)
       : runtime_(runtime),
         scheduler_(std::move(policy), limits),
         admission_(admission),
@@ -48,8 +50,10 @@ class Dispatcher {
         states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch,
                 answering.in_order()),
         counts_requests_(limits.size_rule == SizeRule::sum),
+        leases_(lender, client),
         changes_(runtime) {
     inbox_.vacated.reserve(limits.executors);
+    inbox_.granted.reserve(limits.executors);
   }
 
   /// Runs until a shutdown has answered everything.
@@ -65,8 +69,10 @@ class Dispatcher {
     while (cancellers_.load(std::memory_order_acquire) > 0) runtime_.relax();
     intake_.take(inbox_);
     absorb_cancellations();
-    intake_.exit();
   }
+
+  /// The last of all: nothing is looked at any more, and who waits for idleness or the end is told.
+  void exit() noexcept { intake_.exit(); }
 
   // From an executor.
 
@@ -78,9 +84,41 @@ class Dispatcher {
   Batch* report(Batch* finished, std::size_t executor, WakeList& wakes, Put&& put) noexcept {
     if (wakes.size() == 1) wakes.wake_all();  // Leaving it to another would cost as much.
     if (!intake_.push_finished_and_borrow(finished, executor)) return nullptr;
+    return act_for(executor, wakes, put);
+  }
+
+  /// The first half of `report` for an executor of a pool: to be called before its lease ends, so that a
+  /// new one of the same executor cannot come before its report.
+  void report_quietly(Batch* finished, std::size_t executor) noexcept {
+    intake_.push_finished_quietly(finished, executor);
+  }
+
+  /// The second half. `regranted`: the executor is leased to this batcher again.
+  template <class Put>
+  Batch* report_leased(std::size_t executor, bool regranted, WakeList& wakes, Put&& put) noexcept {
+    if (wakes.size() == 1) wakes.wake_all();
+    if (!intake_.borrow_with_grant(regranted ? executor : kNoCount)) return nullptr;
+    return act_for(executor, wakes, put);
+  }
+
+  /// The executor, whose thread this is, has been leased to this batcher. Otherwise as `report`.
+  template <class Put>
+  Batch* begin_leased(std::size_t executor, Put&& put) noexcept {
+    if (!intake_.borrow_with_grant(executor)) return nullptr;
+    WakeList none;
+    return act_for(executor, none, put);
+  }
+
+  /// From any thread: a lease was granted.
+  void push_granted(std::size_t executor) noexcept { intake_.push_granted(executor); }
+
+ private:
+  // With the role, on the thread of an executor that is free.
+  template <class Put>
+  Batch* act_for(std::size_t executor, WakeList& wakes, Put& put) noexcept {
     Batch* next = nullptr;
     const auto execute = [&](Batch& batch) {
-      if (batch.info.executor == executor) {
+      if (batch.info.executor == executor && batch.errand == nullptr) {
         next = &batch;
       } else {
         put(batch);
@@ -95,6 +133,7 @@ class Dispatcher {
     }
   }
 
+ public:
   // From any thread.
 
   /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what its copying
@@ -147,7 +186,13 @@ class Dispatcher {
       absorb_arrivals();
       absorb_cancellations();
       absorb_controls();
-      if (serve_errands(execute)) continue;
+      errands_.enter(std::exchange(inbox_.errands, nullptr), scheduler_, leases_);
+      if (errands_.serve(scheduler_, [&](Batch& errand) {
+            ++calls_;
+            return execute(errand);
+          })) {
+        continue;
+      }
       const TimePoint now = runtime_.now();
       states_.serve(now);
       if (serve_waiting(now)) continue;
@@ -155,11 +200,12 @@ class Dispatcher {
       if (rest.kind == Action::Kind::dispatch) continue;
       // What was evicted has left room by now.
       if (!desk_.empty() && serve_waiting(now)) continue;
+      if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
       publish();
       return {.until = std::min({rest.until, desk_.earliest(), states_.earliest()}),
               .missing = missing(rest),
-              .reports = rest.kind == Action::Kind::wait || errands_ != nullptr ||
-                         inbox_.closing != Closing::open};
+              .reports = rest.kind == Action::Kind::wait || !errands_.empty() ||
+                         leases_.awaited() || inbox_.closing != Closing::open};
     }
   }
 
@@ -172,9 +218,13 @@ class Dispatcher {
   void absorb_reports() noexcept {
     for (const std::size_t executor : inbox_.vacated) {
       scheduler_.vacate(executor);
+      leases_.bar(executor, scheduler_.reserved(executor));
       --calls_;
     }
     inbox_.vacated.clear();
+    for (const std::size_t executor : inbox_.granted) leases_.granted(executor);
+    inbox_.granted.clear();
+    leases_.begin(scheduler_);
     while (inbox_.finished != nullptr) {
       Batch& state = *std::exchange(inbox_.finished, inbox_.finished->next);
       scheduler_.report(state.report());
@@ -233,27 +283,6 @@ class Dispatcher {
           answering_.answer_unrun(request, Outcome::cancelled);
       }
     }
-  }
-
-  // Performs those whose executors are ready. True if time has passed.
-  template <class Execute>
-  bool serve_errands(Execute& execute) noexcept {
-    while (inbox_.errands != nullptr) {
-      Batch& errand = *std::exchange(inbox_.errands, inbox_.errands->next);
-      scheduler_.reserve(errand.info.executor);
-      errand.next = std::exchange(errands_, &errand);
-    }
-    for (Batch** place = &errands_; *place != nullptr;) {
-      Batch& errand = **place;
-      if (scheduler_.begin_errand(errand.info.executor, errand.errand->new_predictor)) {
-        *place = errand.next;
-        ++calls_;
-        if (execute(errand)) return true;
-      } else {
-        place = &errand.next;
-      }
-    }
-    return false;
   }
 
   void absorb_changes() noexcept {
@@ -356,7 +385,7 @@ class Dispatcher {
 
   bool finished() const noexcept {
     return scheduler_.queued() == 0 && scheduler_.running() == 0 && calls_ == 0 &&
-           inbox_.holds == 0 && admission_.queued() == 0 &&
+           inbox_.holds == 0 && !leases_.awaited() && admission_.queued() == 0 &&
            lost_.load(std::memory_order_relaxed) == 0;
   }
 
@@ -374,9 +403,10 @@ class Dispatcher {
   Inbox<Batch> inbox_;
   BatchStates<TIn, TOut, R> states_;
   const bool counts_requests_;
-  std::size_t calls_ = 0;     // Predictor calls that have not returned.
-  Batch* errands_ = nullptr;  // Those whose executors are not ready yet.
+  std::size_t calls_ = 0;  // Predictor calls that have not returned.
+  ErrandDesk<Batch> errands_;
 
+  Leases leases_;
   Changes<Policy, R> changes_;
   std::atomic<bool> watch_{false};
 

@@ -4,7 +4,6 @@
 
 #include "../runtime.hpp"
 #include "batch_state.hpp"
-#include "predictor_forms.hpp"
 
 #include <atomic>
 #include <cstddef>

@@ -18,14 +18,48 @@ namespace batchwright::inline v0_1::detail {
 /// construction.
 class ExecutorTable {
  public:
-  ExecutorTable(std::size_t executors, std::size_t max_in_flight)
-      : executors_(executors), free_(executors), max_in_flight_(max_in_flight) {
+  /// `leased`: an executor is there between `grant` and the end of its call only, because others use it
+  /// too.
+  ExecutorTable(std::size_t executors, std::size_t max_in_flight, bool leased = false)
+      : executors_(executors),
+        free_(leased ? 0 : executors),
+        max_in_flight_(max_in_flight),
+        leased_(leased) {
+    for (Executor& executor : executors_) executor.occupied = leased;
     running_.reserve(max_in_flight);
     expected_.reserve(max_in_flight);
   }
 
   std::size_t count() const noexcept { return executors_.size(); }
   std::span<const RunningBatch> running() const noexcept { return running_; }
+
+  /// Whether a batch could be dispatched if another executor were granted. If all of them are at work
+  /// here, that can only be one of these when its batch is finished.
+  bool could_use_more() const noexcept {
+    if (!leased_) return false;
+    return running_.size() < max_in_flight_ || called_ == executors_.size();
+  }
+
+  /// An executor is there for one batch.
+  void grant(std::size_t executor) noexcept {
+    Executor& granted = executors_[executor];
+    granted.granted = true;
+    if (granted.reserved) return;
+    granted.occupied = false;
+    ++free_;
+  }
+
+  /// Takes back one that was granted and is not in use; kNoCount if there is none.
+  std::size_t revoke() noexcept {
+    for (std::size_t index = 0; index < executors_.size(); ++index) {
+      Executor& executor = executors_[index];
+      if (!executor.granted || executor.called) continue;
+      executor.granted = false;
+      if (!std::exchange(executor.occupied, true)) --free_;
+      return index;
+    }
+    return kNoCount;
+  }
 
   /// How many batches could be dispatched now.
   std::size_t available() const noexcept {
@@ -49,6 +83,7 @@ class ExecutorTable {
   void start(std::uint64_t batch_id, std::size_t executor, std::size_t size,
              TimePoint now) noexcept {
     executors_[executor].occupied = executors_[executor].called = true;
+    ++called_;
     --free_;
     running_.push_back({.batch_id = batch_id,
                         .executor = executor,
@@ -87,8 +122,9 @@ class ExecutorTable {
   /// The executor's predictor has returned from its call.
   void vacate(std::size_t executor) noexcept {
     Executor& vacant = executors_[executor];
-    vacant.called = false;
-    if (vacant.reserved) return;
+    vacant.called = vacant.granted = false;
+    --called_;
+    if (vacant.reserved || leased_) return;
     vacant.occupied = false;
     ++free_;
   }
@@ -101,15 +137,18 @@ class ExecutorTable {
     --free_;
   }
 
+  bool reserved(std::size_t executor) const noexcept { return executors_[executor].reserved; }
+
   /// True, once, when a reserved executor has finished all that it was given. It is occupied then.
   bool claim_reserved(std::size_t executor) noexcept {
     Executor& reserved = executors_[executor];
-    if (!reserved.reserved || reserved.called) return false;
+    if (!reserved.reserved || reserved.called || reserved.granted) return false;
     for (const RunningBatch& batch : running_) {
       if (batch.executor == executor) return false;
     }
     reserved.reserved = false;
     reserved.called = true;
+    ++called_;
     return true;
   }
 
@@ -139,14 +178,17 @@ class ExecutorTable {
     bool seen = false;
     bool occupied = false;  // It cannot be given a batch,
     bool called = false;    // because it is at work,
-    bool reserved = false;  // or will be at other work next.
+    bool reserved = false;  // or will be at other work next,
+    bool granted = false;   // or has not been granted.
   };
 
   std::vector<Executor> executors_;
   std::vector<RunningBatch> running_;
   std::vector<TimePoint> expected_;
   std::size_t free_;
+  std::size_t called_ = 0;
   std::size_t max_in_flight_;
+  bool leased_;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -29,7 +29,7 @@ struct Flow {
 
   IntrusiveList<&RequestHeader::by_rank> at_bound;  ///< Go first, in order of acceptance.
   PriorityQueue queue;                              ///< All others.
-  std::uint64_t weight = 0;  // Of all of it.
+  std::uint64_t weight = 0;                         // Of all of it.
   ListHook<Flow> in_tenant;
   ListHook<Flow> in_lane;
 

@@ -5,7 +5,6 @@
 #include "request.hpp"
 #include "waiting_room.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -15,12 +14,6 @@ namespace batchwright::inline v0_1::detail {
 /// How far a shutdown has gone. It only ever goes further.
 enum class Closing : std::uint8_t { open, drain, abandon };
 
-/// A thread that waits until nothing is queued or executing, or until the dispatcher has ended. It lies on that thread's stack.
-struct IdleWaiter {
-  std::atomic<std::uint32_t> idle{0};
-  IdleWaiter* next = nullptr;
-};
-
 /// What reached the dispatcher since it last looked.
 template <class Batch>
 struct Inbox {
@@ -28,6 +21,7 @@ struct Inbox {
   WaitingGroup* waiting = nullptr;  // Newest first.
   Batch* finished = nullptr;
   std::vector<std::size_t> vacated;  // Executors. Reserved for all of them.
+  std::vector<std::size_t> granted;  // Leases of executors. Likewise.
   RequestBase* cancelled = nullptr;  // Newest first.
   Batch* errands = nullptr;          // Newest first.
   std::size_t holds = 0;             // Of those who send errands.

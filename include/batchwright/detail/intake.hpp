@@ -4,6 +4,7 @@
 
 #include "../runtime.hpp"
 #include "deferred_wakes.hpp"
+#include "idle_waiters.hpp"
 #include "inbox.hpp"
 #include "lock.hpp"
 #include "request.hpp"
@@ -41,6 +42,7 @@ class Intake {
  public:
   Intake(const R& runtime, std::size_t executors) : runtime_(runtime), lock_(runtime) {
     box_.vacated.reserve(executors);
+    box_.granted.reserve(executors);
   }
 
   // From any thread.
@@ -77,29 +79,33 @@ class Intake {
     bool wakes = false;
     {
       const LockGuard guard(lock_);
-      if (batch != nullptr) batch->next = std::exchange(box_.finished, batch);
-      if (executor != kNoCount) box_.vacated.push_back(executor);
-      reported_ = true;
-      wakes = (wish_.reports || idle_waiters_ != nullptr) && elected();
+      add_report(batch, executor);
+      wakes = (wish_.reports || !idle_waiters_.empty()) && elected();
     }
     if (wakes) wake_dispatcher();
   }
 
+  /// A lease of an executor was granted.
+  void push_granted(std::size_t executor) noexcept {
+    change([&] { box_.granted.push_back(executor); });
+  }
+
   /// As `push_finished`, from an executor. True if it has the dispatcher's role now.
   bool push_finished_and_borrow(Batch* batch, std::size_t executor) noexcept {
-    bool wakes = false;
-    {
-      const LockGuard guard(lock_);
-      if (batch != nullptr) batch->next = std::exchange(box_.finished, batch);
-      box_.vacated.push_back(executor);
-      reported_ = true;
-      if (!wish_.reports && idle_waiters_ == nullptr) return false;
-      // A shutdown is the dispatcher's own affair.
-      if (box_.closing == Closing::open && pass(kFree, kLent)) return true;
-      wakes = elected();
-    }
-    if (wakes) wake_dispatcher();
-    return false;
+    return borrow([&] { add_report(batch, executor); });
+  }
+
+  /// As `push_finished`, but wakes nobody: `borrow_with_grant` has to follow.
+  void push_finished_quietly(Batch* batch, std::size_t executor) noexcept {
+    const LockGuard guard(lock_);
+    add_report(batch, executor);
+  }
+
+  /// As `push_granted`, unless kNoCount, from an executor. True if it has the dispatcher's role now.
+  bool borrow_with_grant(std::size_t granted) noexcept {
+    return borrow([&] {
+      if (granted != kNoCount) box_.granted.push_back(granted);
+    });
   }
 
   /// The request's cancellation has won. No lock, no interleaving point: see CancelSink.
@@ -161,26 +167,20 @@ class Intake {
 
   void add(IdleWaiter& waiter) noexcept {
     change([&] {
-      waiter.next = std::exchange(idle_waiters_, &waiter);
-      if (exited_) tell(idle_waiters_);
+      idle_waiters_.add(waiter);
+      if (exited_) idle_waiters_.tell(runtime_);
     });
   }
   /// As `add`, but told only when the dispatcher has ended.
   void add_exit(IdleWaiter& waiter) noexcept {
     const LockGuard guard(lock_);
-    waiter.next = std::exchange(exit_waiters_, &waiter);
-    if (exited_) tell(exit_waiters_);
+    exit_waiters_.add(waiter);
+    if (exited_) exit_waiters_.tell(runtime_);
   }
   void remove(IdleWaiter& waiter) noexcept {
     const LockGuard guard(lock_);
-    for (IdleWaiter** list : {&idle_waiters_, &exit_waiters_}) {
-      for (IdleWaiter** place = list; *place != nullptr; place = &(*place)->next) {
-        if (*place == &waiter) {
-          *place = waiter.next;
-          return;
-        }
-      }
-    }
+    idle_waiters_.remove(waiter);
+    exit_waiters_.remove(waiter);
   }
 
   // From the dispatcher.
@@ -195,6 +195,7 @@ class Intake {
     inbox.waiting = std::exchange(box_.waiting, nullptr);
     inbox.finished = std::exchange(box_.finished, nullptr);
     std::swap(inbox.vacated, box_.vacated);
+    std::swap(inbox.granted, box_.granted);
     inbox.errands = std::exchange(box_.errands, nullptr);
     inbox.flush = std::exchange(box_.flush, false);
     inbox.holds = box_.holds;
@@ -208,8 +209,8 @@ class Intake {
   void exit() noexcept {
     const LockGuard guard(lock_);
     exited_ = true;
-    tell(idle_waiters_);
-    tell(exit_waiters_);
+    idle_waiters_.tell(runtime_);
+    exit_waiters_.tell(runtime_);
   }
 
   /// What ends a sleep before its instant.
@@ -238,11 +239,11 @@ class Intake {
     bool rings = false;
     {
       const LockGuard guard(lock_);
-      const bool reports = wish.reports || idle_waiters_ != nullptr;
+      const bool reports = wish.reports || !idle_waiters_.empty();
       const bool news = changed_ || (reported_ && reports) || box_.waiting != nullptr ||
                         box_.arrivals.size >= wish.missing || earliest_deadline_ < wish.until;
       if (news && !hand_over) return false;
-      if (idle && !news) tell(idle_waiters_);
+      if (idle && !news) idle_waiters_.tell(runtime_);
       wish_ = wish;
       const bool rang = std::exchange(wanted_back_, false);
       const bool to_dispatcher =
@@ -278,6 +279,28 @@ class Intake {
     if (wakes) wake_dispatcher();
   }
 
+  void add_report(Batch* batch, std::size_t executor) noexcept {
+    if (batch != nullptr) batch->next = std::exchange(box_.finished, batch);
+    if (executor != kNoCount) box_.vacated.push_back(executor);
+    reported_ = true;
+  }
+
+  template <class Add>
+  bool borrow(Add add) noexcept {
+    bool wakes = false;
+    {
+      const LockGuard guard(lock_);
+      add();
+      reported_ = true;
+      if (!wish_.reports && idle_waiters_.empty()) return false;
+      // A shutdown is the dispatcher's own affair.
+      if (box_.closing == Closing::open && pass(kFree, kLent)) return true;
+      wakes = elected();
+    }
+    if (wakes) wake_dispatcher();
+    return false;
+  }
+
   // While it gives them the dispatcher does not hear its alarm.
   static constexpr std::size_t kMostLeft = 32;
 
@@ -285,7 +308,7 @@ class Intake {
   bool lie_down(const Wish& wish, bool idle) noexcept {
     const LockGuard guard(lock_);
     if (changed_ || reported_ || box_.arrivals.count > 0 || box_.waiting != nullptr) return false;
-    if (idle) tell(idle_waiters_);
+    if (idle) idle_waiters_.tell(runtime_);
     wish_ = wish;
     alarm_ = wish.until;
     role_.store(kFree, std::memory_order_seq_cst);
@@ -354,22 +377,13 @@ class Intake {
     all.size += requests.size;
   }
 
-  void tell(IdleWaiter*& waiters) noexcept {
-    while (waiters != nullptr) {
-      IdleWaiter* const waiter = std::exchange(waiters, waiters->next);
-      std::atomic<std::uint32_t>& word = waiter->idle;
-      word.store(1, std::memory_order_release);
-      runtime_.unpark(word, 1);
-    }
-  }
-
   [[no_unique_address]] R runtime_;
   Lock<R> lock_;
   // Guarded by lock_.
   Inbox<Batch> box_;
   std::uint64_t accepted_ = 0;
-  IdleWaiter* idle_waiters_ = nullptr;
-  IdleWaiter* exit_waiters_ = nullptr;
+  IdleWaiters idle_waiters_;
+  IdleWaiters exit_waiters_;
   Wish wish_;
   bool changed_ = false;
   bool reported_ = false;

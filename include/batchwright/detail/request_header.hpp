@@ -41,8 +41,8 @@ struct RequestHeader {
   RequestHeader* lower_levels = nullptr;
   RequestHeader* higher_levels = nullptr;
   std::uint64_t level_weight = 0;  ///< Of a level's node, where levels are weighed.
-  std::int64_t order_key = 0;    ///< Within one priority the smaller goes first.
-  std::uint64_t delay_turn = 0;  ///< The order in which requests were delayed.
+  std::int64_t order_key = 0;      ///< Within one priority the smaller goes first.
+  std::uint64_t delay_turn = 0;    ///< The order in which requests were delayed.
 
   ListHook<RequestHeader> by_age;         ///< AgeList
   ListHook<RequestHeader> by_acceptance;  ///< OvertakingLedger

@@ -46,7 +46,7 @@ class Scheduler {
         service_(limits.max_batch_size),
         forecast_(limits),
         learns_service_(learns_service()),
-        executors_(limits.executors, limits.max_in_flight) {}
+        executors_(limits.executors, limits.max_in_flight, limits.leased_executors) {}
 
   // Events.
 
@@ -116,6 +116,8 @@ class Scheduler {
   /// The executor gets no batch any more, until it is vacated after `begin_errand`.
   void reserve(std::size_t executor) noexcept { executors_.reserve(executor); }
 
+  bool reserved(std::size_t executor) const noexcept { return executors_.reserved(executor); }
+
   /// True, once, when a reserved executor has nothing left to do: now it has. With `new_predictor` the
   /// service times of before mean nothing any more.
   bool begin_errand(std::size_t executor, bool new_predictor) noexcept {
@@ -126,6 +128,12 @@ class Scheduler {
     }
     return true;
   }
+
+  /// An executor is there for one batch. Where executors are leased there is none without a grant.
+  void grant(std::size_t executor) noexcept { executors_.grant(executor); }
+
+  /// Takes back an executor that was granted and is not in use; kNoCount if there is none.
+  std::size_t revoke() noexcept { return executors_.revoke(); }
 
   /// Marks all that is queued as due.
   void flush() noexcept { backlog_.flush(); }
@@ -166,7 +174,10 @@ class Scheduler {
       }
     }
     if (backlog_.empty()) return {};
-    if (paused_ || executors_.available() == 0) return sleep(deadlines_.earliest(), kNoCount);
+    const bool could_run = executors_.available() > 0;
+    if (paused_ || !(could_run || executors_.could_use_more())) {
+      return sleep(deadlines_.earliest(), kNoCount);
+    }
 
     Choice choice;
     TimePoint until = deadlines_.earliest();
@@ -181,7 +192,12 @@ class Scheduler {
         missing = std::min(missing, verdict.size);
       }
     }
-    if (choice.lane != nullptr) return dispatch(*choice.lane, choice.verdict, now);
+    if (choice.lane != nullptr) {
+      if (could_run) return dispatch(*choice.lane, choice.verdict, now);
+      Action action = sleep(deadlines_.earliest(), kNoCount);
+      action.wants_executor = true;
+      return action;
+    }
     return sleep(until, limits_.keyed_lanes ? 1 : missing);
   }
 
@@ -243,7 +259,8 @@ class Scheduler {
                    .newest = lane.ages.newest(),
                    .max_batch_size = cut_.cap(),
                    .executors = executors_.count(),
-                   .free_executors = executors_.available(),
+                   // One at least: where executors are leased the policy is asked before.
+                   .free_executors = std::max<std::size_t>(executors_.available(), 1),
                    .running = executors_.running(),
                    .queue = QueueCursor(this, &step)};
     if (needs_.service) {

@@ -25,7 +25,8 @@ struct SchedulerLimits {
   std::vector<std::size_t> allowed_sizes = {};    ///< Ascending; none above the cap.
   FitRule fit = FitRule::pad_up;
   Forecast forecast = Forecast::off;
-  bool keyed_lanes = false;  ///< Requests may come with lanes of their own.
+  bool leased_executors = false;  ///< Executors are granted one by one, each for one batch.
+  bool keyed_lanes = false;       ///< Requests may come with lanes of their own.
 
   /// No batch is larger, but for one request that is larger by itself.
   std::size_t cap() const noexcept {

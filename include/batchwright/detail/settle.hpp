@@ -144,6 +144,22 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   if (options.max_batch_size > 0xffff'ffff) {
     raise_invalid("max_batch_size", "at most 4294967295", std::to_string(options.max_batch_size));
   }
+  if (options.pool != nullptr) {
+    if (options.executors != kNoCount) {
+      raise_invalid("executors", "unset with pool", std::to_string(options.executors));
+    }
+    if (options.sticky_lanes == StickyLanes::yes) {
+      raise_invalid("sticky_lanes", "no with pool", "yes");
+    }
+    options.executors = options.pool->executors();
+  }
+  if (options.pool_share < 1 || options.pool_share > 1000) {
+    raise_invalid("pool_share", "from 1 to 1000", std::to_string(options.pool_share));
+  }
+  if (options.pool_share != 1 && options.pool == nullptr) {
+    raise_invalid("pool_share", "1 without pool", std::to_string(options.pool_share));
+  }
+  if (options.executors == kNoCount) options.executors = 1;
   if (options.executors > 1024) {
     raise_invalid("executors", "at most 1024", std::to_string(options.executors));
   }
@@ -201,6 +217,7 @@ SchedulerLimits limits_of(const BatcherOptions<TIn, Policy>& options) {
           .allowed_sizes = options.allowed_sizes,
           .fit = options.fit,
           .forecast = options.forecast,
+          .leased_executors = options.pool != nullptr,
           .keyed_lanes = static_cast<bool>(options.lane)};
 }
 

@@ -67,6 +67,7 @@ class Submitter {
         traits_(runtime, options),
         sink_(sink),
         batcher_(batcher),
+        pool_(options.pool == nullptr ? nullptr : options.pool->identity()),
         admission_(admission),
         intake_(intake),
         answering_(answering),
@@ -134,7 +135,7 @@ class Submitter {
     } else if (when_full == WhenFull::suspend) {
       if (wait(options, *group, demand, now, build)) return Outcome::ok;
       refusal = Outcome::stopped;
-    } else if (on_own_thread(batcher_)) {
+    } else if (on_own_thread(batcher_) || on_own_thread(pool_)) {
       refusal = Outcome::would_deadlock;
     } else if (wait_blocked(options, demand, now, build)) {
       return Outcome::ok;
@@ -293,6 +294,7 @@ class Submitter {
   TraitsReader<TIn, R> traits_;
   CancelSink& sink_;
   const void* const batcher_;
+  const void* const pool_;  // Null without one.
   Admission& admission_;
   Intake<Batch, R>& intake_;
   Answering<TIn, TOut, R>& answering_;
