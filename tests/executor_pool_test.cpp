@@ -175,6 +175,40 @@ TEST(ExecutorPool, GivesBackAnExecutorThatNothingIsLeftFor) {
   }
 }
 
+// A grant may be on its way while its reason vanishes, and while the batcher ends.
+TEST(ExecutorPool, WhoseRequestsVanishKeepsNoLease) {
+  for_each_seed(400, [](TestRuntime& runtime) {
+    const auto pool = make_pool(runtime, 1);
+    Batcher stays(adds(1), {.max_batch_size = 1, .pool = pool});
+    int answered = 0;
+    auto client = runtime.start([&] {
+      for (int i = 0; i < 12; ++i) {
+        stays.submit(i, [&](const Result<int>&) { ++answered; });
+        runtime.interleave("next");
+      }
+    });
+    for (int round = 0; round < 3; ++round) {
+      Batcher fickle(adds(round), {.pool = pool});
+      for (int i = 0; i < 3; ++i) {
+        auto ticket = fickle.submit(i, use_ticket);
+        runtime.interleave("change of mind");
+        ticket.cancel();
+        runtime.interleave("next");
+      }
+      if (round == 1) EXPECT_TRUE(fickle.wait_idle());
+      if (round == 2) {
+        auto meanwhile = stays.submit(1, use_ticket);
+        EXPECT_EQ(meanwhile.get(), 2);
+      }
+    }
+    client.join();
+    auto last = stays.submit(1, use_ticket);
+    EXPECT_EQ(last.get(), 2);
+    stays.shutdown();
+    EXPECT_EQ(answered, 12);
+  });
+}
+
 TEST(ExecutorPool, SharesTimeByWeightWhateverTheBatchesTake) {
   TestRuntime runtime(TestOptions{.switch_probability = 0, .time = TimeMode::automatic});
   const auto pool = make_pool(runtime, 2);

@@ -54,7 +54,7 @@ TEST(Options, DefaultsAreFine) {
   EXPECT_EQ(problem_of({}), "");
   const Options options;
   EXPECT_EQ(options.max_batch_size, 32u);
-  EXPECT_EQ(options.executors, 1u);
+  EXPECT_EQ(options.executors, batchwright::kNoCount);
   EXPECT_EQ(options.overflow, OverflowAction::reject);
   EXPECT_EQ(options.max_block, Duration::max());
   EXPECT_EQ(options.max_wait, 1s);
@@ -62,6 +62,8 @@ TEST(Options, DefaultsAreFine) {
   EXPECT_EQ(options.name, "batchwright");
   EXPECT_EQ(options.observer, nullptr);
 }
+
+TEST(Options, ThereIsOneExecutorUnlessTold) { EXPECT_EQ(settled({}).executors, 1u); }
 
 TEST(Options, CapacityFollowsTheCapAndTheExecutors) {
   EXPECT_EQ(settled({}).capacity, 1024u);

@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_EXECUTOR_POOL_HPP
 #define BATCHWRIGHT_EXECUTOR_POOL_HPP
 
+#include "batch_info.hpp"
 #include "detail/executor_lender.hpp"
 #include "detail/fork_guard.hpp"
 #include "detail/pool_core.hpp"
