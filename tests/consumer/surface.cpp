@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <future>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -86,6 +87,20 @@ int main() {
   } else {
     right = false;
   }
+
+  auto pool = std::make_shared<batchwright::ExecutorPool>(
+      batchwright::ExecutorPoolOptions{.executors = 2});
+  batchwright::DynamicBatcher<Image, Label> pooled(
+      batchwright::shared_predictor(batchwright::isolating(predict)),
+      {.pool = pool,
+       .pool_share = 2,
+       .preserve_order = batchwright::PreserveOrder::yes,
+       .lane = [](const Image& input) { return input.pixels.size(); },
+       .forecast = batchwright::Forecast::refuse,
+       .warm_up = {[] { return Image{{1}}; }}});
+  pooled.replace_predictor(batchwright::shared_predictor(predict));
+  pooled.reconfigure({.max_batch_size = 8, .policy = batchwright::GreedyPolicy{}});
+  right = right && pooled.submit(Image{{21}}).get().value == 42;
 
   std::puts(right ? "every line of the public surface works" : "a wrong answer");
   return right ? 0 : 1;

@@ -56,13 +56,19 @@ class AnswerOrder {
     batch.entered = true;
   }
 
-  /// An item has its result; without one it has been answered. Afterwards call `give`.
-  void hold(Batch& batch, std::size_t index, Item* item, Result<TOut>&& result) noexcept {
+  /// An item has its result. Afterwards call `give`.
+  void hold(Batch& batch, std::size_t index, Item& item, Result<TOut>&& result) noexcept {
     const LockGuard guard(lock_);
     auto& held = batch.held[index];
-    held.item = item;
+    held.item = &item;
     held.done = true;
-    if (item != nullptr) deliver(held.result, std::move(result));
+    deliver(held.result, std::move(result));
+  }
+
+  /// An item has been answered. Afterwards call `give`.
+  void skip(Batch& batch, std::size_t index) noexcept {
+    const LockGuard guard(lock_);
+    batch.held[index].done = true;
   }
 
   /// `answer(batch, item, result)` is called for what is to be answered now, in order, and `end(batch)`

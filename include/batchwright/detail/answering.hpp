@@ -202,18 +202,19 @@ class Answering {
  private:
   void answer_in_order(BatchState<TIn, TOut>& state, std::size_t index,
                        Result<TOut>&& result) noexcept {
-    Request<TIn, TOut>* item = std::exchange(state.items[index], nullptr);
+    Request<TIn, TOut>* const item = std::exchange(state.items[index], nullptr);
     item->drop_input();
     if (state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       state.finished = runtime_.now();
       auto writer = recorder_.executor(state.info.executor);
       record_batch(writer, state);
     }
-    if (!result) {
+    if (result) {
+      order_.hold(state, index, *item, std::move(result));
+    } else {
       record_and_give(state, *item, std::move(result));
-      item = nullptr;
+      order_.skip(state, index);
     }
-    order_.hold(state, index, item, std::move(result));
     give_in_order();
   }
 
