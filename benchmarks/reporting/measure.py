@@ -162,10 +162,10 @@ def everything(root, build, rounds, only, patience):
             left = max(left, share)
             for name, counters in found.items():
                 _add(rows, results.key(name, part.pinned), counters)
-    steady = plan.steady_part()
-    if only in steady.name:
-        for name, counters in _run_undisturbed(program, steady, disturbed, patience)[1].items():
-            _add(rows, f"steady {name}", counters)
+    for part in plan.steady_parts():
+        if only in part.name:
+            for name, counters in _run_undisturbed(program, part, disturbed, patience)[1].items():
+                _add(rows, f"steady {name}", counters)
     measured = time.monotonic() - start
     if only in plan.counted_part().name and shutil.which("valgrind"):
         _say(f"instructions, {measured:.0f} s")

@@ -59,13 +59,14 @@ def parts():
     yield Part("goodput", "^Goodput/", 1, rounds=3)
     yield Part("features", "^Features/", 0.1)
     yield Part("refusals", "^(Refusal|Machine)/", 0.1)
-    yield Part("metrics", "^Metrics/", 1.5)
+    yield Part("metrics", "^Metrics/", 3)
 
 
-def steady_part():
+def steady_parts():
     """Long enough for a million requests of each, to see whether memory grows."""
     where = "/producers:2/window:1024/max_batch:32"
-    return Part("steady state", f"^Throughput/({'|'.join(INLINE + EXECUTOR)}){where}$", 1.5, rounds=1)
+    yield Part("steady state of futures", f"^Throughput/future(_x1)?{where}$", 5)
+    yield Part("steady state", f"^Throughput/(ticket|callback|coroutine)(_x1)?{where}$", 1.5)
 
 
 def counted_part():

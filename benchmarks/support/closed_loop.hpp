@@ -107,6 +107,7 @@ void measure_closed_loop(benchmark::State& state, Implementation& implementation
     return;
   }
   meter.report(state, requests);
+  state.counters["requests"] = requests;
   report_percentiles(state, loop.latencies());
 }
 
