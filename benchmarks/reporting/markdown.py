@@ -94,7 +94,8 @@ def report(data, path):
         "",
         f"{data['machine']}; {data['compiler']}. {data['rounds']} interleaved rounds in {data['seconds']} s. "
         f"{len(data['done_again'])} of {data['runs'] + len(data['done_again'])} runs were disturbed by others and done "
-        f"again; the most that others had of the machine in a run that counts is {data['most_disturbed']:.1%}.",
+        f"again; the most that others had of the machine in a run that counts is {data['most_disturbed']:.1%}."
+        + ("" if not data.get("measured_anew") else f" Measured anew later: {', '.join(data['measured_anew'])}."),
         "",
         f"![speed over guide_port]({path.with_suffix('.svg').name})",
         "",
@@ -102,7 +103,7 @@ def report(data, path):
         "",
     ]
     lines += _table(["goal", "measured", ""],
-                    [(what, text, _VERDICT[met]) for what, text, met in goals.evaluate(rows)])
+                    [(what, text, _VERDICT.get(met, met)) for what, text, met in goals.evaluate(rows)])
     lines += [
         "## Throughput",
         "",

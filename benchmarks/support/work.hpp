@@ -4,8 +4,10 @@
 
 #include "meter.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 namespace benchmarks {
 
@@ -13,12 +15,14 @@ namespace benchmarks {
 /// its core away makes it longer.
 class Work {
  public:
-  explicit Work(std::chrono::nanoseconds length) : steps_(1'000'000) {
-    run();
-    const std::int64_t start = now_ns();
-    run();
-    const auto measured = static_cast<double>(now_ns() - start);
-    steps_ = static_cast<std::int64_t>(1e6 * static_cast<double>(length.count()) / measured);
+  explicit Work(std::chrono::nanoseconds length) : steps_(kTrial) {
+    std::int64_t fastest = std::numeric_limits<std::int64_t>::max();
+    for (int i = 0; i < 20; ++i) {
+      const std::int64_t start = now_ns();
+      run();
+      fastest = std::min(fastest, now_ns() - start);
+    }
+    steps_ = kTrial * length.count() / fastest;
   }
 
   /// Returns 0.
@@ -32,6 +36,8 @@ class Work {
   }
 
  private:
+  static constexpr std::int64_t kTrial = 400'000;
+
   std::int64_t steps_;
 };
 
