@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Requests a second through a predictor that costs next to nothing: what the batcher itself costs.
+// Requests a second through a model that costs next to nothing: what the batcher itself costs. Each
+// producer keeps `window` requests outstanding; a batch waits 1 ms for company, or not at all
+// (greedy).
 
+#include "implementations/batchwright.hpp"
+#include "implementations/guide_port.hpp"
+#include "implementations/promise_floor.hpp"
+#include "implementations/setup.hpp"
 #include "support/closed_loop.hpp"
-#include "support/guide_port.hpp"
+#if BATCHWRIGHT_BENCHMARKS_CONCURRENTQUEUE
+#include "implementations/concurrentqueue.hpp"
+#endif
 
 #include <batchwright/batchwright.hpp>
 
@@ -10,85 +18,73 @@
 
 #include <chrono>
 #include <cstddef>
-#include <ctime>
-#include <span>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace {
 
 using namespace std::chrono_literals;
+using namespace benchmarks;
 
-constexpr std::size_t kRequests = 20'000;  // Of each producer, in one iteration.
 constexpr auto kWindow = 1ms;
+const std::vector<std::vector<std::int64_t>> kCells{{1, 2, 4}, {64, 1024}, {32, 128}};
 
-std::vector<int> twice(std::span<const int> inputs) {
-  std::vector<int> outputs(inputs.begin(), inputs.end());
-  for (int& output : outputs) output *= 2;
-  return outputs;
-}
-
-void twice_in_place(std::span<const int> inputs, std::span<int> outputs) {
-  for (std::size_t i = 0; i < inputs.size(); ++i) outputs[i] = 2 * inputs[i];
-}
-
-double cpu_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
-template <class Submit>
-void run(benchmark::State& state, Submit submit) {
-  const int producers = static_cast<int>(state.range(0));
-  const auto window = static_cast<std::size_t>(state.range(1));
-  const double before = cpu_seconds();
+template <class Implementation>
+void throughput(benchmark::State& state, std::size_t executors, std::chrono::nanoseconds window) {
   for (auto _ : state) {
-    if (benchmarks::closed_loop(producers, window, kRequests, submit) != 0) {
-      state.SkipWithError("a wrong answer");
-      return;
-    }
+    Implementation implementation(Setup{.max_batch = static_cast<std::size_t>(state.range(2)),
+                                        .window = window,
+                                        .executors = executors});
+    measure_closed_loop(state, implementation, state.range(0), state.range(1));
   }
-  const auto items =
-      static_cast<double>(state.iterations()) * producers * static_cast<double>(kRequests + window);
-  state.SetItemsProcessed(static_cast<std::int64_t>(items));
-  state.counters["cpu_ns_per_request"] = (cpu_seconds() - before) / items * 1e9;
 }
 
-void guide_port(benchmark::State& state) {
-  benchmarks::GuidePort<int, int> batcher(twice, static_cast<std::size_t>(state.range(2)), kWindow);
-  run(state, [&](int x) { return batcher.submit(x); });
+template <class Implementation>
+void add(const std::string& name, std::size_t executors = 0) {
+  benchmark::RegisterBenchmark(("Throughput/" + name).c_str(), throughput<Implementation>,
+                               executors, kWindow)
+      ->ArgNames({"producers", "window", "max_batch"})
+      ->ArgsProduct(kCells);
+  auto greedy = kCells;
+  greedy.push_back({1});
+  benchmark::RegisterBenchmark(("Throughput/" + name).c_str(), throughput<Implementation>,
+                               executors, 0ns)
+      ->ArgNames({"producers", "window", "max_batch", "greedy"})
+      ->ArgsProduct(greedy);
 }
 
-using Batcher = batchwright::BasicDynamicBatcher<int, int, batchwright::HybridPolicy>;
-
-Batcher::Options options(const benchmark::State& state, std::size_t executors) {
-  return {.max_batch_size = static_cast<std::size_t>(state.range(2)),
-          .policy = {.max_wait = kWindow},
-          .executors = executors,
-          .capacity = 1 << 20};
+// What AdaptivePolicy does with a window that the clients cannot fill.
+void adaptive(benchmark::State& state) {
+  for (auto _ : state) {
+    const Setup setup{.max_batch = static_cast<std::size_t>(state.range(2))};
+    Batcher::Options options = options_of(setup);
+    options.policy = batchwright::AdaptivePolicy{.window = kWindow};
+    TicketRow implementation(setup, std::move(options));
+    measure_closed_loop(state, implementation, state.range(0), state.range(1));
+  }
 }
 
-void future(benchmark::State& state, std::size_t executors) {
-  Batcher batcher(twice_in_place, options(state, executors));
-  run(state, [&](int x) { return batcher.submit(x); });
-}
-
-void ticket(benchmark::State& state, std::size_t executors) {
-  Batcher batcher(twice_in_place, options(state, executors));
-  run(state, [&](int x) { return batcher.submit(x, batchwright::use_ticket); });
-}
-
-void cells(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"producers", "window", "max_batch"})
-      ->ArgsProduct({{1, 2, 4}, {64, 1024}, {32}})
-      ->UseRealTime();
-}
-
-BENCHMARK(guide_port)->Name("Throughput/guide_port")->Apply(cells);
-BENCHMARK_CAPTURE(future, inline, 0)->Name("Throughput/future")->Apply(cells);
-BENCHMARK_CAPTURE(future, one, 1)->Name("Throughput/future_x1")->Apply(cells);
-BENCHMARK_CAPTURE(ticket, inline, 0)->Name("Throughput/ticket")->Apply(cells);
-BENCHMARK_CAPTURE(ticket, one, 1)->Name("Throughput/ticket_x1")->Apply(cells);
+[[maybe_unused]] const bool kAdded = [] {
+  add<GuidePortRow>("guide_port");
+#if BATCHWRIGHT_BENCHMARKS_CONCURRENTQUEUE
+  add<ConcurrentQueueRow>("concurrentqueue");
+#endif
+  benchmark::RegisterBenchmark("Throughput/promise_floor", throughput<PromiseFloor>, 0, 0ns)
+      ->ArgNames({"producers", "window", "max_batch"})
+      ->ArgsProduct(kCells);
+  add<FutureRow>("future");
+  add<TicketRow>("ticket");
+  add<CallbackRow>("callback");
+  add<CoroutineRow>("coroutine");
+  add<FutureRow>("future_x1", 1);
+  add<TicketRow>("ticket_x1", 1);
+  add<CallbackRow>("callback_x1", 1);
+  add<CoroutineRow>("coroutine_x1", 1);
+  benchmark::RegisterBenchmark("Throughput/ticket_adaptive", adaptive)
+      ->ArgNames({"producers", "window", "max_batch"})
+      ->Args({1, 64, 128});
+  return true;
+}();
 
 }  // namespace

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-#ifndef BATCHWRIGHT_BENCHMARKS_SUPPORT_GUIDE_PORT_HPP
-#define BATCHWRIGHT_BENCHMARKS_SUPPORT_GUIDE_PORT_HPP
+#ifndef BATCHWRIGHT_BENCHMARKS_IMPLEMENTATIONS_GUIDE_PORT_HPP
+#define BATCHWRIGHT_BENCHMARKS_IMPLEMENTATIONS_GUIDE_PORT_HPP
 
 // The batcher that everybody writes by hand, as a baseline. Frozen: what is measured against it stays
 // comparable only as long as it does not change.
+
+#include "../support/producer.hpp"
+#include "setup.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -91,6 +94,30 @@ class GuidePort {
   std::thread thread_;
 };
 
+/// As the rows want it.
+class GuidePortRow {
+ public:
+  explicit GuidePortRow(const Setup& setup)
+      : batcher_(
+            [predict = setup.predict](std::span<const int> inputs) {
+              std::vector<int> outputs(inputs.size());
+              predict(inputs, outputs);
+              return outputs;
+            },
+            setup.max_batch, setup.window) {}
+
+  std::future<int> submit(int input, std::chrono::steady_clock::time_point = {}) {
+    return batcher_.submit(input);
+  }
+
+  void produce(Producer& producer) {
+    keep_outstanding(producer, [this](int input) { return submit(input); });
+  }
+
+ private:
+  GuidePort<int, int> batcher_;
+};
+
 }  // namespace benchmarks
 
-#endif  // BATCHWRIGHT_BENCHMARKS_SUPPORT_GUIDE_PORT_HPP
+#endif  // BATCHWRIGHT_BENCHMARKS_IMPLEMENTATIONS_GUIDE_PORT_HPP
