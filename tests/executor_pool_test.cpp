@@ -195,7 +195,9 @@ TEST(ExecutorPool, WhoseRequestsVanishKeepsNoLease) {
         ticket.cancel();
         runtime.interleave("next");
       }
-      if (round == 1) EXPECT_TRUE(fickle.wait_idle());
+      if (round == 1) {
+        EXPECT_TRUE(fickle.wait_idle());
+      }
       if (round == 2) {
         auto meanwhile = stays.submit(1, use_ticket);
         EXPECT_EQ(meanwhile.get(), 2);
