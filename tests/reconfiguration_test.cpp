@@ -531,6 +531,28 @@ TEST(Reconfigure, ChangesThePolicyForWhatIsQueuedToo) {
   EXPECT_TRUE(is_ready(at_once));
 }
 
+TEST(Reconfigure, IsHeardByEveryLaneThatWaits) {
+  TestRuntime runtime;
+  Calls calls;
+  TestBatcher<int, int, AnyPolicy> batcher(doubler(runtime, calls),
+                                           {.max_batch_size = 4,
+                                            .policy = SizePolicy{},
+                                            .lane = [](const int& input) { return input % 3; }});
+  std::vector<std::future<int>> answers;
+  for (int i = 0; i < 6; ++i) answers.push_back(batcher.submit(i));
+  runtime.settle();
+  EXPECT_EQ(calls.count(), 0u);
+  batcher.reconfigure({.max_batch_size = 2});  // Two of each lane make a batch now.
+  runtime.settle();
+  EXPECT_EQ(calls.sizes(), (std::vector<std::size_t>{2, 2, 2}));
+  auto alone = batcher.submit(7);
+  runtime.settle();
+  EXPECT_FALSE(is_ready(alone));
+  batcher.reconfigure({.policy = GreedyPolicy{}});
+  runtime.settle();
+  EXPECT_TRUE(is_ready(alone));
+}
+
 TEST(Reconfigure, ChangesNothingWhenSomethingDoesNotFit) {
   TestRuntime runtime;
   Calls calls;

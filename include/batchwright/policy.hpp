@@ -199,6 +199,11 @@ class Decision {
 struct PolicyNeeds {
   bool service = false;   ///< QueueView::service
   bool arrivals = false;  ///< QueueView::arrivals
+  /// To be asked about every waiting lane whenever the dispatcher looks: O(waiting lanes) each time.
+  /// False promises that it decides by the lane alone, so that a wait it has decided on holds, if
+  /// nothing enters or leaves that lane, until its `until` comes: by count, size, oldest, newest and
+  /// the requests, in whatever order the tenants' requests stand, and by no state that changes.
+  bool every_look = true;
 };
 
 /// The batcher's limits, against which a policy checks its own settings.

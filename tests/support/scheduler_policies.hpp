@@ -19,6 +19,8 @@ struct ReleaseAll {
   batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
     return batchwright::Decision::release(view.max_batch_size, batchwright::ReleaseReason::greedy);
   }
+
+  batchwright::PolicyNeeds needs() const noexcept { return {.every_look = false}; }
 };
 
 /// Never waits, and takes no more than `size` at a time.
@@ -29,6 +31,8 @@ struct ReleaseSome {
   batchwright::Decision decide(const batchwright::QueueView&) const noexcept {
     return batchwright::Decision::release(size, reason);
   }
+
+  batchwright::PolicyNeeds needs() const noexcept { return {.every_look = false}; }
 };
 
 /// Waits until the oldest request is `window` old.
@@ -38,6 +42,8 @@ struct WaitForAge {
   batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
     return batchwright::Decision::wait(view.oldest + window);
   }
+
+  batchwright::PolicyNeeds needs() const noexcept { return {.every_look = false}; }
 };
 
 /// Waits until `size` is queued, for ever if it must.
@@ -47,6 +53,8 @@ struct WaitForSize {
   batchwright::Decision decide(const batchwright::QueueView&) const noexcept {
     return batchwright::Decision::wait(batchwright::kNever, size);
   }
+
+  batchwright::PolicyNeeds needs() const noexcept { return {.every_look = false}; }
 };
 
 /// Waits until `size` is queued or the oldest request is `window` old.
@@ -57,6 +65,8 @@ struct WaitForEither {
   batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
     return batchwright::Decision::wait(view.oldest + window, size);
   }
+
+  batchwright::PolicyNeeds needs() const noexcept { return {.every_look = false}; }
 };
 
 /// Releases what is queued `slack` ahead of the earliest deadline, which it finds with the cursor.
@@ -75,6 +85,45 @@ struct ReleaseBeforeDeadline {
     }
     return batchwright::Decision::wait(earliest - slack);
   }
+
+  batchwright::PolicyNeeds needs() const noexcept { return {.every_look = false}; }
+};
+
+/// Does anything that a policy may do which is not asked at every look: what it decides depends on the
+/// lane alone, and on the requests in it in whatever order.
+struct Steadfast {
+  std::uint64_t salt = 0;
+  unsigned release_percent = 30;
+
+  batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
+    std::uint64_t hash = salt;
+    const auto stir = [&hash](auto value) {
+      hash = Random::mix(hash ^ static_cast<std::uint64_t>(value));
+    };
+    stir(view.count);
+    stir(view.size);
+    stir(view.oldest.time_since_epoch().count());
+    stir(view.newest.time_since_epoch().count());
+    std::uint64_t all = 0;
+    batchwright::QueueCursor cursor = view.queue;
+    for (batchwright::QueuedRequest request; cursor.next(request);) {
+      all += Random::mix(static_cast<std::uint64_t>(request.enqueued.time_since_epoch().count()) ^
+                         request.weight << 48 ^ static_cast<std::uint64_t>(request.priority));
+    }
+    stir(all);
+    Random random(hash);
+    const std::size_t size = random.below(view.max_batch_size + 3);
+    if (random.chance(release_percent)) {
+      return batchwright::Decision::release(size, batchwright::ReleaseReason::greedy);
+    }
+    const batchwright::TimePoint until =
+        random.chance(20) ? batchwright::kNever
+                          : view.oldest + batchwright::Duration(random.between(-2, 25));
+    return batchwright::Decision::wait(
+        until, random.chance(40) ? batchwright::kNoCount : view.size + size / 2);
+  }
+
+  batchwright::PolicyNeeds needs() const noexcept { return {.every_look = false}; }
 };
 
 /// Does anything a policy may do, zero sizes and instants in the past included, but always the same

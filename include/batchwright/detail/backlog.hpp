@@ -4,10 +4,11 @@
 
 #include "fair_share.hpp"
 #include "flow.hpp"
+#include "lane_agenda.hpp"
+#include "lane_ages.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,14 +16,17 @@ namespace batchwright::inline v0_1::detail {
 
 /// All that is queued: by tenant, lane, priority, age and order of acceptance at once. It keeps these
 /// views of the same requests in step; who goes first by them is LaneOrder's question. Entering and
-/// leaving is O(log levels) of the request's flow.
+/// leaving is O(log levels) of the request's flow, and with several lanes what LaneAgenda::changed and
+/// LaneAges cost.
 class Backlog {
  public:
-  explicit Backlog(const SchedulerLimits& limits) noexcept
+  explicit Backlog(const SchedulerLimits& limits)
       : order_(limits.order),
         measured_(limits.size_rule == SizeRule::padded),
         weighed_(limits.forecast != Forecast::off),
-        bound_(limits.overtaking_bound) {
+        keyed_(limits.keyed_lanes),
+        bound_(limits.overtaking_bound),
+        agenda_(limits, shares_) {
     own_flow_.tenant = &own_tenant_;
     own_flow_.lane = &own_lane_;
   }
@@ -46,13 +50,13 @@ class Backlog {
   Tenant& own_tenant() noexcept { return own_tenant_; }
   const FairShare& shares() const noexcept { return shares_; }
 
-  /// The earliest enqueue time; kNever if nothing is queued. O(lanes).
-  TimePoint oldest() const noexcept {
-    TimePoint oldest = kNever;
-    for (const Lane* lane = first_lane(); lane != nullptr; lane = next_lane(*lane)) {
-      oldest = std::min(oldest, lane->ages.oldest());
-    }
-    return oldest;
+  /// What is known of several lanes: kept up where they come with the requests.
+  LaneAgenda& agenda() noexcept { return agenda_; }
+
+  /// The earliest enqueue time; kNever if nothing is queued. O(log lanes) amortized.
+  TimePoint oldest() noexcept {
+    if (keyed_) return lane_ages_.oldest();
+    return empty() ? kNever : first_lane()->ages.oldest();
   }
 
   /// Gives a request that comes its place, before it enters or is turned away.
@@ -83,6 +87,10 @@ class Backlog {
     ++lane.count;
     lane.weight += request.weight;
     ++count_;
+    if (keyed_) {
+      lane_ages_.entered(lane);
+      agenda_.moved(request);
+    }
   }
 
   /// Takes out a request that was dispatched; the first of its batch leads. After the last of a batch
@@ -97,14 +105,17 @@ class Backlog {
 
   /// Takes out a request that was not dispatched.
   void withdraw(RequestHeader& request) noexcept {
-    request.flow->tenant->ledger.withdraw(request);
+    Flow& flow = *request.flow;
+    flow.tenant->ledger.withdraw(request);
     leave(request);
+    if (keyed_) agenda_.refill(flow);
   }
 
   /// Looks whom the batch that left has overtaken as often as is allowed.
   void settle(const RequestChain& batch) noexcept {
     const Tenant* settled = nullptr;
     for (RequestHeader* one = batch.first; one != nullptr; one = RequestChain::next(*one)) {
+      if (keyed_) agenda_.refill(*one->flow);
       Tenant& tenant = *one->flow->tenant;
       if (&tenant == settled) continue;
       settled = &tenant;
@@ -113,6 +124,7 @@ class Backlog {
         request.flow->at_bound.push_back(request);
         request.at_bound = true;
         ++request.flow->lane->bounded;
+        if (keyed_) agenda_.moved(request);
       });
     }
   }
@@ -123,6 +135,7 @@ class Backlog {
     request.delayed = true;
     request.delay_turn = ++last_delay_turn_;
     if (!request.at_bound) request.flow->queue.push(request);
+    if (keyed_) agenda_.moved(request);
   }
 
   /// Marks all that is queued: see `Lane::flushed`.
@@ -131,6 +144,13 @@ class Backlog {
       lane->flush_mark = last_sequence_;
       lane->flushed = lane->count;
     }
+    reconsider();
+  }
+
+  /// All lanes have to be judged anew. O(lanes).
+  void reconsider() noexcept {
+    if (!keyed_) return;
+    for (Lane* lane = first_lane(); lane != nullptr; lane = Lanes::next(*lane)) agenda_.note(*lane);
   }
 
  private:
@@ -166,6 +186,10 @@ class Backlog {
     --lane.count;
     lane.weight -= request.weight;
     request.queued = false;
+    if (keyed_) {
+      agenda_.left(request);
+      if (lane.count == 0) lane_ages_.emptied(lane);
+    }
     if (flow.empty()) {
       lane.flows.erase(flow);
       tenant.flows.erase(flow);
@@ -178,6 +202,7 @@ class Backlog {
   const QueueOrder order_;
   const bool measured_;  // Whether lengths count.
   const bool weighed_;   // Whether levels are.
+  const bool keyed_;     // Whether there may be several lanes.
   const std::uint64_t bound_;
 
   Tenant own_tenant_;
@@ -186,6 +211,8 @@ class Backlog {
   Lanes lanes_;
   Tenants tenants_;
   FairShare shares_;
+  LaneAgenda agenda_;
+  LaneAges lane_ages_;
   std::size_t count_ = 0;
   std::uint64_t last_sequence_ = 0;
   std::uint64_t last_delay_turn_ = 0;

@@ -56,6 +56,12 @@ class BatchCut {
     return pick(order, lane, cap_).preferred.count > 0;
   }
 
+  /// Whether that may change while the lane does not, because its tenants' turns do.
+  bool depends_on_turns(const Lane& lane) const noexcept {
+    return !preferred_.empty() && lane.flows.front() != lane.flows.back() &&
+           (rule_ != SizeRule::sum || lane.weight != lane.count);
+  }
+
   /// How much more has to come until a preferred size may be reached: any request may do it once the
   /// smallest of them is passed, because it may be of a weight, or take a place, that makes a sum hit.
   std::size_t missing_to_preferred(std::size_t queued) const noexcept {

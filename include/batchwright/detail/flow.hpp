@@ -21,6 +21,18 @@ namespace batchwright::inline v0_1::detail {
 
 struct Tenant;
 struct Lane;
+struct Flow;
+
+/// Whether `a` goes before `b`, both of one tenant, in whatever lanes they are.
+inline bool goes_before(const RequestHeader& a, const RequestHeader& b) noexcept {
+  if (a.at_bound != b.at_bound) return a.at_bound;
+  return a.at_bound ? a.sequence < b.sequence : PriorityQueue::before(a, b);
+}
+
+/// Of two flows of one tenant the one whose head goes first.
+struct HeadOrder {
+  bool operator()(const Flow& a, const Flow& b) const noexcept;
+};
 
 /// The queued requests of one tenant in one lane.
 struct Flow {
@@ -37,6 +49,21 @@ struct Flow {
   RequestHeader* candidate = nullptr;
   std::uint64_t candidate_tag = 0;
 
+  // DueFlows: the first request, while the lane is due.
+  RequestHeader* head = nullptr;
+  HeapHook<Flow> by_head;
+
+  /// The due flows of one tenant whose lanes are bound alike. One of them lends it.
+  struct Turn {
+    Tenant* tenant = nullptr;
+    std::size_t executor = kNoCount;
+    PairingHeap<Flow, &Flow::by_head, HeadOrder> flows;
+    std::uint64_t tag = 0;       // The tenant's, as of the last look,
+    std::uint64_t sequence = 0;  // and that of its first accepted request.
+    HeapHook<Turn> by_tag;
+    ListHook<Turn> in_tenant;
+  } turn;
+
   bool empty() const noexcept { return at_bound.empty() && queue.empty(); }
 
   RequestHeader* front() const noexcept {
@@ -50,6 +77,10 @@ struct Flow {
   }
 };
 
+inline bool HeadOrder::operator()(const Flow& a, const Flow& b) const noexcept {
+  return goes_before(*a.head, *b.head);
+}
+
 /// Who shares the executors with others.
 struct Tenant {
   std::uint32_t share = 1;  ///< Its part, relative to the others'. Constant.
@@ -57,6 +88,7 @@ struct Tenant {
   std::uint64_t tag = 0;  // FairShare
   OvertakingLedger ledger;
   IntrusiveList<&Flow::in_tenant> flows;
+  IntrusiveList<&Flow::Turn::in_tenant> turns;  // DueFlows
   ListHook<Tenant> in_backlog;
 };
 
@@ -78,6 +110,16 @@ struct Lane {
   PairingHeap<RequestHeader, &RequestHeader::by_length, Longer> lengths;  // Where lengths count.
   IntrusiveList<&Flow::in_lane> flows;
   ListHook<Lane> in_backlog;
+
+  // LaneAgenda
+  bool due = false;
+  bool changed = false;
+  ListHook<Lane> in_changed;
+  TimePoint until = kNever;
+  HeapHook<Lane> by_until;
+
+  TimePoint known_oldest{};  // LaneAges
+  HeapHook<Lane> by_age;
 
   /// The size of all that is queued in it.
   std::size_t size(SizeRule rule) const noexcept {

@@ -47,8 +47,7 @@ class LaneOrder {
     const Tenant& s = *a.flow->tenant;
     const Tenant& t = *b.flow->tenant;
     if (&s != &t) return tenant_before(s, shares_.effective(s), t, shares_.effective(t));
-    if (a.at_bound != b.at_bound) return a.at_bound;
-    return a.at_bound ? a.sequence < b.sequence : PriorityQueue::before(a, b);
+    return goes_before(a, b);
   }
 
  private:

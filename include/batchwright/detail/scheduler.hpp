@@ -13,6 +13,7 @@
 #include "executor_table.hpp"
 #include "flow.hpp"
 #include "forecast.hpp"
+#include "lane_agenda.hpp"
 #include "lane_order.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
@@ -104,13 +105,17 @@ class Scheduler {
 
   /// From now on batches are at most this large: at most what the limits say, and one of the allowed
   /// sizes where there are such. What is running stays as it is.
-  void set_cap(std::size_t cap) noexcept { cut_.set_cap(cap); }
+  void set_cap(std::size_t cap) noexcept {
+    cut_.set_cap(cap);
+    backlog_.reconsider();
+  }
 
   /// From now on this policy decides. It knows nothing of what came before.
   void set_policy(Policy policy) noexcept {
     policy_ = std::move(policy);
     needs_ = needs_of(policy_);
     learns_service_ = learns_service();
+    backlog_.reconsider();
   }
 
   /// The executor gets no batch any more, until it is vacated after `begin_errand`.
@@ -144,7 +149,7 @@ class Scheduler {
 
   /// From now on everything is due. Ends a pause.
   void drain() noexcept {
-    draining_ = true;
+    if (!std::exchange(draining_, true)) backlog_.reconsider();
     paused_ = false;
   }
 
@@ -156,7 +161,7 @@ class Scheduler {
   std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   bool paused() const noexcept { return paused_; }
-  TimePoint oldest() const noexcept { return backlog_.oldest(); }
+  TimePoint oldest() noexcept { return backlog_.oldest(); }
   TimePoint oldest_dispatch() const noexcept { return executors_.oldest_dispatch(); }
   const SchedulerLimits& limits() const noexcept { return limits_; }
   const Policy& policy() const noexcept { return policy_; }
@@ -174,31 +179,11 @@ class Scheduler {
       }
     }
     if (backlog_.empty()) return {};
-    const bool could_run = executors_.available() > 0;
-    if (paused_ || !(could_run || executors_.could_use_more())) {
+    if (paused_ || !(executors_.available() > 0 || executors_.could_use_more())) {
       return sleep(deadlines_.earliest(), kNoCount);
     }
 
-    Choice choice;
-    TimePoint until = deadlines_.earliest();
-    std::size_t missing = kNoCount;
-    for (Lane* lane = backlog_.first_lane(); lane != nullptr; lane = Backlog::next_lane(*lane)) {
-      if (lane->executor != kNoCount && executors_.occupied(lane->executor)) continue;
-      const Verdict verdict = judge(*lane, now);
-      if (verdict.due) {
-        prefer(choice, *lane, verdict);
-      } else {
-        until = std::min(until, verdict.until);
-        missing = std::min(missing, verdict.size);
-      }
-    }
-    if (choice.lane != nullptr) {
-      if (could_run) return dispatch(*choice.lane, choice.verdict, now);
-      Action action = sleep(deadlines_.earliest(), kNoCount);
-      action.wants_executor = true;
-      return action;
-    }
-    return sleep(until, limits_.keyed_lanes ? 1 : missing);
+    return limits_.keyed_lanes ? next_of_many(now) : next_of_one(now);
   }
 
  private:
@@ -214,12 +199,39 @@ class Scheduler {
     TimePoint until = kNever;
   };
 
-  /// The due lane that goes first, so far.
-  struct Choice {
-    Lane* lane = nullptr;
-    Verdict verdict;
-    const RequestHeader* first = nullptr;
-  };
+  Action next_of_one(TimePoint now) noexcept {
+    const Lane& lane = *backlog_.first_lane();
+    if (!open(lane.executor)) return sleep(deadlines_.earliest(), kNoCount);
+    const Verdict verdict = judge(lane, now);
+    if (verdict.due) return run(lane, verdict, now);
+    return sleep(std::min(deadlines_.earliest(), verdict.until), verdict.size);
+  }
+
+  // One arrival may open a lane of its own, which nobody has asked the policy about.
+  Action next_of_many(TimePoint now) noexcept {
+    LaneAgenda& agenda = backlog_.agenda();
+    const auto is_open = [this](std::size_t executor) { return open(executor); };
+    agenda.look(now, is_open, [&](Lane& lane) { note(lane, judge(lane, now)); });
+    while (Lane* const lane = agenda.first(order_, is_open)) {
+      const Verdict verdict = judge(*lane, now);
+      if (verdict.due) return run(*lane, verdict, now);
+      note(*lane, verdict);
+    }
+    return sleep(std::min(deadlines_.earliest(), agenda.earliest(is_open)), 1);
+  }
+
+  void note(Lane& lane, const Verdict& verdict) noexcept {
+    if (verdict.due) {
+      backlog_.agenda().put_due(lane);
+    } else {
+      const bool restless = needs_.every_look || cut_.depends_on_turns(lane);
+      backlog_.agenda().put_waiting(lane, verdict.until, restless);
+    }
+  }
+
+  bool open(std::size_t executor) const noexcept {
+    return executor == kNoCount || !executors_.occupied(executor);
+  }
 
   Verdict judge(const Lane& lane, TimePoint now) noexcept {
     const std::size_t cap = cut_.cap();
@@ -240,14 +252,6 @@ class Scheduler {
     if (net <= now) return due(ReleaseReason::net);
     return {.size = std::min(size - queued, cut_.missing_to_preferred(queued)),
             .until = std::min(decision.until(), net)};
-  }
-
-  void prefer(Choice& choice, Lane& lane, const Verdict& verdict) noexcept {
-    const bool only = &lane == backlog_.first_lane() && Backlog::next_lane(lane) == nullptr;
-    const RequestHeader* const first = only ? nullptr : &order_.begin(lane);
-    if (choice.lane == nullptr || order_.before(*first, *choice.first)) {
-      choice = {&lane, verdict, first};
-    }
   }
 
   QueueView view(const Lane& lane, TimePoint now) noexcept {
@@ -292,6 +296,14 @@ class Scheduler {
       out = {request->enqueued, request->deadline, request->weight, request->priority};
     }
     return request;
+  }
+
+  // A lane is due.
+  Action run(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
+    if (executors_.available() > 0) return dispatch(lane, verdict, now);
+    Action action = sleep(deadlines_.earliest(), kNoCount);
+    action.wants_executor = true;
+    return action;
   }
 
   Action dispatch(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {

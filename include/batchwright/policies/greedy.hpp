@@ -25,6 +25,8 @@ struct GreedyPolicy {
     return Decision::release(
         view.size, view.size >= view.max_batch_size ? ReleaseReason::size : ReleaseReason::greedy);
   }
+
+  PolicyNeeds needs() const noexcept { return {.every_look = false}; }
 };
 
 static_assert(BatchingPolicy<GreedyPolicy>);

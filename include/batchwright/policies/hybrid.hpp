@@ -29,6 +29,8 @@ struct HybridPolicy {
     return Decision::wait(detail::saturating_add(view.oldest, max_wait), goal);
   }
 
+  PolicyNeeds needs() const noexcept { return {.every_look = false}; }
+
   std::string validate(const PolicyLimits& limits) const {
     std::string problem = detail::check_size("HybridPolicy::size", size, limits);
     if (!problem.empty()) return problem;

@@ -27,6 +27,8 @@ struct SizePolicy {
                              : Decision::wait(kNever, goal);
   }
 
+  PolicyNeeds needs() const noexcept { return {.every_look = false}; }
+
   std::string validate(const PolicyLimits& limits) const {
     return detail::check_size("SizePolicy::size", size, limits);
   }

@@ -25,6 +25,8 @@ struct TimePolicy {
     return Decision::wait(detail::saturating_add(view.oldest, max_wait));
   }
 
+  PolicyNeeds needs() const noexcept { return {.every_look = false}; }
+
   std::string validate(const PolicyLimits& limits) const {
     return detail::check_window("TimePolicy::max_wait", max_wait, limits);
   }
