@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_OPTIONS_HPP
 #define BATCHWRIGHT_OPTIONS_HPP
 
+#include "class_metrics.hpp"
 #include "completion_task.hpp"
 #include "key_function.hpp"
 #include "observer.hpp"
@@ -129,8 +130,11 @@ struct BatcherOptions {
   /// batches it may be overtaken by as many as still fit the batch that reaches the bound.
   std::uint64_t overtaking_bound = 1000;
 
-  /// Names the batcher, to its threads' start hook.
+  /// Names the batcher: to its threads' start hook, to its observer, and as the label of its metrics.
   std::string name = "batchwright";
+
+  /// What is counted by priority, lane and tenant, besides what is counted of all requests.
+  MetricsOptions metrics = {};
 
   /// Where callbacks run and coroutines resume: given a task to run exactly once, soon, from any
   /// thread. It must not throw. Unless set they run on the thread that completes the batch. A task

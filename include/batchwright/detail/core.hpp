@@ -40,14 +40,14 @@ class Core final : public BatchSink<TIn, TOut>,
   Core(std::unique_ptr<PredictorSource<TIn, TOut>> predictors, Options options, const R& runtime)
       : runtime_(runtime),
         name_(std::move(options.name)),
-        max_batch_size_(options.max_batch_size),
+        cap_(scheduler_limits(options).cap()),
         executors_(options.executors),
         on_thread_start_(std::move(options.on_thread_start)),
         complete_on_(std::move(options.complete_on)),
         predictors_(std::move(predictors)),
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
-        answering_(runtime, std::max<std::size_t>(executors_, 1), options.max_batch_size,
+        answering_(runtime, std::max<std::size_t>(executors_, 1), cap_, options.metrics,
                    std::move(options.observer)),
         dispatcher_(runtime, std::move(options.policy), scheduler_limits(options), options.capacity,
                     predictors_->takes_info(), admission_, intake_, answering_),
@@ -60,6 +60,7 @@ class Core final : public BatchSink<TIn, TOut>,
   /// Starts the threads, one after another, so that no two factories or hooks run at once. If one
   /// fails to start, those before it end and its exception is thrown.
   void start() {
+    answering_.tell_attached(name_);
     // Made now, so that no answer needs memory for them.
     static_cast<void>(prepared_exception(Outcome::failed));
     threads_.reserve(executors_ + 1);
@@ -124,13 +125,23 @@ class Core final : public BatchSink<TIn, TOut>,
 
   bool forked() const noexcept { return submitter_.forked(); }
 
-  MetricsSnapshot metrics() noexcept {
+  /// Throws std::bad_alloc.
+  MetricsSnapshot metrics() {
     if (forked()) return {};  // As for `flush`.
+    MetricsSnapshot metrics = totals();
+    metrics.name = name_;
+    if (dispatcher_.forecasts()) metrics.forecast = answering_.recorder().forecasts();
+    answering_.add_classes(metrics);
+    return metrics;
+  }
+
+  // What is counted of all requests, without a name.
+  MetricsSnapshot totals() noexcept {
     MetricsSnapshot metrics = answering_.recorder().snapshot();
     const std::uint64_t accepted = intake_.accepted();
     metrics.accepted += accepted;
     metrics.submitted += accepted;
-    metrics.max_batch_size = max_batch_size_;
+    metrics.max_batch_size = cap_;
     metrics.queued = admission_.queued();
     metrics.executing = answering_.executing();
     metrics.executing_batches = answering_.executing_batches();
@@ -298,10 +309,10 @@ class Core final : public BatchSink<TIn, TOut>,
   ShutdownReport report(const MetricsSnapshot& before, bool finished) noexcept {
     // The counters are read before the gauges: what moves from one to the other meanwhile is in neither,
     // until it is looked at again.
-    MetricsSnapshot now = metrics();
+    MetricsSnapshot now = totals();
     for (int look = 0; look < 100 && now.unaccounted() != 0; ++look) {
       runtime_.relax();
-      now = metrics();
+      now = totals();
     }
     return {.completed = now.completed + now.failed - before.completed - before.failed,
             .abandoned =
@@ -312,7 +323,7 @@ class Core final : public BatchSink<TIn, TOut>,
 
   [[no_unique_address]] R runtime_;
   const std::string name_;
-  const std::size_t max_batch_size_;
+  const std::size_t cap_;
   const std::size_t executors_;  // 0: inline.
   const std::function<void(const ThreadInfo&)> on_thread_start_;
   const std::function<void(CompletionTask)> complete_on_;

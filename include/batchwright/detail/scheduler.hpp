@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -42,6 +43,7 @@ struct Action {
   TimePoint oldest{};           ///< Of a dispatch: enqueue time of its oldest request.
   std::size_t size = 0;         ///< Of a dispatch: what the cap counts,
   std::size_t padded_size = 0;  ///< and the allowed size that it is padded to.
+  std::optional<Duration> forecast{};  ///< What the service model says of it, if there is one.
   RequestChain requests{};
 };
 
@@ -128,6 +130,7 @@ class Scheduler {
 
   // State.
 
+  bool forecasts() const noexcept { return learns_service_; }
   std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   bool paused() const noexcept { return paused_; }
@@ -264,6 +267,7 @@ class Scheduler {
                   .oldest = kNever,
                   .size = cut.size,
                   .padded_size = cut.padded_size};
+    if (learns_service_) action.forecast = service_.expected(cut.size);
     RequestHeader* next = cut.first;
     for (std::size_t taken = 0; taken < cut.count; ++taken) {
       RequestHeader& request = *std::exchange(next, next->next_picked);
