@@ -330,7 +330,7 @@ TEST(Eviction, TheNewestOfTheLowestPriorityGivesWay) {
   }
   batcher.wait_idle();
   const bw::MetricsSnapshot metrics = batcher.metrics();
-  EXPECT_EQ(metrics.dropped, 1u);
+  EXPECT_EQ(metrics.evicted, 1u);
   EXPECT_EQ(metrics.rejected[Outcome::queue_full], 1u);
   EXPECT_EQ(metrics.unaccounted(), 0);
 }
