@@ -51,12 +51,11 @@ template <Runtime R>
 class MetricsRecorder {
   struct alignas(64) Shard {
     explicit Shard(const R& runtime) noexcept : lock(runtime) {}
+    Lock<R> lock;
     // Guarded by lock.
+    std::unique_ptr<ClassCounts[]> classes;  // By ClassId; null if none is counted.
     MetricsSnapshot totals;
     ForecastMetrics forecasts;
-    std::unique_ptr<ClassCounts[]> classes;  // By ClassId; null if none is counted.
-
-    Lock<R> lock;
   };
 
  public:
