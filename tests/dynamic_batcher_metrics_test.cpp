@@ -281,9 +281,9 @@ TEST(BatcherForecast, IsAbsentWithoutAServiceModel) {
 TEST(BatcherClasses, AreAbsentUnlessAskedFor) {
   TestRuntime runtime;
   Calls calls;
-  Batcher batcher(doubler(runtime, calls),
-                  {.lane = [](const int& x) { return x; }, .tenant = [](const int& x) { return x; }},
-                  runtime);
+  Batcher batcher(
+      doubler(runtime, calls),
+      {.lane = [](const int& x) { return x; }, .tenant = [](const int& x) { return x; }}, runtime);
   auto ticket = batcher.submit(1, use_ticket, {.priority = 3});
   runtime.settle();
   EXPECT_TRUE(batcher.metrics().priorities.empty());
@@ -295,14 +295,13 @@ TEST(BatcherClasses, QueueWaitIsToldByPriorityLaneAndTenant) {
   for (const std::size_t executors : {0u, 1u}) {
     TestRuntime runtime;
     Calls calls;
-    Batcher batcher(
-        doubler(runtime, calls, 10ms),
-        {.max_batch_size = 1,
-         .executors = executors,
-         .lane = [](const int& x) { return x % 2 == 0 ? "even" : "odd"; },
-         .tenant = [](const int& x) { return std::string(x < 10 ? "small" : "large"); },
-         .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}},
-        runtime);
+    Batcher batcher(doubler(runtime, calls, 10ms),
+                    {.max_batch_size = 1,
+                     .executors = executors,
+                     .lane = [](const int& x) { return x % 2 == 0 ? "even" : "odd"; },
+                     .tenant = [](const int& x) { return std::string(x < 10 ? "small" : "large"); },
+                     .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}},
+                    runtime);
     batcher.pause();
     Tickets tickets;
     tickets.push_back(batcher.submit(2, use_ticket));
@@ -372,8 +371,7 @@ TEST(BatcherClasses, EachOutcomeIsCountedForItsClass) {
       runtime);
   Tickets tickets;
   const auto submit = [&](int priority, batchwright::TimePoint deadline = batchwright::kNever) {
-    tickets.push_back(
-        batcher.submit(1, use_ticket, {.priority = priority, .deadline = deadline}));
+    tickets.push_back(batcher.submit(1, use_ticket, {.priority = priority, .deadline = deadline}));
     runtime.settle();
   };
   submit(5);                       // Fails.
@@ -384,8 +382,8 @@ TEST(BatcherClasses, EachOutcomeIsCountedForItsClass) {
   tickets[2].cancel();
   runtime.advance(1ms);
   bad = true;
-  const batchwright::ShutdownReport report = batcher.shutdown(
-      {.mode = batchwright::ShutdownMode::abandon, .until = runtime.now()});
+  const batchwright::ShutdownReport report =
+      batcher.shutdown({.mode = batchwright::ShutdownMode::abandon, .until = runtime.now()});
   EXPECT_FALSE(report.finished);
   runtime.settle();
   gate.open();
@@ -495,18 +493,17 @@ TEST(BatcherClasses, AddUpToTheWholeInEveryInterleaving) {
          .lane = [](const int& x) { return x % 2; },
          .tenant = [](const int& x) { return x % 5; },
          .overflow = batchwright::OverflowAction::evict,
-         .metrics = {
-             .per_priority = true, .per_lane = true, .per_tenant = true, .max_classes = 3}},
+         .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true, .max_classes = 3}},
         runtime);
     std::vector<TestThread> threads;
     for (int t = 0; t < 2; ++t) {
       threads.push_back(runtime.start([&, t] {
         Tickets tickets;
         for (int i = 0; i < 30; ++i) {
-          tickets.push_back(batcher.submit(
-              31 * t + i, use_ticket,
-              {.priority = i % 4,
-               .deadline = i % 6 == 0 ? runtime.now() + 1us : batchwright::kNever}));
+          tickets.push_back(
+              batcher.submit(31 * t + i, use_ticket,
+                             {.priority = i % 4,
+                              .deadline = i % 6 == 0 ? runtime.now() + 1us : batchwright::kNever}));
           if (i % 5 == 0) tickets.back().cancel();
         }
       }));

@@ -125,9 +125,10 @@ TEST(BadOptions, MetricsAreKeptOnlyByKeysThatThereAreAndThatCanBeShown) {
   EXPECT_EQ(problem_of({.lane = mute, .metrics = {.per_lane = true}}),
             "DynamicBatcher: metrics.per_lane must be false where the keys of lane have no label "
             "(give KeyFunction one as its third argument), got true");
-  EXPECT_EQ(problem_of({.tenant = mute, .metrics = {.per_tenant = true}}),
-            "DynamicBatcher: metrics.per_tenant must be false where the keys of tenant have no label "
-            "(give KeyFunction one as its third argument), got true");
+  EXPECT_EQ(
+      problem_of({.tenant = mute, .metrics = {.per_tenant = true}}),
+      "DynamicBatcher: metrics.per_tenant must be false where the keys of tenant have no label "
+      "(give KeyFunction one as its third argument), got true");
 }
 
 TEST(BadOptions, MetricsKeepSomeClassesAndNotTooMany) {

@@ -228,8 +228,8 @@ TEST(TimelineRecorder, OfNothingIsSound) {
 }
 
 TEST(TimelineRecorder, IsTheProcessOfItsName) {
-  for (const std::string& name : {std::string("plain"), std::string("a\"b\\c\nd\x01"),
-                                  std::string("\xe2\x82\xac")}) {
+  for (const std::string& name :
+       {std::string("plain"), std::string("a\"b\\c\nd\x01"), std::string("\xe2\x82\xac")}) {
     const TimelineRecorder recorder(name);
     const Json json = JsonParser::parse(recorder.json());
     EXPECT_EQ(json["otherData"]["batcher"].text, name);

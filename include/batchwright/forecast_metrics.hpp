@@ -15,8 +15,8 @@ namespace batchwright::inline v0_1 {
 /// its size, against what it took from there to its last answer. Batches that failed, were run again in
 /// parts, or lost requests on the way to the predictor say nothing about it and are left out.
 struct ForecastMetrics {
-  TimeHistogram early;           ///< Of a batch that took less than expected: by how much.
-  TimeHistogram late;            ///< Of all others: by how much they took more.
+  TimeHistogram early;            ///< Of a batch that took less than expected: by how much.
+  TimeHistogram late;             ///< Of all others: by how much they took more.
   std::uint64_t expected_ns = 0;  ///< Sum of the forecasts.
   std::uint64_t taken_ns = 0;     ///< Sum of what the batches took.
 

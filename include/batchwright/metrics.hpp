@@ -70,8 +70,9 @@ struct MetricsSnapshot {
   std::uint64_t executions = 0;  ///< Calls of the predictor: more than batches where it retries.
   std::uint64_t items = 0;       ///< Requests in all batches.
   std::uint64_t room = 0;        ///< Size that all batches could have had under the cap.
-  std::uint64_t computed = 0;  ///< Size that the model ran with: theirs, padded to allowed sizes.
-  std::uint64_t padding = 0;   ///< The part of it that is padding: rows, tokens computed for nothing.
+  std::uint64_t computed = 0;    ///< Size that the model ran with: theirs, padded to allowed sizes.
+  std::uint64_t padding =
+      0;  ///< The part of it that is padding: rows, tokens computed for nothing.
 
   // The state at `taken_at`.
   std::uint64_t queued = 0;
@@ -152,14 +153,11 @@ std::string to_string(const MetricsSnapshot& metrics);
 namespace detail {
 
 inline constexpr std::uint64_t MetricsSnapshot::*kMetricsCounters[] = {
-    &MetricsSnapshot::submitted,  &MetricsSnapshot::accepted,
-    &MetricsSnapshot::completed,  &MetricsSnapshot::completed_late,
-    &MetricsSnapshot::failed,     &MetricsSnapshot::expired,
-    &MetricsSnapshot::cancelled,  &MetricsSnapshot::stopped,
-    &MetricsSnapshot::evicted,    &MetricsSnapshot::batches_failed,
-    &MetricsSnapshot::executions, &MetricsSnapshot::items,
-    &MetricsSnapshot::room,       &MetricsSnapshot::computed,
-    &MetricsSnapshot::padding};
+    &MetricsSnapshot::submitted,      &MetricsSnapshot::accepted,   &MetricsSnapshot::completed,
+    &MetricsSnapshot::completed_late, &MetricsSnapshot::failed,     &MetricsSnapshot::expired,
+    &MetricsSnapshot::cancelled,      &MetricsSnapshot::stopped,    &MetricsSnapshot::evicted,
+    &MetricsSnapshot::batches_failed, &MetricsSnapshot::executions, &MetricsSnapshot::items,
+    &MetricsSnapshot::room,           &MetricsSnapshot::computed,   &MetricsSnapshot::padding};
 
 inline constexpr std::uint64_t MetricsSnapshot::*kMetricsGauges[] = {
     &MetricsSnapshot::queued, &MetricsSnapshot::executing, &MetricsSnapshot::executing_batches,

@@ -86,9 +86,11 @@ class TimelineRecorder : public Observer {
   }
 
   void on_attached(const AttachedEvent& event) noexcept override {
-    if (naming_.exchange(true, std::memory_order_relaxed)) return;  // The first of several batchers.
+    if (naming_.exchange(true, std::memory_order_relaxed))
+      return;  // The first of several batchers.
     if (named_.load(std::memory_order_relaxed)) return;
-    const bool good = detail::guarded([&] { name_ = event.name; }, [](const std::exception_ptr&) {});
+    const bool good =
+        detail::guarded([&] { name_ = event.name; }, [](const std::exception_ptr&) {});
     named_.store(good, std::memory_order_release);
   }
   void on_refused(const RefusedEvent& event) noexcept override {

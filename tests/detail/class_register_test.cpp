@@ -33,8 +33,7 @@ TEST(ClassRegister, CountsNothingUnlessAsked) {
 }
 
 TEST(ClassRegister, HasRoomForTheClassesOfEachKindAndAllOthers) {
-  Register classes(SystemRuntime{},
-                   {.per_priority = true, .per_tenant = true, .max_classes = 2});
+  Register classes(SystemRuntime{}, {.per_priority = true, .per_tenant = true, .max_classes = 2});
   EXPECT_TRUE(classes.counts(ClassKind::priority));
   EXPECT_FALSE(classes.counts(ClassKind::lane));
   EXPECT_TRUE(classes.counts(ClassKind::tenant));

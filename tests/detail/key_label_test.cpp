@@ -113,16 +113,18 @@ TEST(KeyFunction, ShowsItsKeysAsTheyAre) {
   const bw::KeyFunction<int> digits([](const int& x) { return x / 10; });
   EXPECT_TRUE(digits.traits()->has_label());
   EXPECT_EQ(label_of(digits, 123), "12");
-  const bw::KeyFunction<int> shape([](const int& x) { return shapes::Shape{x, 2}; },
-                                   shapes::Hash{});
+  const bw::KeyFunction<int> shape(
+      [](const int& x) {
+        return shapes::Shape{x, 2};
+      },
+      shapes::Hash{});
   EXPECT_EQ(label_of(shape, 5), "5x2");
 }
 
 TEST(KeyFunction, ShowsItsKeysAsALabelFunctionSays) {
-  const bw::KeyFunction<int> tiers = {[](const int& x) { return shapes::Mute{x}; }, shapes::Hash{},
-                                      [](const shapes::Mute& key) {
-                                        return key.value > 9 ? "large"s : "small"s;
-                                      }};
+  const bw::KeyFunction<int> tiers = {
+      [](const int& x) { return shapes::Mute{x}; }, shapes::Hash{},
+      [](const shapes::Mute& key) { return key.value > 9 ? "large"s : "small"s; }};
   EXPECT_TRUE(tiers.traits()->has_label());
   EXPECT_EQ(label_of(tiers, 10), "large");
   EXPECT_EQ(label_of(tiers, 9), "small");

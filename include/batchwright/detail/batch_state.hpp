@@ -29,9 +29,9 @@ struct BatchState {
   // What was dispatched. Of this, what had neither expired nor been cancelled at the predictor's entry
   // became the items.
   RequestChain dispatched;
-  std::size_t size = 0;     // Of what was dispatched, then of the items.
-  std::size_t padding = 0;  // What the model computes for nothing when it runs all of them.
-  std::size_t computed = 0;           // Their padded size.
+  std::size_t size = 0;      // Of what was dispatched, then of the items.
+  std::size_t padding = 0;   // What the model computes for nothing when it runs all of them.
+  std::size_t computed = 0;  // Their padded size.
   std::optional<Duration> forecast;  // Of the service time; none if the size is another by now.
   ReleaseReason reason = ReleaseReason::size;
   TimePoint oldest{};

@@ -47,7 +47,8 @@ class ClassNames {
   /// first of a priority.
   std::size_t number_of(int priority) noexcept {
     const std::uint64_t wanted = std::uint64_t{static_cast<std::uint32_t>(priority)} << 32;
-    const bool full = full_.load(std::memory_order_acquire);  // Then all that have a number are seen.
+    const bool full =
+        full_.load(std::memory_order_acquire);  // Then all that have a number are seen.
     std::size_t place = (wanted * 0x9e37'79b9'7f4a'7c15) >> 40 & mask_;
     for (;; place = (place + 1) & mask_) {
       const std::uint64_t entry = priorities_[place].load(std::memory_order_relaxed);

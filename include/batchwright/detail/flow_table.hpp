@@ -53,9 +53,8 @@ class FlowTable final : public FlowOwner {
     with_undo(
         [&] {
           if (tenants_) {
-            tenant = &tenants_->acquire(
-                input,
-                [share](TenantNode& node, const ErasedKey& key) noexcept {
+            tenant =
+                &tenants_->acquire(input, [share](TenantNode& node, const ErasedKey& key) noexcept {
                   node.share = share;
                   node.key = key.value;
                 });

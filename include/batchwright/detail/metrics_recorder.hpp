@@ -24,14 +24,14 @@ namespace batchwright::inline v0_1::detail {
 /// A batch that was computed.
 struct BatchRecord {
   ReleaseReason reason = ReleaseReason::size;
-  std::size_t count = 0;       ///< Requests in it.
-  std::size_t size = 0;        ///< Their weight.
-  std::size_t cap = 0;         ///< The cap under which it was formed.
-  std::size_t computed = 0;    ///< What the model computed, padding included,
-  std::size_t padding = 0;     ///< and how much of that was padding.
-  Duration service_time{};     ///< From dispatch to the last answer.
+  std::size_t count = 0;               ///< Requests in it.
+  std::size_t size = 0;                ///< Their weight.
+  std::size_t cap = 0;                 ///< The cap under which it was formed.
+  std::size_t computed = 0;            ///< What the model computed, padding included,
+  std::size_t padding = 0;             ///< and how much of that was padding.
+  Duration service_time{};             ///< From dispatch to the last answer.
   std::optional<Duration> forecast{};  ///< What was expected of it at the dispatch.
-  std::size_t executions = 1;  ///< Calls of the predictor that it took.
+  std::size_t executions = 1;          ///< Calls of the predictor that it took.
   bool failed = false;
 };
 

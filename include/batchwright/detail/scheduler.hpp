@@ -40,9 +40,9 @@ struct Action {
   std::uint64_t batch_id = 0;
   TimePoint until = kNever;
   std::size_t missing = kNoCount;
-  TimePoint oldest{};           ///< Of a dispatch: enqueue time of its oldest request.
-  std::size_t size = 0;         ///< Of a dispatch: what the cap counts,
-  std::size_t padded_size = 0;  ///< and the allowed size that it is padded to.
+  TimePoint oldest{};                  ///< Of a dispatch: enqueue time of its oldest request.
+  std::size_t size = 0;                ///< Of a dispatch: what the cap counts,
+  std::size_t padded_size = 0;         ///< and the allowed size that it is padded to.
   std::optional<Duration> forecast{};  ///< What the service model says of it, if there is one.
   RequestChain requests{};
 };

@@ -215,13 +215,11 @@ class PrometheusText {
     const auto seconds = [](std::uint64_t ns) { return Duration(static_cast<std::int64_t>(ns)); };
     family("forecast_expected_seconds_total", "counter",
            "What batches were expected to take, by the service model.");
-    each_forecast([&](const ForecastMetrics& one) {
-      sample("", nullptr, {}, seconds(one.expected_ns));
-    });
+    each_forecast(
+        [&](const ForecastMetrics& one) { sample("", nullptr, {}, seconds(one.expected_ns)); });
     family("forecast_taken_seconds_total", "counter", "What the same batches took.");
-    each_forecast([&](const ForecastMetrics& one) {
-      sample("", nullptr, {}, seconds(one.taken_ns));
-    });
+    each_forecast(
+        [&](const ForecastMetrics& one) { sample("", nullptr, {}, seconds(one.taken_ns)); });
     family("forecast_early_seconds", "histogram", "By how much batches took less than expected.");
     each_forecast([&](const ForecastMetrics& one) { buckets(one.early); });
     family("forecast_late_seconds", "histogram", "By how much all other batches took more.");
