@@ -96,7 +96,8 @@ TEST(Guarantee, SteadyStateAllocatesNothingWithDeadlinesStopsPrioritiesLanesAndT
        .weight = [](const int& x) { return static_cast<std::size_t>(1 + x % 2); },
        .lane = [](const int& x) { return x % 3; },
        .tenant = [](const int& x) { return static_cast<long>(x % 4); },
-       .share = [](const int& x) { return static_cast<std::size_t>(1 + x % 4); }},
+       .share = [](const int& x) { return static_cast<std::size_t>(1 + x % 4); },
+       .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}},
       runtime);
   StopSource stop;
   EXPECT_EQ(allocations_of(50,

@@ -40,7 +40,8 @@ MetricsSnapshot numbered(std::uint64_t base) {
   metrics.expired = value();
   metrics.cancelled = value();
   metrics.stopped = value();
-  metrics.dropped = value();
+  metrics.would_expire = value();
+  metrics.evicted = value();
   for (auto& count : metrics.rejected.values) count = value();
   for (auto& count : metrics.batches.values) count = value();
   metrics.batches_failed = value();
@@ -58,6 +59,19 @@ MetricsSnapshot numbered(std::uint64_t base) {
   metrics.service_time.record_n(2, value());
   metrics.queue_wait.record_n(3, value());
   metrics.latency.record_n(4, value());
+  metrics.computed = value();
+  metrics.padding = value();
+  if (base == 0) return metrics;
+  metrics.forecast.emplace();
+  for (const auto classes : batchwright::detail::kMetricsClasses) {
+    (metrics.*classes).emplace_back().label = "7";
+    (metrics.*classes).back().accepted = value();
+    (metrics.*classes).back().queued = value();
+  }
+  for (std::uint64_t i = 0; i < base; ++i) {
+    metrics.forecast->record(Duration(5), Duration(3));
+    metrics.tenants.back().queue_wait.record(8);
+  }
   return metrics;
 }
 
@@ -113,7 +127,7 @@ TEST(CountsBy, AddUpAndMerge) {
 }
 
 TEST(MetricsSnapshot, IsAPlainValueOfAboutFortyKilobytes) {
-  static_assert(std::is_trivially_copyable_v<MetricsSnapshot>);
+  static_assert(std::is_nothrow_move_constructible_v<MetricsSnapshot>);
   static_assert(std::is_aggregate_v<MetricsSnapshot>);
   static_assert(sizeof(MetricsSnapshot) <= 41 * 1024);
 }
@@ -132,7 +146,7 @@ TEST(MetricsSnapshot, DiffersFromAnotherInAnyField) {
   const MetricsSnapshot metrics = numbered(1);
   EXPECT_EQ(metrics, numbered(1));
   MetricsSnapshot other = metrics;
-  ++other.dropped;
+  ++other.evicted;
   EXPECT_NE(other, metrics);
   other = metrics;
   ++other.batches[ReleaseReason::drain];
@@ -150,7 +164,7 @@ TEST(Conservation, CountsEveryWayInWhichAnAcceptedRequestEnds) {
   metrics.expired = 300;
   metrics.cancelled = 4'000;
   metrics.stopped = 50'000;
-  metrics.dropped = 600'000;
+  metrics.evicted = 600'000;
   EXPECT_EQ(metrics.answered(), 654'321u);
 }
 
@@ -269,10 +283,11 @@ TEST(Merge, AddsCountersAndGaugesAndTakesTheLargerOfAgesAndInstants) {
   merged += numbered(7);
   const MetricsSnapshot sum = numbered(17);
   const auto& [taken_at, interval, submitted, accepted, completed, completed_late, failed, expired,
-               cancelled, stopped, dropped, rejected, batches, batches_failed, executions, items,
-               room, queued, executing, executing_batches, blocked, max_batch_size,
-               oldest_queued_age, oldest_executing_age, batch_size, service_time, queue_wait,
-               latency] = merged;
+               cancelled, stopped, would_expire, evicted, rejected, batches, batches_failed,
+               executions, items, room, computed, padding, queued, executing, executing_batches,
+               blocked, max_batch_size, oldest_queued_age, oldest_executing_age, batch_size,
+               service_time, queue_wait, latency, forecast, name, priorities, lanes, tenants] =
+      merged;
   EXPECT_EQ(taken_at, numbered(10).taken_at);
   EXPECT_EQ(interval, numbered(10).interval);
   EXPECT_EQ(submitted, sum.submitted);
@@ -283,13 +298,16 @@ TEST(Merge, AddsCountersAndGaugesAndTakesTheLargerOfAgesAndInstants) {
   EXPECT_EQ(expired, sum.expired);
   EXPECT_EQ(cancelled, sum.cancelled);
   EXPECT_EQ(stopped, sum.stopped);
-  EXPECT_EQ(dropped, sum.dropped);
+  EXPECT_EQ(would_expire, sum.would_expire);
+  EXPECT_EQ(evicted, sum.evicted);
   EXPECT_EQ(rejected, sum.rejected);
   EXPECT_EQ(batches, sum.batches);
   EXPECT_EQ(batches_failed, sum.batches_failed);
   EXPECT_EQ(executions, sum.executions);
   EXPECT_EQ(items, sum.items);
   EXPECT_EQ(room, sum.room);
+  EXPECT_EQ(computed, sum.computed);
+  EXPECT_EQ(padding, sum.padding);
   EXPECT_EQ(queued, sum.queued);
   EXPECT_EQ(executing, sum.executing);
   EXPECT_EQ(executing_batches, sum.executing_batches);
@@ -301,6 +319,21 @@ TEST(Merge, AddsCountersAndGaugesAndTakesTheLargerOfAgesAndInstants) {
   EXPECT_EQ(service_time, sum.service_time);
   EXPECT_EQ(queue_wait, sum.queue_wait);
   EXPECT_EQ(latency, sum.latency);
+  EXPECT_EQ(forecast, sum.forecast);
+  EXPECT_EQ(name, "");
+  EXPECT_EQ(priorities, sum.priorities);
+  EXPECT_EQ(lanes, sum.lanes);
+  EXPECT_EQ(tenants, sum.tenants);
+}
+
+TEST(Merge, KeepsTheFirstName) {
+  MetricsSnapshot merged;
+  merged.name = "rank";
+  MetricsSnapshot other;
+  other.name = "embed";
+  merged += other;
+  EXPECT_EQ(merged.name, "rank");
+  EXPECT_EQ((other - merged).name, "embed");
 }
 
 TEST(Merge, Commutes) {
@@ -347,13 +380,22 @@ TEST(Interval, SubtractsCountersAndHistogramsAndKeepsTheLaterGauges) {
   EXPECT_EQ(between.expired, difference.expired);
   EXPECT_EQ(between.cancelled, difference.cancelled);
   EXPECT_EQ(between.stopped, difference.stopped);
-  EXPECT_EQ(between.dropped, difference.dropped);
+  EXPECT_EQ(between.would_expire, difference.would_expire);
+  EXPECT_EQ(between.evicted, difference.evicted);
   EXPECT_EQ(between.rejected, difference.rejected);
   EXPECT_EQ(between.batches, difference.batches);
   EXPECT_EQ(between.batches_failed, difference.batches_failed);
   EXPECT_EQ(between.executions, difference.executions);
   EXPECT_EQ(between.items, difference.items);
   EXPECT_EQ(between.room, difference.room);
+  EXPECT_EQ(between.computed, difference.computed);
+  EXPECT_EQ(between.padding, difference.padding);
+  EXPECT_EQ(between.forecast, difference.forecast);
+  for (const auto classes : batchwright::detail::kMetricsClasses) {
+    EXPECT_EQ((between.*classes)[0].accepted, (difference.*classes)[0].accepted);
+    EXPECT_EQ((between.*classes)[0].queued, (later.*classes)[0].queued);
+    EXPECT_EQ((between.*classes)[0].queue_wait, (difference.*classes)[0].queue_wait);
+  }
   EXPECT_EQ(between.queued, later.queued);
   EXPECT_EQ(between.executing, later.executing);
   EXPECT_EQ(between.executing_batches, later.executing_batches);
@@ -378,6 +420,11 @@ TEST(Interval, BetweenEqualSnapshotsHoldsTheGaugesAlone) {
   expected.max_batch_size = metrics.max_batch_size;
   expected.oldest_queued_age = metrics.oldest_queued_age;
   expected.oldest_executing_age = metrics.oldest_executing_age;
+  expected.forecast.emplace();
+  for (const auto classes : batchwright::detail::kMetricsClasses) {
+    (expected.*classes).emplace_back().label = "7";
+    (expected.*classes).back().queued = (metrics.*classes).back().queued;
+  }
   EXPECT_EQ(metrics - metrics, expected);
 }
 
@@ -456,10 +503,39 @@ TEST(MetricsTable, NamesEveryCount) {
                                                     std::to_string(metrics.rejected.total()));
   EXPECT_EQ(line_starting(metrics, "answered"),
             "answered    completed 3  late 4  failed 5  expired 6  cancelled 7  stopped 8  "
-            "dropped 9");
+            "would expire 9  evicted 10");
   EXPECT_EQ(line_starting(metrics, "now"),
-            "now         queued 32 (oldest 37 ns)  executing 33  in batches 34 (oldest 38 ns)  "
-            "blocked 35");
+            "now         queued 34 (oldest 39 ns)  executing 35  in batches 36 (oldest 40 ns)  "
+            "blocked 37");
+}
+
+TEST(MetricsTable, NamesTheBatcherAndTellsOfPaddingAndForecastsWhereThereAreSuch) {
+  MetricsSnapshot metrics;
+  metrics.name = "rank";
+  metrics.computed = 40;
+  metrics.padding = 10;
+  metrics.forecast.emplace();
+  metrics.forecast->record(1ms, 3ms);
+  metrics.forecast->record(1ms, 0ms);
+  EXPECT_EQ(lines_of(metrics).front(), "batcher     rank");
+  EXPECT_EQ(line_starting(metrics, "batches"),
+            "batches     computed 0  failed 0  executions 0  utilisation 0.00  padding 0.25");
+  EXPECT_EQ(line_starting(metrics, "forecast"),
+            "forecast    batches 2  mean error 500.00 us  without sign 1.50 ms");
+}
+
+TEST(MetricsTable, HasALineForEachClassThatHadARequest) {
+  MetricsSnapshot metrics;
+  metrics.tenants.resize(2);
+  metrics.tenants[0].label = "acme";
+  metrics.tenants[0].accepted = 3;
+  metrics.tenants[0].queued = 1;
+  metrics.tenants[0].completed = 2;
+  metrics.tenants[0].queue_wait.record(2'000);
+  metrics.tenants[0].queue_wait.record(4'000);
+  metrics.tenants[1].label = "other";
+  EXPECT_EQ(lines_of(metrics).back(),
+            "tenant acme  accepted 3  queued 1  completed 2  mean wait 3.00 us (most 4.00 us)");
 }
 
 TEST(MetricsTable, ListsOnlyTheReasonsThatOccurred) {
@@ -509,7 +585,7 @@ TEST(MetricsTable, SurvivesTheLargestNumbers) {
   metrics.latency.record_n(UINT64_MAX, UINT64_MAX / 2);
   metrics.batch_size.record_n(UINT64_MAX, 1);
   const std::vector<std::string> lines = lines_of(metrics);
-  EXPECT_EQ(lines.size(), 12u);
+  EXPECT_EQ(lines.size(), 16u);  // With the forecast and a class of each kind.
   EXPECT_TRUE(contains(lines[2], "completed 18446744073709551615"));
 }
 

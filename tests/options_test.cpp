@@ -104,6 +104,43 @@ TEST(BadOptions, NoCapIsZero) {
             "");
 }
 
+struct Mute {
+  bool operator==(const Mute&) const = default;
+};
+struct MuteHash {
+  std::size_t operator()(const Mute&) const { return 0; }
+};
+
+TEST(BadOptions, MetricsAreKeptOnlyByKeysThatThereAreAndThatCanBeShown) {
+  const batchwright::KeyFunction<std::string> shown = [](const std::string& text) { return text; };
+  const batchwright::KeyFunction<std::string> mute = {[](const std::string&) { return Mute(); },
+                                                      MuteHash{}};
+  EXPECT_EQ(problem_of({.lane = shown,
+                        .tenant = shown,
+                        .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}}),
+            "");
+  EXPECT_EQ(problem_of({.lane = mute, .tenant = mute}), "");
+  EXPECT_EQ(problem_of({.tenant = shown, .metrics = {.per_lane = true}}),
+            "DynamicBatcher: metrics.per_lane must be false without lane, got true");
+  EXPECT_EQ(problem_of({.lane = shown, .metrics = {.per_tenant = true}}),
+            "DynamicBatcher: metrics.per_tenant must be false without tenant, got true");
+  EXPECT_EQ(problem_of({.lane = mute, .metrics = {.per_lane = true}}),
+            "DynamicBatcher: metrics.per_lane must be false where the keys of lane have no label "
+            "(give KeyFunction one as its third argument), got true");
+  EXPECT_EQ(
+      problem_of({.tenant = mute, .metrics = {.per_tenant = true}}),
+      "DynamicBatcher: metrics.per_tenant must be false where the keys of tenant have no label "
+      "(give KeyFunction one as its third argument), got true");
+}
+
+TEST(BadOptions, MetricsKeepSomeClassesAndNotTooMany) {
+  EXPECT_EQ(problem_of({.metrics = {.max_classes = 0}}),
+            "DynamicBatcher: metrics.max_classes must be from 1 to 10000, got 0");
+  EXPECT_EQ(problem_of({.metrics = {.max_classes = 10'001}}),
+            "DynamicBatcher: metrics.max_classes must be from 1 to 10000, got 10001");
+  EXPECT_EQ(problem_of({.metrics = {.per_priority = true, .max_classes = 10'000}}), "");
+}
+
 TEST(BadOptions, NothingIsBeyondWhatTheLibraryCanHold) {
   EXPECT_EQ(problem_of({.max_batch_size = 0x1'0000'0000}),
             "DynamicBatcher: max_batch_size must be at most 4294967295, got 4294967296");

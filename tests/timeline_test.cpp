@@ -195,6 +195,30 @@ TEST(TimelineRecorder, WritesExactlyThis) {
   expect_sound(recorder);
 }
 
+TEST(TimelineRecorder, ShowsThePaddedSizeOfABatchThatIsPadded) {
+  TimelineRecorder recorder;
+  BatchFormedEvent batch = formed(1, 0, kStart, 3);
+  batch.padded_size = 4;
+  recorder.on_batch_formed(batch);
+  batch = formed(2, 0, kStart, 4);
+  batch.padded_size = 4;
+  recorder.on_batch_formed(batch);
+  const std::vector<Json> batches = events(recorder, "batch", "XB");
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_EQ(batches[0]["args"]["padded_size"].number, 4);
+  EXPECT_FALSE(batches[1]["args"].has("padded_size"));
+}
+
+TEST(TimelineRecorder, TakesTheNameOfItsFirstBatcherUnlessItHasOne) {
+  TimelineRecorder recorder;
+  recorder.on_attached({.name = "rank"});
+  recorder.on_attached({.name = "embed"});
+  EXPECT_EQ(JsonParser::parse(recorder.json())["otherData"]["batcher"].text, "rank");
+  TimelineRecorder named("mine");
+  named.on_attached({.name = "rank"});
+  EXPECT_EQ(JsonParser::parse(named.json())["otherData"]["batcher"].text, "mine");
+}
+
 TEST(TimelineRecorder, OfNothingIsSound) {
   const TimelineRecorder recorder("idle");
   EXPECT_EQ(events(recorder).size(), 2u);
@@ -204,8 +228,8 @@ TEST(TimelineRecorder, OfNothingIsSound) {
 }
 
 TEST(TimelineRecorder, IsTheProcessOfItsName) {
-  for (const std::string& name : {std::string("plain"), std::string("a\"b\\c\nd\x01"),
-                                  std::string("\xe2\x82\xac"), std::string()}) {
+  for (const std::string& name :
+       {std::string("plain"), std::string("a\"b\\c\nd\x01"), std::string("\xe2\x82\xac")}) {
     const TimelineRecorder recorder(name);
     const Json json = JsonParser::parse(recorder.json());
     EXPECT_EQ(json["otherData"]["batcher"].text, name);

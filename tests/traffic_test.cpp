@@ -334,7 +334,7 @@ TEST(Eviction, TheNewestOfTheLowestPriorityGivesWay) {
   }
   batcher.wait_idle();
   const bw::MetricsSnapshot metrics = batcher.metrics();
-  EXPECT_EQ(metrics.dropped, 1u);
+  EXPECT_EQ(metrics.evicted, 1u);
   EXPECT_EQ(metrics.rejected[Outcome::queue_full], 1u);
   EXPECT_EQ(metrics.unaccounted(), 0);
 }
@@ -442,7 +442,7 @@ TEST(ForecastOption, EndsAtOnceWhatCannotMeetItsDeadline) {
   ASSERT_TRUE(is_ready(hopeless));
   EXPECT_EQ(outcome_of(runtime, hopeless), Outcome::would_expire);
   EXPECT_FALSE(is_ready(timely));
-  EXPECT_EQ(batcher.metrics().dropped, 1u);
+  EXPECT_EQ(batcher.metrics().would_expire, 1u);
   for (int i = 0; i < 4; ++i) {
     runtime.advance(10ms);
     runtime.settle();

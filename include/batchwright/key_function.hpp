@@ -4,11 +4,13 @@
 
 #include "batch_info.hpp"
 #include "detail/block_pool.hpp"
+#include "detail/key_label.hpp"
 
 #include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -35,12 +37,18 @@ class KeyTraits {
   virtual void* copy(const void* key) const = 0;
   virtual void destroy(void* key) const noexcept = 0;
   virtual const void* type() const noexcept = 0;
+
+  /// Whether keys have a label, and if so gives that of `key` to `use(context, label)`, during the call.
+  virtual bool has_label() const noexcept = 0;
+  virtual void with_label(const void* key, void (*use)(void*, std::string_view),
+                          void* context) const = 0;
 };
 
-template <class TIn, class F, class Hash, class Key>
+template <class TIn, class F, class Hash, class Key, class Label>
 class TypedKeyTraits final : public KeyTraits<TIn> {
  public:
-  TypedKeyTraits(F function, Hash hash) : function_(std::move(function)), hash_(std::move(hash)) {}
+  TypedKeyTraits(F function, Hash hash, Label label)
+      : function_(std::move(function)), hash_(std::move(hash)), label_(std::move(label)) {}
 
   void with_key(const TIn& input, void (*use)(void*, const ErasedKey&),
                 void* context) const override {
@@ -56,9 +64,22 @@ class TypedKeyTraits final : public KeyTraits<TIn> {
   void destroy(void* key) const noexcept override { pool_delete(static_cast<Key*>(key)); }
   const void* type() const noexcept override { return &kTypeMark<Key>; }
 
+  bool has_label() const noexcept override { return HasText<Shown>; }
+  void with_label([[maybe_unused]] const void* key,
+                  [[maybe_unused]] void (*use)(void*, std::string_view),
+                  [[maybe_unused]] void* context) const override {
+    if constexpr (HasText<Shown>) {
+      const Shown& shown = std::invoke(label_, *static_cast<const Key*>(key));
+      with_text(shown, [&](std::string_view text) { use(context, text); });
+    }
+  }
+
  private:
+  using Shown = std::remove_cvref_t<std::invoke_result_t<const Label&, const Key&>>;
+
   F function_;
   Hash hash_;
+  Label label_;
 };
 
 }  // namespace detail
@@ -67,6 +88,11 @@ class TypedKeyTraits final : public KeyTraits<TIn> {
 /// if their keys are equal; the hash only finds them sooner. Converts from any callable `f(const TIn&)`
 /// whose result, without reference, is a value with `==`, a copy constructor and a hash: `std::hash`, or
 /// the second argument.
+///
+/// Where metrics are kept by key, a key is shown by its label: a string as it is, else what a function
+/// `to_string(key)` of its type's namespace says, else a number, an enumerator's included; or the result
+/// of the third argument `label(const Key&)`, which is one of these: `{by_customer, {}, tier_of}`. Keys
+/// of one label are counted together. A label is asked for when a lane or tenant comes up.
 ///
 /// Called on the submitting thread, by several at a time, before admission; what it, the hash, `==` or
 /// the copy throws comes out of `submit`, and nothing was accepted. `==` is called while others wait, so
@@ -79,15 +105,15 @@ class KeyFunction {
   KeyFunction() = default;
 
   template <class F, class Key = std::remove_cvref_t<std::invoke_result_t<const F&, const TIn&>>,
-            class Hash = std::hash<Key>>
+            class Hash = std::hash<Key>, class Label = detail::OwnLabel>
     requires(!std::same_as<F, KeyFunction> && std::equality_comparable<Key> &&
              std::copy_constructible<Key> &&
              requires(const Hash& hash, const Key& key) {
                { hash(key) } -> std::convertible_to<std::size_t>;
-             })
-  KeyFunction(F function, Hash hash = {})
-      : traits_(std::make_shared<const detail::TypedKeyTraits<TIn, F, Hash, Key>>(
-            std::move(function), std::move(hash))) {}
+             } && detail::LabelOf<Label, Key>)
+  KeyFunction(F function, Hash hash = {}, Label label = {})
+      : traits_(std::make_shared<const detail::TypedKeyTraits<TIn, F, Hash, Key, Label>>(
+            std::move(function), std::move(hash), std::move(label))) {}
 
   explicit operator bool() const noexcept { return traits_ != nullptr; }
 

@@ -2,6 +2,8 @@
 #ifndef BATCHWRIGHT_METRICS_HPP
 #define BATCHWRIGHT_METRICS_HPP
 
+#include "class_metrics.hpp"
+#include "forecast_metrics.hpp"
 #include "histogram.hpp"
 #include "outcome.hpp"
 #include "policy.hpp"
@@ -12,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 namespace batchwright::inline v0_1 {
@@ -43,7 +46,8 @@ struct CountsBy {
 ///
 /// Counters never decrease from one snapshot to the next. A snapshot is taken while the batcher
 /// runs, part by part, so what moved meanwhile may show in one number and not yet in another;
-/// answered requests are never ahead of accepted ones. Once nothing moves, it is exact.
+/// answered requests are never ahead of accepted ones, neither in all nor of a class. Once nothing moves,
+/// it is exact, and the classes of a kind add up to the whole.
 struct MetricsSnapshot {
   TimePoint taken_at{};
   Duration interval{};  ///< Since the batcher was made, or between the two snapshots.
@@ -57,8 +61,8 @@ struct MetricsSnapshot {
   std::uint64_t expired = 0;
   std::uint64_t cancelled = 0;
   std::uint64_t stopped = 0;
-  std::uint64_t dropped =
-      0;  ///< Accepted, then answered with any other outcome (eviction, forecast).
+  std::uint64_t would_expire = 0;
+  std::uint64_t evicted = 0;
   CountsBy<Outcome, kOutcomeCount> rejected;  ///< Never accepted, by reason.
 
   // Batches that were computed.
@@ -67,6 +71,9 @@ struct MetricsSnapshot {
   std::uint64_t executions = 0;  ///< Calls of the predictor: more than batches where it retries.
   std::uint64_t items = 0;       ///< Requests in all batches.
   std::uint64_t room = 0;        ///< Size that all batches could have had under the cap.
+  std::uint64_t computed = 0;    ///< Size that the model ran with: theirs, padded to allowed sizes.
+  std::uint64_t padding =
+      0;  ///< The part of it that is padding: rows, tokens computed for nothing.
 
   // The state at `taken_at`.
   std::uint64_t queued = 0;
@@ -82,9 +89,20 @@ struct MetricsSnapshot {
   Histogram queue_wait;    ///< Nanoseconds from admission to the predictor; one a computed request.
   Histogram latency;       ///< Nanoseconds from admission to the answer; one a computed request.
 
+  /// How right the service model was; nothing where none is kept. One is kept for a policy that asks for
+  /// it, and for FitRule::cheapest.
+  std::optional<ForecastMetrics> forecast;
+
+  std::string name;  ///< The batcher's. A merge keeps the first.
+
+  // By class, as far as BatcherOptions::metrics asks for it.
+  ClassesMetrics priorities;
+  ClassesMetrics lanes;
+  ClassesMetrics tenants;
+
   /// Accepted requests that have their answer, whatever it is.
   std::uint64_t answered() const noexcept {
-    return completed + failed + expired + cancelled + stopped + dropped;
+    return completed + failed + expired + cancelled + stopped + would_expire + evicted;
   }
 
   /// The conservation law: every accepted request is answered, queued or executing, so
@@ -110,30 +128,40 @@ struct MetricsSnapshot {
     return room == 0 ? 0 : batch_size.sum() / static_cast<double>(room);
   }
 
+  /// The share of what the model computed that was padding, within [0, 1): up to allowed sizes, and up to
+  /// the longest with SizeRule::padded. Unlike this, `utilisation()` takes padding to the longest for
+  /// work.
+  double padding_rate() const noexcept {
+    return computed == 0 ? 0 : static_cast<double>(padding) / static_cast<double>(computed);
+  }
+
   /// Merges another batcher's snapshot of about the same time. Counters, gauges and histograms add;
-  /// ages, interval, `taken_at` and the cap take the larger.
-  MetricsSnapshot& operator+=(const MetricsSnapshot& other) noexcept;
+  /// ages, interval, `taken_at` and the cap take the larger; classes of one label become one. Throws
+  /// std::bad_alloc if either counts by class.
+  MetricsSnapshot& operator+=(const MetricsSnapshot& other);
 
   friend bool operator==(const MetricsSnapshot&, const MetricsSnapshot&) = default;
 };
 
-/// What happened between two snapshots of one batcher. The gauges are those of the later one.
-MetricsSnapshot operator-(const MetricsSnapshot& later, const MetricsSnapshot& earlier) noexcept;
+/// What happened between two snapshots of one batcher. The gauges are those of the later one. Throws
+/// std::bad_alloc.
+MetricsSnapshot operator-(const MetricsSnapshot& later, const MetricsSnapshot& earlier);
 
-/// A table of some ten lines for people: requests, state, batches, and the quantiles of the four
-/// distributions. Its layout may change; programs read the fields.
+/// A table for people, of some ten lines and one for each class: requests, state, batches, and the
+/// quantiles of the four distributions. Its layout may change; programs read the fields.
 std::string to_string(const MetricsSnapshot& metrics);
 
 namespace detail {
 
 inline constexpr std::uint64_t MetricsSnapshot::*kMetricsCounters[] = {
-    &MetricsSnapshot::submitted,  &MetricsSnapshot::accepted,
-    &MetricsSnapshot::completed,  &MetricsSnapshot::completed_late,
-    &MetricsSnapshot::failed,     &MetricsSnapshot::expired,
-    &MetricsSnapshot::cancelled,  &MetricsSnapshot::stopped,
-    &MetricsSnapshot::dropped,    &MetricsSnapshot::batches_failed,
-    &MetricsSnapshot::executions, &MetricsSnapshot::items,
-    &MetricsSnapshot::room};
+    &MetricsSnapshot::submitted,      &MetricsSnapshot::accepted,
+    &MetricsSnapshot::completed,      &MetricsSnapshot::completed_late,
+    &MetricsSnapshot::failed,         &MetricsSnapshot::expired,
+    &MetricsSnapshot::cancelled,      &MetricsSnapshot::stopped,
+    &MetricsSnapshot::would_expire,   &MetricsSnapshot::evicted,
+    &MetricsSnapshot::batches_failed, &MetricsSnapshot::executions,
+    &MetricsSnapshot::items,          &MetricsSnapshot::room,
+    &MetricsSnapshot::computed,       &MetricsSnapshot::padding};
 
 inline constexpr std::uint64_t MetricsSnapshot::*kMetricsGauges[] = {
     &MetricsSnapshot::queued, &MetricsSnapshot::executing, &MetricsSnapshot::executing_batches,
@@ -142,6 +170,9 @@ inline constexpr std::uint64_t MetricsSnapshot::*kMetricsGauges[] = {
 inline constexpr Histogram MetricsSnapshot::*kMetricsHistograms[] = {
     &MetricsSnapshot::batch_size, &MetricsSnapshot::service_time, &MetricsSnapshot::queue_wait,
     &MetricsSnapshot::latency};
+
+inline constexpr ClassesMetrics MetricsSnapshot::*kMetricsClasses[] = {
+    &MetricsSnapshot::priorities, &MetricsSnapshot::lanes, &MetricsSnapshot::tenants};
 
 inline std::string time_text(double ns) {
   constexpr const char* kUnits[] = {"ns", "us", "ms", "s"};
@@ -188,24 +219,61 @@ inline void append_metrics_row(std::string& out, const char* name, const Histogr
   out.append("\n");
 }
 
+/// A line for each class of one kind that has had a request.
+inline void append_metrics_classes(std::string& out, const char* kind,
+                                   const ClassesMetrics& classes) {
+  const auto count = [&out](const char* name, std::uint64_t value) {
+    if (value > 0) out.append("  ").append(name).append(" ").append(std::to_string(value));
+  };
+  for (const ClassMetrics& one : classes) {
+    if (one.accepted == 0) continue;
+    out.append(kind).append(one.label).append("  accepted ").append(std::to_string(one.accepted));
+    out.append("  queued ").append(std::to_string(one.queued));
+    count("completed", one.completed);
+    count("late", one.completed_late);
+    count("failed", one.failed);
+    count("expired", one.expired);
+    count("cancelled", one.cancelled);
+    count("stopped", one.stopped);
+    count("would expire", one.would_expire);
+    count("evicted", one.evicted);
+    if (!one.queue_wait.empty()) {
+      out.append("  mean wait ").append(time_text(one.queue_wait.mean()));
+      out.append(" (most ").append(time_text(static_cast<double>(one.queue_wait.max())));
+      out.append(")");
+    }
+    out.append("\n");
+  }
+}
+
+/// Merges all but what belongs to classes.
+inline void add_totals(MetricsSnapshot& sum, const MetricsSnapshot& other) noexcept {
+  for (const auto counter : kMetricsCounters) sum.*counter += other.*counter;
+  for (const auto gauge : kMetricsGauges) sum.*gauge += other.*gauge;
+  for (const auto histogram : kMetricsHistograms) sum.*histogram += other.*histogram;
+  sum.rejected += other.rejected;
+  sum.batches += other.batches;
+  sum.taken_at = std::max(sum.taken_at, other.taken_at);
+  sum.interval = std::max(sum.interval, other.interval);
+  sum.max_batch_size = std::max(sum.max_batch_size, other.max_batch_size);
+  sum.oldest_queued_age = std::max(sum.oldest_queued_age, other.oldest_queued_age);
+  sum.oldest_executing_age = std::max(sum.oldest_executing_age, other.oldest_executing_age);
+  if (!other.forecast) return;
+  if (!sum.forecast) sum.forecast.emplace();
+  *sum.forecast += *other.forecast;
+}
+
 }  // namespace detail
 
-inline MetricsSnapshot& MetricsSnapshot::operator+=(const MetricsSnapshot& other) noexcept {
-  for (const auto counter : detail::kMetricsCounters) this->*counter += other.*counter;
-  for (const auto gauge : detail::kMetricsGauges) this->*gauge += other.*gauge;
-  for (const auto histogram : detail::kMetricsHistograms) this->*histogram += other.*histogram;
-  rejected += other.rejected;
-  batches += other.batches;
-  taken_at = std::max(taken_at, other.taken_at);
-  interval = std::max(interval, other.interval);
-  max_batch_size = std::max(max_batch_size, other.max_batch_size);
-  oldest_queued_age = std::max(oldest_queued_age, other.oldest_queued_age);
-  oldest_executing_age = std::max(oldest_executing_age, other.oldest_executing_age);
+inline MetricsSnapshot& MetricsSnapshot::operator+=(const MetricsSnapshot& other) {
+  detail::add_totals(*this, other);
+  for (const auto classes : detail::kMetricsClasses) {
+    detail::merge_classes(this->*classes, other.*classes);
+  }
   return *this;
 }
 
-inline MetricsSnapshot operator-(const MetricsSnapshot& later,
-                                 const MetricsSnapshot& earlier) noexcept {
+inline MetricsSnapshot operator-(const MetricsSnapshot& later, const MetricsSnapshot& earlier) {
   MetricsSnapshot between = later;
   const auto take = [](std::uint64_t& from, std::uint64_t what) { from -= std::min(from, what); };
   for (const auto counter : detail::kMetricsCounters) take(between.*counter, earlier.*counter);
@@ -216,6 +284,10 @@ inline MetricsSnapshot operator-(const MetricsSnapshot& later,
   for (std::size_t i = 0; i < kReleaseReasonCount; ++i) {
     take(between.batches.values[i], earlier.batches.values[i]);
   }
+  if (between.forecast && earlier.forecast) *between.forecast -= *earlier.forecast;
+  for (const auto classes : detail::kMetricsClasses) {
+    detail::subtract_classes(between.*classes, earlier.*classes);
+  }
   between.interval = later.taken_at - earlier.taken_at;
   return between;
 }
@@ -225,6 +297,7 @@ inline std::string to_string(const MetricsSnapshot& metrics) {
   const auto count = [&out](const char* name, std::uint64_t value) {
     out.append("  ").append(name).append(" ").append(std::to_string(value));
   };
+  if (!metrics.name.empty()) out.append("batcher     ").append(metrics.name).append("\n");
   out.append("interval    ").append(detail::duration_text(metrics.interval));
   out.append("  throughput ").append(detail::number_text(metrics.throughput())).append("/s");
   out.append("\nrequests  ");
@@ -238,7 +311,8 @@ inline std::string to_string(const MetricsSnapshot& metrics) {
   count("expired", metrics.expired);
   count("cancelled", metrics.cancelled);
   count("stopped", metrics.stopped);
-  count("dropped", metrics.dropped);
+  count("would expire", metrics.would_expire);
+  count("evicted", metrics.evicted);
   out.append("\nrejected  ");
   detail::append_metrics_counts(out, metrics.rejected);
   out.append("\nnow       ");
@@ -253,6 +327,16 @@ inline std::string to_string(const MetricsSnapshot& metrics) {
   count("failed", metrics.batches_failed);
   count("executions", metrics.executions);
   out.append("  utilisation ").append(detail::number_text(metrics.utilisation()));
+  if (metrics.padding > 0) {
+    out.append("  padding ").append(detail::number_text(metrics.padding_rate()));
+  }
+  if (metrics.forecast) {
+    out.append("\nforecast  ");
+    count("batches", metrics.forecast->count());
+    out.append("  mean error ").append(detail::duration_text(metrics.forecast->mean_error()));
+    out.append("  without sign ");
+    out.append(detail::duration_text(metrics.forecast->mean_absolute_error()));
+  }
   out.append("\nreleased  ");
   detail::append_metrics_counts(out, metrics.batches);
   out.append("\n                  count       mean        p50        p90        p99      p99.9");
@@ -261,6 +345,9 @@ inline std::string to_string(const MetricsSnapshot& metrics) {
   detail::append_metrics_row(out, "service time", metrics.service_time, detail::time_text);
   detail::append_metrics_row(out, "queue wait  ", metrics.queue_wait, detail::time_text);
   detail::append_metrics_row(out, "latency     ", metrics.latency, detail::time_text);
+  detail::append_metrics_classes(out, "priority ", metrics.priorities);
+  detail::append_metrics_classes(out, "lane ", metrics.lanes);
+  detail::append_metrics_classes(out, "tenant ", metrics.tenants);
   return out;
 }
 

@@ -7,8 +7,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace batchwright::inline v0_1 {
+
+/// An observer was given to a batcher.
+struct AttachedEvent {
+  std::string_view name;  ///< The batcher's. Valid during the call.
+};
 
 /// A request was accepted.
 struct AdmittedEvent {
@@ -28,10 +34,11 @@ struct RefusedEvent {
 
 /// A batch left the queue and is about to be computed.
 struct BatchFormedEvent {
-  std::uint64_t batch_id = 0;  ///< Counted from 1; `AnsweredEvent::batch_id` names its requests.
-  std::size_t executor = 0;    ///< Which executor computes it.
-  std::size_t count = 0;       ///< Requests in it.
-  std::size_t size = 0;        ///< Their weight.
+  std::uint64_t batch_id = 0;   ///< Counted from 1; `AnsweredEvent::batch_id` names its requests.
+  std::size_t executor = 0;     ///< Which executor computes it.
+  std::size_t count = 0;        ///< Requests in it.
+  std::size_t size = 0;         ///< Their weight.
+  std::size_t padded_size = 0;  ///< The allowed size that the model runs with; at least `size`.
   ReleaseReason reason = ReleaseReason::size;
   TimePoint oldest{};      ///< Enqueue time of its oldest request.
   TimePoint dispatched{};  ///< When it was released.
@@ -73,6 +80,9 @@ class Observer {
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
   virtual ~Observer() = default;
+
+  /// On the constructing thread, before any other event. Once for each batcher that it is given to.
+  virtual void on_attached(const AttachedEvent&) noexcept {}
 
   /// On the submitting thread, before the request can be dispatched.
   virtual void on_admitted(const AdmittedEvent&) noexcept {}

@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_OPTIONS_HPP
 #define BATCHWRIGHT_OPTIONS_HPP
 
+#include "class_metrics.hpp"
 #include "completion_task.hpp"
 #include "executor_pool.hpp"
 #include "key_function.hpp"
@@ -142,7 +143,7 @@ struct BatcherOptions {
   /// batches it may be overtaken by as many as still fit the batch that reaches the bound.
   std::uint64_t overtaking_bound = 1000;
 
-  /// Names the batcher, to its threads' start hook.
+  /// Names the batcher: to its threads' start hook, to its observer, and as the label of its metrics.
   std::string name = "batchwright";
 
   /// Inputs with which each executor runs its predictor before the first request, one function for each
@@ -150,6 +151,8 @@ struct BatcherOptions {
   /// `preferred_sizes` and `max_batch_size`. Called on the executor's thread, once for each row. What
   /// they throw, or the predictor with them, comes out of the constructor. `BatchInfo::batch_id` is 0.
   std::vector<std::function<TIn()>> warm_up = {};
+  /// What is counted by priority, lane and tenant, besides what is counted of all requests.
+  MetricsOptions metrics = {};
 
   /// Where callbacks run and coroutines resume: given a task to run exactly once, soon, from any
   /// thread. It must not throw. Unless set they run on the thread that completes the batch. A task

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -42,10 +43,10 @@ namespace batchwright::inline v0_1 {
 /// recording has ended before.
 class TimelineRecorder : public Observer {
  public:
-  /// `name` is shown as the process. Throws std::invalid_argument unless `max_events` is at least 1,
-  /// and std::bad_alloc.
-  explicit TimelineRecorder(std::string name = "batchwright", std::size_t max_events = 65'536)
-      : name_(std::move(name)), capacity_(max_events) {
+  /// `name` is shown as the process; unless set, that of the batcher. Throws std::invalid_argument
+  /// unless `max_events` is at least 1, and std::bad_alloc.
+  explicit TimelineRecorder(std::string name = "", std::size_t max_events = 65'536)
+      : name_(std::move(name)), named_(!name_.empty()), capacity_(max_events) {
     if (max_events < 1) {
       detail::raise(
           std::invalid_argument("TimelineRecorder: max_events must be at least 1, got 0"));
@@ -84,6 +85,14 @@ class TimelineRecorder : public Observer {
     if (std::fclose(file.release()) != 0) raise_file("write", path);
   }
 
+  void on_attached(const AttachedEvent& event) noexcept override {
+    if (naming_.exchange(true, std::memory_order_relaxed))
+      return;  // The first of several batchers.
+    if (named_.load(std::memory_order_relaxed)) return;
+    const bool good =
+        detail::guarded([&] { name_ = event.name; }, [](const std::exception_ptr&) {});
+    named_.store(good, std::memory_order_release);
+  }
   void on_refused(const RefusedEvent& event) noexcept override {
     record(Kind::refused, &Slot::refused, event);
   }
@@ -154,6 +163,11 @@ class TimelineRecorder : public Observer {
     return found != batches.end() && found->formed.batch_id == id ? &*found : nullptr;
   }
 
+  const std::string& name() const {
+    static const std::string kUnnamed = "batchwright";
+    return named_.load(std::memory_order_acquire) ? name_ : kUnnamed;
+  }
+
   /// All batches of the first `end` events, by their ids.
   std::vector<Batch> batches(std::size_t end) const {
     std::vector<Batch> all;
@@ -211,12 +225,12 @@ class TimelineRecorder : public Observer {
     const std::size_t end = recorded();
     std::vector<Batch> all = batches(end);
     out.append("{\"displayTimeUnit\":\"ms\",\"otherData\":{\"batcher\":");
-    detail::append_json(out, name_);
+    detail::append_json(out, name());
     out.append(",\"dropped_events\":");
     detail::append_number(out, dropped());
     out.append("},\"traceEvents\":[");
     detail::TraceJson trace(out);
-    trace.event('M', "process_name", kRefusals).args().text("name", name_);
+    trace.event('M', "process_name", kRefusals).args().text("name", name());
     trace.event('M', "thread_name", kRefusals).args().text("name", "refusals");
     lay_out(all, trace);
     for (const Batch& batch : all) {
@@ -246,6 +260,7 @@ class TimelineRecorder : public Observer {
     trace.number("bind_id", formed.batch_id).boolean("flow_out", true).args();
     trace.number("batch", formed.batch_id).text("reason", to_string(formed.reason));
     trace.number("count", formed.count).number("size", formed.size);
+    if (formed.padded_size > formed.size) trace.number("padded_size", formed.padded_size);
     trace.time_span("oldest_waited_us", formed.dispatched - formed.oldest);
     trace.time_span("handed_over_us", batch.started - formed.dispatched);
   }
@@ -272,7 +287,9 @@ class TimelineRecorder : public Observer {
     part('e', "request", event.answered);
   }
 
-  std::string name_;
+  std::string name_;  // Written by `on_attached` at most, and not read before `named_`.
+  std::atomic<bool> named_;
+  std::atomic<bool> naming_{false};
   std::size_t capacity_;
   std::unique_ptr<Slot[]> slots_;
   alignas(64) std::atomic<std::size_t> next_{0};  // The next free slot, or beyond.

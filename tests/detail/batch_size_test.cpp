@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+
 namespace {
 
 using batchwright::SizeRule;
@@ -27,6 +29,18 @@ TEST(BatchSize, OrCountTimesTheLongest) {
   EXPECT_EQ(size.value(), 10u);
   size.add(9, 6);
   EXPECT_EQ(size.value(), 18u);
+}
+
+TEST(BatchSize, IsUsefulButForThePaddingToTheLongest) {
+  BatchSize sum(SizeRule::sum);
+  BatchSize padded(SizeRule::padded);
+  for (const std::size_t length : {2u, 7u, 3u}) {
+    sum.add(4, length);
+    padded.add(4, length);
+  }
+  EXPECT_EQ(sum.useful(), sum.value());
+  EXPECT_EQ(padded.useful(), 12u);
+  EXPECT_EQ(padded.value(), 21u);
 }
 
 TEST(PaddedTo, IsTheSmallestAllowedSizeThatIsEnough) {

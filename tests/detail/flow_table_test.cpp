@@ -83,6 +83,43 @@ TEST(FlowTable, AStickyLaneHasTheSameExecutorEachTimeItComesUp) {
   EXPECT_EQ(used.size(), 4u);  // And different lanes have different ones.
 }
 
+TEST(FlowTable, AFlowHasTheClassesOfItsKeys) {
+  const TestRuntime runtime;
+  bw::detail::ClassRegister<TestRuntime> classes(
+      runtime, {.per_lane = true, .per_tenant = true, .max_classes = 5});
+  Table table(runtime, tens(), ones(), 0, &classes);
+  HeldFlow* const a = table.acquire(12, 1);
+  HeldFlow* const b = table.acquire(13, 1);
+  HeldFlow* const c = table.acquire(22, 1);
+  EXPECT_EQ(a->lane_class, classes.find(bw::detail::ClassKind::lane, "1"));
+  EXPECT_EQ(b->lane_class.load(), a->lane_class.load());
+  EXPECT_EQ(a->tenant_class, classes.find(bw::detail::ClassKind::tenant, "2"));
+  EXPECT_EQ(c->tenant_class.load(), a->tenant_class.load());
+  EXPECT_NE(c->lane_class.load(), a->lane_class.load());
+  EXPECT_NE(b->tenant_class.load(), a->tenant_class.load());
+  for (HeldFlow* flow : {a, b, c}) bw::detail::release_flow(flow);
+}
+
+TEST(FlowTable, WhatALabelThrowsLetsGoOfTheFlow) {
+  const TestRuntime runtime;
+  bw::detail::ClassRegister<TestRuntime> classes(runtime, {.per_tenant = true});
+  bool bad = true;
+  const bw::KeyFunction<int> tenant = {[](const int& x) { return x; },
+                                       {},
+                                       [&](const int& key) {
+                                         if (bad) throw std::runtime_error("no label");
+                                         return key;
+                                       }};
+  Table table(runtime, {}, tenant, 0, &classes);
+  EXPECT_THROW(table.acquire(5, 3), std::runtime_error);
+  bad = false;
+  HeldFlow* const flow = table.acquire(5, 7);
+  EXPECT_EQ(flow->holders, 1u);
+  EXPECT_EQ(flow->tenant->share, 7u);  // It had been forgotten.
+  EXPECT_EQ(flow->lane_class, bw::detail::kNoClass);
+  table.release(*flow);
+}
+
 TEST(FlowTable, WhatTheSecondKeyThrowsLetsGoOfTheFirst) {
   const TestRuntime runtime;
   std::size_t copies = 0;

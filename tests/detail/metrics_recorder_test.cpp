@@ -131,7 +131,7 @@ TEST(MetricsRecorder, CountsEachEndUnderItsOwnName) {
   EXPECT_EQ(snapshot.cancelled, 4u);
   EXPECT_EQ(snapshot.stopped, 5u);
   EXPECT_EQ(snapshot.completed, 0u);
-  EXPECT_EQ(snapshot.dropped, 0u);
+  EXPECT_EQ(snapshot.evicted, 0u);
   EXPECT_EQ(snapshot.answered(), 12u);
 }
 
@@ -145,8 +145,8 @@ TEST(MetricsRecorder, LosesNoAnswerWhateverItsOutcome) {
   const MetricsSnapshot snapshot = recorder.snapshot();
   EXPECT_EQ(snapshot.answered(), 2 * kOutcomeCount);
   EXPECT_EQ(snapshot.unaccounted(), 0);
-  // An eviction, for one, is an answer that no counter of its own awaits.
-  EXPECT_EQ(snapshot.dropped, 2 * (kOutcomeCount - 5));
+  // What no accepted request ends with counts as an eviction.
+  EXPECT_EQ(snapshot.evicted, 2 * (kOutcomeCount - 5));
   EXPECT_EQ(snapshot.rejected.total(), 0u);
 }
 
@@ -165,6 +165,72 @@ TEST(MetricsRecorder, RecordsABatch) {
   EXPECT_EQ(snapshot.batch_size.max(), 12u);
   EXPECT_EQ(snapshot.service_time.max(), 5'000u);
   EXPECT_DOUBLE_EQ(snapshot.utilisation(), 12.0 / 32.0);
+}
+
+TEST(MetricsRecorder, AddsUpWhatWasComputedAndWhatOfItWasPadding) {
+  Recorder recorder(SystemRuntime{}, 1);
+  recorder.executor(0).batch({.count = 3, .size = 3, .computed = 4, .padding = 1});
+  recorder.executor(0).batch({.count = 5, .size = 5, .computed = 8, .padding = 3});
+  EXPECT_EQ(recorder.snapshot().computed, 12u);
+  EXPECT_EQ(recorder.snapshot().padding, 4u);
+  EXPECT_DOUBLE_EQ(recorder.snapshot().padding_rate(), 4.0 / 12);
+}
+
+TEST(MetricsRecorder, ComparesAForecastWithWhatTheBatchTookUnlessThatSaysNothing) {
+  Recorder recorder(SystemRuntime{}, 2);
+  recorder.executor(0).batch({.count = 1, .size = 1, .service_time = 5us, .forecast = 4us});
+  recorder.executor(1).batch({.count = 1, .size = 1, .service_time = 1us, .forecast = 4us});
+  recorder.executor(0).batch({.count = 1, .size = 1, .service_time = 9us});
+  recorder.executor(0).batch(
+      {.count = 1, .size = 1, .service_time = 9us, .forecast = 4us, .failed = true});
+  recorder.executor(0).batch(
+      {.count = 1, .size = 1, .service_time = 9us, .forecast = 4us, .executions = 2});
+  const batchwright::ForecastMetrics forecasts = recorder.forecasts();
+  EXPECT_EQ(forecasts.count(), 2u);
+  EXPECT_EQ(forecasts.late.sum(), 1'000);
+  EXPECT_EQ(forecasts.early.sum(), 3'000);
+  EXPECT_FALSE(recorder.snapshot().forecast.has_value());  // Whether there is one the batcher says.
+}
+
+struct Classified {
+  batchwright::detail::ClassIds ids;
+  batchwright::detail::ClassIds classes() const { return ids; }
+};
+
+TEST(MetricsRecorder, CountsAnAnswerForEachClassOfItsRequest) {
+  using batchwright::detail::kNoClass;
+  Recorder recorder(SystemRuntime{}, 2, 4);
+  recorder.executor(0).answered({.queue_wait = 20ns, .late = true}, Classified{{0, kNoClass, 3}});
+  recorder.executor(1).answered({.outcome = Outcome::failed, .queue_wait = 30ns, .late = true},
+                                Classified{{1, kNoClass, 3}});
+  recorder.dispatcher().ended(Outcome::expired, {0, kNoClass, kNoClass});
+  const auto classes = recorder.classes();
+  ASSERT_EQ(classes.size(), 4u);
+  EXPECT_EQ(classes[0].completed, 1u);
+  EXPECT_EQ(classes[0].completed_late, 1u);
+  EXPECT_EQ(classes[0].expired, 1u);
+  EXPECT_EQ(classes[0].queue_wait.sum(), 20);
+  EXPECT_EQ(classes[1].failed, 1u);
+  EXPECT_EQ(classes[1].completed_late, 0u);
+  EXPECT_EQ(classes[2], batchwright::ClassCounts());
+  EXPECT_EQ(classes[3].answered(), 2u);
+  EXPECT_EQ(classes[3].queue_wait.sum(), 50);
+  EXPECT_EQ(recorder.snapshot().completed, 1u);
+  EXPECT_EQ(recorder.snapshot().expired, 1u);
+  EXPECT_EQ(recorder.snapshot().latency.count(), 2u);
+}
+
+TEST(MetricsRecorder, AsksForNoClassesWhereNoneAreCounted) {
+  struct Unasked {
+    batchwright::detail::ClassIds classes() const {
+      ADD_FAILURE();
+      return batchwright::detail::kNoClasses;
+    }
+  };
+  Recorder recorder(SystemRuntime{}, 1);
+  recorder.executor(0).answered({}, Unasked());
+  EXPECT_TRUE(recorder.classes().empty());
+  EXPECT_EQ(recorder.snapshot().completed, 1u);
 }
 
 TEST(MetricsRecorder, CountsBatchesByTheReasonOfTheirRelease) {

@@ -31,6 +31,17 @@ TEST(ServiceModel, KnowsNothingBeforeTheFirstBatch) {
   EXPECT_TRUE(estimate.means.empty());
 }
 
+TEST(ServiceModel, ExpectsTheMeanOfASizeAndTheLineWhereThereIsNone) {
+  ServiceModel model(64);
+  EXPECT_FALSE(model.expected(1).has_value());
+  model.observe(1, Duration(1'000));
+  model.observe(1, Duration(3'000));
+  EXPECT_EQ(model.expected(1), Duration(2'000));
+  model.observe(9, Duration(10'000));
+  EXPECT_EQ(model.expected(9), Duration(10'000));
+  EXPECT_EQ(model.expected(5), model.estimate().expected(5));
+}
+
 TEST(ServiceModel, OneSizeMakesAFlatLineThroughItsMean) {
   ServiceModel model(32);
   for (int i = 0; i < 10; ++i) model.observe(8, Duration(5000));

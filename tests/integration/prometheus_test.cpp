@@ -28,6 +28,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
+using batchwright::ClassMetrics;
 using batchwright::Duration;
 using batchwright::Histogram;
 using batchwright::kOutcomeCount;
@@ -246,6 +247,21 @@ void grow(MetricsSnapshot& metrics, std::mt19937_64& random) {
   metrics.oldest_executing_age = Duration(random() >> 1);
 }
 
+/// The same for what is counted by class and forecast.
+void grow_classes(MetricsSnapshot& metrics, std::mt19937_64& random) {
+  if (!metrics.forecast) metrics.forecast.emplace();
+  metrics.forecast->record(Duration(random() % 1'000'000), Duration(random() % 1'000'000));
+  for (const auto member : batchwright::detail::kMetricsClasses) {
+    auto& classes = metrics.*member;
+    if (classes.size() < 5) classes.emplace_back().label = std::to_string(classes.size());
+    for (auto& one : classes) {
+      for (const auto counter : batchwright::detail::kClassCounters) one.*counter += random() % 9;
+      one.queued = random() % 9;
+      one.queue_wait.record(random() >> (random() % 64));
+    }
+  }
+}
+
 double value_of(const MetricsSnapshot& metrics, const std::string& name, Labels labels = {}) {
   labels.emplace("batcher", "b");
   return Scrape(prometheus_text(metrics, "b")).value("batchwright_" + name, labels);
@@ -297,6 +313,8 @@ TEST(Prometheus, WritesExactlyThis) {
   metrics.executions = 1;
   metrics.items = 3;
   metrics.room = 32;
+  metrics.computed = 4;
+  metrics.padding = 1;
   metrics.queued = 1;
   metrics.max_batch_size = 32;
   metrics.oldest_queued_age = 20us;
@@ -327,7 +345,8 @@ batchwright_requests_answered_total{batcher="rank",outcome="failed"} 0
 batchwright_requests_answered_total{batcher="rank",outcome="expired"} 1
 batchwright_requests_answered_total{batcher="rank",outcome="cancelled"} 0
 batchwright_requests_answered_total{batcher="rank",outcome="stopped"} 0
-batchwright_requests_answered_total{batcher="rank",outcome="dropped"} 0
+batchwright_requests_answered_total{batcher="rank",outcome="would_expire"} 0
+batchwright_requests_answered_total{batcher="rank",outcome="evicted"} 0
 # HELP batchwright_requests_late_total Requests answered with a value after their deadline.
 # TYPE batchwright_requests_late_total counter
 batchwright_requests_late_total{batcher="rank"} 1
@@ -353,6 +372,12 @@ batchwright_batch_requests_total{batcher="rank"} 3
 # HELP batchwright_batch_room_total Size that all batches could have had under the cap.
 # TYPE batchwright_batch_room_total counter
 batchwright_batch_room_total{batcher="rank"} 32
+# HELP batchwright_batch_computed_size_total Size that the model ran with, padding included.
+# TYPE batchwright_batch_computed_size_total counter
+batchwright_batch_computed_size_total{batcher="rank"} 4
+# HELP batchwright_batch_padding_total The part of the computed size that was padding.
+# TYPE batchwright_batch_padding_total counter
+batchwright_batch_padding_total{batcher="rank"} 1
 # HELP batchwright_requests_queued Requests that wait for a batch.
 # TYPE batchwright_requests_queued gauge
 batchwright_requests_queued{batcher="rank"} 1
@@ -503,6 +528,8 @@ TEST(Prometheus, EachCounterAndGaugeIsInItsOwnSeries) {
       {"predictor_calls_total", &M::executions},
       {"batch_requests_total", &M::items},
       {"batch_room_total", &M::room},
+      {"batch_computed_size_total", &M::computed},
+      {"batch_padding_total", &M::padding},
       {"requests_queued", &M::queued},
       {"requests_executing", &M::executing},
       {"batches_executing", &M::executing_batches},
@@ -515,7 +542,8 @@ TEST(Prometheus, EachCounterAndGaugeIsInItsOwnSeries) {
   }
   const std::pair<std::string, std::uint64_t M::*> answered[] = {
       {"ok", &M::completed},        {"failed", &M::failed},   {"expired", &M::expired},
-      {"cancelled", &M::cancelled}, {"stopped", &M::stopped}, {"dropped", &M::dropped}};
+      {"cancelled", &M::cancelled}, {"stopped", &M::stopped}, {"would_expire", &M::would_expire},
+      {"evicted", &M::evicted}};
   for (const auto& [outcome, member] : answered) {
     M metrics;
     metrics.*member = 7;
@@ -550,7 +578,8 @@ TEST(Prometheus, NothingButItsOwnSeriesShowsACount) {
 TEST(Prometheus, RefusalsAndBatchesAreLabelledByTheirReason) {
   for (std::size_t i = 2; i < kOutcomeCount; ++i) {
     const auto outcome = static_cast<Outcome>(i);
-    if (outcome == Outcome::evicted) continue;  // It had been accepted.
+    // They had been accepted.
+    if (outcome == Outcome::evicted || outcome == Outcome::would_expire) continue;
     MetricsSnapshot metrics;
     metrics.rejected[outcome] = 3;
     EXPECT_EQ(value_of(metrics, "requests_rejected_total", {{"reason", to_string(outcome)}}), 3);
@@ -676,7 +705,130 @@ TEST(Prometheus, EveryScrapeOfARunHasTheSameSeriesAndNoCounterFalls) {
   }
 }
 
+TEST(Prometheus, ClassesThatComeUpAddSeriesAndNoneIsLostOrFalls) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    std::mt19937_64 random(seed);
+    MetricsSnapshot metrics;
+    grow_classes(metrics, random);
+    Scrape before(prometheus_text(metrics, "b"));
+    for (int scrape = 0; scrape < 10; ++scrape) {
+      grow_classes(metrics, random);
+      Scrape now(prometheus_text(metrics, "b"));
+      ASSERT_EQ(now.types(), before.types());
+      for (const Sample& sample : before.samples()) {
+        const auto type = now.types().find(sample.name);
+        if (type != now.types().end() && type->second == "gauge") continue;
+        ASSERT_GE(now.value(sample.name, sample.labels), sample.value) << sample.name;
+      }
+      before = std::move(now);
+    }
+  }
+}
+
+// --- Classes and forecasts
+ClassMetrics acme() {
+  ClassMetrics metrics;
+  metrics.label = "acme \"x\"\n";
+  metrics.accepted = 21;
+  metrics.completed = 1;
+  metrics.completed_late = 9;
+  metrics.failed = 2;
+  metrics.expired = 3;
+  metrics.cancelled = 4;
+  metrics.stopped = 5;
+  metrics.evicted = 6;
+  metrics.queued = 7;
+  metrics.queue_wait.record(1'500);
+  metrics.queue_wait.record(3'000'000'000);
+  return metrics;
+}
+
+TEST(PrometheusClasses, AreInFamiliesOfTheirOwnKind) {
+  const std::pair<std::string, batchwright::ClassesMetrics MetricsSnapshot::*> kinds[] = {
+      {"priority", &MetricsSnapshot::priorities},
+      {"lane", &MetricsSnapshot::lanes},
+      {"tenant", &MetricsSnapshot::tenants}};
+  for (const auto& [kind, member] : kinds) {
+    MetricsSnapshot metrics;
+    (metrics.*member).push_back(acme());
+    const Scrape scrape(prometheus_text(metrics, "b"));
+    const Labels labels = {{"batcher", "b"}, {kind, acme().label}};
+    const std::string prefix = "batchwright_" + kind + "_";
+    EXPECT_EQ(scrape.value(prefix + "requests_accepted_total", labels), 21);
+    EXPECT_EQ(scrape.value(prefix + "requests_late_total", labels), 9);
+    EXPECT_EQ(scrape.value(prefix + "requests_queued", labels), 7);
+    int expected = 0;
+    for (const char* outcome : {"ok", "failed", "expired", "cancelled", "stopped", "evicted"}) {
+      Labels with_outcome = labels;
+      with_outcome["outcome"] = outcome;
+      EXPECT_EQ(scrape.value(prefix + "requests_answered_total", with_outcome), ++expected);
+    }
+    EXPECT_EQ(scrape.value(prefix + "queue_wait_seconds_count", labels), 2);
+    EXPECT_DOUBLE_EQ(scrape.value(prefix + "queue_wait_seconds_sum", labels), 3.0000015);
+    for (const auto& [bound, count] : {std::pair("0.000001007", 0), std::pair("0.000002015", 1),
+                                       std::pair("2.013265919", 1), std::pair("5.100273663", 2)}) {
+      Labels with_bound = labels;
+      with_bound["le"] = bound;
+      EXPECT_EQ(scrape.value(prefix + "queue_wait_seconds_bucket", with_bound), count) << bound;
+    }
+    // Nothing else has grown by it.
+    for (const Sample& sample : scrape.samples()) {
+      EXPECT_TRUE(sample.labels.contains(kind) || sample.value == 0) << sample.name;
+    }
+  }
+}
+
+TEST(PrometheusClasses, HaveTheBoundsOfTheOtherHistograms) {
+  MetricsSnapshot metrics;
+  metrics.tenants.push_back(acme());
+  metrics.forecast.emplace();
+  const Scrape scrape(prometheus_text(metrics, "b"));
+  const auto bounds = scrape.bounds("batchwright_queue_wait_seconds", "b");
+  EXPECT_EQ(scrape.bounds("batchwright_tenant_queue_wait_seconds", "b"), bounds);
+  EXPECT_EQ(scrape.bounds("batchwright_forecast_late_seconds", "b"), bounds);
+}
+
+TEST(PrometheusClasses, HaveNoFamilyWhereNoBatcherCountsThem) {
+  MetricsSnapshot without;
+  without.name = "without";
+  MetricsSnapshot with;
+  with.name = "with";
+  with.lanes.push_back(acme());
+  const Scrape none(prometheus_text(without));
+  const Scrape some(prometheus_text({without, with}));
+  EXPECT_FALSE(none.types().contains("batchwright_lane_requests_queued"));
+  EXPECT_TRUE(some.types().contains("batchwright_lane_requests_queued"));
+  EXPECT_FALSE(some.types().contains("batchwright_tenant_requests_queued"));
+  EXPECT_FALSE(some.types().contains("batchwright_forecast_late_seconds"));
+}
+
+TEST(PrometheusForecasts, AreSumsAndErrorsBySign) {
+  MetricsSnapshot metrics;
+  metrics.forecast.emplace();
+  metrics.forecast->record(10ms, 13ms);
+  metrics.forecast->record(10ms, 9ms);
+  EXPECT_EQ(value_of(metrics, "forecast_expected_seconds_total"), 0.02);
+  EXPECT_EQ(value_of(metrics, "forecast_taken_seconds_total"), 0.022);
+  EXPECT_EQ(value_of(metrics, "forecast_late_seconds_sum"), 0.003);
+  EXPECT_EQ(value_of(metrics, "forecast_early_seconds_sum"), 0.001);
+  EXPECT_EQ(value_of(metrics, "forecast_early_seconds_count"), 1);
+}
+
 // --- Names
+TEST(PrometheusNames, AreTheBatchersOwnUnlessOthersAreGiven) {
+  MetricsSnapshot rank;
+  rank.name = "rank";
+  rank.queued = 3;
+  MetricsSnapshot embed;
+  embed.name = "embed";
+  EXPECT_EQ(prometheus_text(rank), prometheus_text(rank, "rank"));
+  EXPECT_EQ(prometheus_text({rank, embed}), prometheus_text({{"rank", rank}, {"embed", embed}}));
+  EXPECT_EQ(prometheus_text(std::vector<MetricsSnapshot>{rank, embed}),
+            prometheus_text({rank, embed}));
+  EXPECT_EQ(prometheus_text({rank}), prometheus_text(rank));
+  EXPECT_THROW(static_cast<void>(prometheus_text({rank, embed, rank})), std::invalid_argument);
+}
+
 TEST(PrometheusNames, AreEscapedAndReadBack) {
   for (const std::string& name :
        {""s, "plain"s, "a\\b"s, "say \"hi\""s, "two\nlines"s, "\\n"s, "\\"s, "\""s, "\n"s,

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -31,7 +32,8 @@ struct Action {
       false;             ///< Of a wait: a batch is due, and nothing but an executor is missing.
   TimePoint oldest{};    ///< Of a dispatch: enqueue time of its oldest request.
   std::size_t size = 0;  ///< Of a dispatch: what the cap counts,
-  std::size_t padded_size = 0;  ///< and the allowed size that it is padded to.
+  std::size_t padded_size = 0;         ///< and the allowed size that it is padded to.
+  std::optional<Duration> forecast{};  ///< What the service model says of it, if there is one.
   RequestChain requests{};
 };
 

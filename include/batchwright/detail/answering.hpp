@@ -6,6 +6,7 @@
 #include "../observer.hpp"
 #include "answer_order.hpp"
 #include "batch_state.hpp"
+#include "class_register.hpp"
 #include "deferred_wakes.hpp"
 #include "metrics_recorder.hpp"
 
@@ -14,8 +15,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -25,31 +28,57 @@ template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
   /// `end` hears of batches where answers are given in order.
-  Answering(const R& runtime, std::size_t executors, std::size_t max_batch_size, bool in_order,
-            BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer)
+  Answering(const R& runtime, std::size_t executors, std::size_t cap, const MetricsOptions& metrics,
+            bool in_order, BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer)
       : runtime_(runtime),
         in_order_(in_order),
         order_(runtime),
         end_(end),
-        recorder_(runtime, executors),
-        max_batch_size_(max_batch_size),
+        classes_(runtime, metrics),
+        recorder_(runtime, executors, classes_.size()),
+        cap_(cap),
         observer_(std::move(observer)) {}
 
   MetricsRecorder<R>& recorder() noexcept { return recorder_; }
+
+  /// What batches are measured by from now on.
+  void set_cap(std::size_t cap) noexcept { cap_.store(cap, std::memory_order_relaxed); }
+
   const MetricsRecorder<R>& recorder() const noexcept { return recorder_; }
+  ClassRegister<R>& classes() noexcept { return classes_; }
   std::size_t executing() const noexcept { return executing_.load(std::memory_order_relaxed); }
   std::size_t executing_batches() const noexcept {
     return batches_.load(std::memory_order_relaxed);
   }
 
-  /// Tells the observer of a request that has been admitted.
-  void tell_admitted(const RequestBase& request) const noexcept {
+  /// Tells the observer whom it was given to.
+  void tell_attached(std::string_view batcher_name) const noexcept {
+    if (observer_ != nullptr) observer_->on_attached({.name = batcher_name});
+  }
+
+  /// Counts a request that has been admitted, by class, and tells the observer.
+  void admitted(const RequestBase& request) noexcept {
+    if (classes_.in_use()) classes_.accepted(request.classes());
     if (observer_ == nullptr) return;
     observer_->on_admitted({.trace_id = request.trace_id,
                             .enqueued = request.enqueued,
                             .deadline = request.deadline,
                             .weight = request.weight,
                             .priority = request.priority});
+  }
+
+  /// Counts a request that leaves the queue, by class. The dispatcher's.
+  void left_queue(const RequestBase& request) noexcept {
+    if (classes_.in_use()) classes_.left(request.classes());
+  }
+
+  /// Adds what is counted by class. Throws std::bad_alloc.
+  void add_classes(MetricsSnapshot& metrics) const {
+    if (!classes_.in_use()) return;
+    const std::vector<ClassCounts> counts = recorder_.classes();
+    metrics.priorities = classes_.metrics(ClassKind::priority, counts);
+    metrics.lanes = classes_.metrics(ClassKind::lane, counts);
+    metrics.tenants = classes_.metrics(ClassKind::tenant, counts);
   }
 
   /// Counts requests that were refused, and tells the observer.
@@ -84,14 +113,17 @@ class Answering {
         request.release();
       } else if (request.expires() <= state.started) {
         executing_.fetch_sub(1, std::memory_order_relaxed);
-        recorder_.executor(state.info.executor).ended(Outcome::expired);
+        recorder_.executor(state.info.executor).ended(Outcome::expired, request.classes());
         answer_unrun(request, Outcome::expired);
       } else {
         state.items.push_back(&request);
       }
     }
-    state.measure(0, state.items.size());
+    const std::size_t useful = state.measure(0, state.items.size());
+    if (state.info.size != state.size) state.forecast.reset();
     state.size = state.info.size;
+    state.computed = state.info.padded_size;
+    state.padding = state.computed - useful;
     state.info.lane_key = {};
     if (!state.items.empty()) {
       if (const HeldFlow* const flow = state.items.front()->held_flow; flow != nullptr) {
@@ -113,6 +145,7 @@ class Answering {
                                   .executor = state.info.executor,
                                   .count = state.items.size(),
                                   .size = state.size,
+                                  .padded_size = state.computed,
                                   .reason = state.reason,
                                   .oldest = state.oldest,
                                   .dispatched = state.dispatched_at});
@@ -244,8 +277,11 @@ class Answering {
     writer.batch({.reason = state.reason,
                   .count = state.items.size(),
                   .size = state.size,
-                  .cap = max_batch_size_,
+                  .cap = cap_.load(std::memory_order_relaxed),
+                  .computed = state.computed,
+                  .padding = state.padding,
                   .service_time = state.finished - state.dispatched_at,
+                  .forecast = state.forecast,
                   .executions = state.info.attempt,
                   .failed = state.failed.load(std::memory_order_relaxed)});
   }
@@ -255,7 +291,8 @@ class Answering {
     writer.answered({.outcome = outcome,
                      .queue_wait = state.started - item.enqueued,
                      .latency = answered - item.enqueued,
-                     .late = answered > item.deadline});
+                     .late = answered > item.deadline},
+                    item);
   }
 
   void leave(const BatchState<TIn, TOut>&, std::size_t count) noexcept {
@@ -298,8 +335,9 @@ class Answering {
   const bool in_order_;
   AnswerOrder<TIn, TOut, R> order_;
   BatchEnd<TIn, TOut>& end_;
+  ClassRegister<R> classes_;
   MetricsRecorder<R> recorder_;
-  std::size_t max_batch_size_;
+  std::atomic<std::size_t> cap_;
   std::shared_ptr<Observer> observer_;
   std::atomic<std::size_t> executing_{0};
   std::atomic<std::size_t> batches_{0};

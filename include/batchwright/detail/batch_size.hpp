@@ -18,11 +18,15 @@ class BatchSize {
   void add(std::size_t weight, std::size_t length) noexcept {
     ++count_;
     weight_ += weight;
+    lengths_ += length;
     longest_ = std::max(longest_, length);
   }
 
   std::size_t count() const noexcept { return count_; }
   std::size_t value() const noexcept { return of(rule_, count_, weight_, longest_); }
+
+  /// What of it is no padding to the longest.
+  std::size_t useful() const noexcept { return rule_ == SizeRule::sum ? weight_ : lengths_; }
 
   static std::size_t of(SizeRule rule, std::size_t count, std::size_t weight,
                         std::size_t longest) noexcept {
@@ -33,6 +37,7 @@ class BatchSize {
   SizeRule rule_;
   std::size_t count_ = 0;
   std::size_t weight_ = 0;
+  std::size_t lengths_ = 0;
   std::size_t longest_ = 0;
 };
 

@@ -48,7 +48,10 @@ struct BatchState {
   // What was dispatched. Of this, what had neither expired nor been cancelled at the predictor's entry
   // became the items.
   RequestChain dispatched;
-  std::size_t size = 0;  // Weight of the items.
+  std::size_t size = 0;      // Of what was dispatched, then of the items.
+  std::size_t padding = 0;   // What the model computes for nothing when it runs all of them.
+  std::size_t computed = 0;  // Their padded size.
+  std::optional<Duration> forecast;  // Of the service time; none if the size is another by now.
   ReleaseReason reason = ReleaseReason::size;
   TimePoint oldest{};
   TimePoint dispatched_at{};
@@ -86,12 +89,14 @@ struct BatchState {
   const SchedulerLimits* limits = nullptr;  // The batcher's.
 
   /// Tells the predictor the sizes of what it is run with: the items from `begin` on, but for `end`.
-  void measure(std::size_t begin, std::size_t end) noexcept {
+  /// Returns what of the size is no padding.
+  std::size_t measure(std::size_t begin, std::size_t end) noexcept {
     BatchSize measured(limits->size_rule);
     for (std::size_t i = begin; i < end; ++i) measured.add(items[i]->weight, items[i]->length);
     info.count = end - begin;
     info.size = measured.value();
     info.padded_size = padded_to(limits->allowed_sizes, info.size);
+    return measured.useful();
   }
 
   BatchReport report() const noexcept {

@@ -58,6 +58,8 @@ class BatchStates {
   Batch& take(const Action& action, TimePoint now) noexcept {
     Batch& state = *std::exchange(free_, free_->next);
     state.dispatched = action.requests;
+    state.size = action.size;
+    state.forecast = action.forecast;
     state.reason = action.reason;
     state.oldest = action.oldest;
     state.dispatched_at = now;

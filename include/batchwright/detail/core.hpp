@@ -55,15 +55,15 @@ class Core final : public BatchSink<TIn, TOut>,
         executors_(options.executors),
         on_thread_start_(std::move(options.on_thread_start)),
         complete_on_(std::move(options.complete_on)),
-        max_batch_size_(options.max_batch_size),
+        max_batch_size_(limits_of(options).cap()),
         watches_(predictors->takes_info()),
         predictors_(std::move(predictors)),
         policy_(options.policy),
         pool_share_(static_cast<std::uint32_t>(options.pool_share)),
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
-        answering_(runtime, std::max<std::size_t>(executors_, 1), options.max_batch_size,
-                   options.preserve_order == PreserveOrder::yes, *this,
+        answering_(runtime, std::max<std::size_t>(executors_, 1), limits_of(options).cap(),
+                   options.metrics, options.preserve_order == PreserveOrder::yes, *this,
                    std::move(options.observer)),
         dispatcher_(runtime, std::move(options.policy), limits_of(options), options.capacity,
                     predictors_->takes_info(), admission_, intake_, answering_, options.pool.get(),
@@ -81,6 +81,7 @@ class Core final : public BatchSink<TIn, TOut>,
   /// fails to start, those before it end and its exception is thrown.
   void start() {
     const std::size_t own = mailboxes_.size();
+    answering_.tell_attached(name_);
     // Made now, so that no answer needs memory for them.
     static_cast<void>(prepared_exception(Outcome::failed));
     threads_.reserve(own + 1);
@@ -178,7 +179,8 @@ class Core final : public BatchSink<TIn, TOut>,
     dispatcher_.reconfigure(cap, changes.policy ? &*changes.policy : nullptr);
     submitter_.set_cap(cap);
     cap_ = cap;
-    if (changes.max_batch_size) max_batch_size_.store(*changes.max_batch_size);
+    answering_.set_cap(cap);
+    max_batch_size_.store(cap, std::memory_order_relaxed);
     if (changes.policy) policy_ = *changes.policy;
   }
 
@@ -196,8 +198,18 @@ class Core final : public BatchSink<TIn, TOut>,
     return on_own_thread(this) || (pooled_ != nullptr && on_own_thread(pooled_->pool()));
   }
 
-  MetricsSnapshot metrics() noexcept {
+  /// Throws std::bad_alloc.
+  MetricsSnapshot metrics() {
     if (forked()) return {};  // As for `flush`.
+    MetricsSnapshot metrics = totals();
+    metrics.name = name_;
+    if (dispatcher_.forecasts()) metrics.forecast = answering_.recorder().forecasts();
+    answering_.add_classes(metrics);
+    return metrics;
+  }
+
+  // What is counted of all requests, without a name.
+  MetricsSnapshot totals() noexcept {
     MetricsSnapshot metrics = answering_.recorder().snapshot();
     const std::uint64_t accepted = intake_.accepted();
     metrics.accepted += accepted;
@@ -361,10 +373,10 @@ class Core final : public BatchSink<TIn, TOut>,
   ShutdownReport report(const MetricsSnapshot& before, bool finished) noexcept {
     // The counters are read before the gauges: what moves from one to the other meanwhile is in neither,
     // until it is looked at again.
-    MetricsSnapshot now = metrics();
+    MetricsSnapshot now = totals();
     for (int look = 0; look < 100 && now.unaccounted() != 0; ++look) {
       runtime_.relax();
-      now = metrics();
+      now = totals();
     }
     return {.completed = now.completed + now.failed - before.completed - before.failed,
             .abandoned =

@@ -164,6 +164,9 @@ class Dispatcher {
   /// Tells every running predictor that nobody waits any more.
   void request_stop() noexcept { states_.request_stop(); }
 
+  /// Whether the scheduler keeps a service model.
+  bool forecasts() const noexcept { return scheduler_.forecasts(); }
+
   /// When the oldest queued request came, and the oldest running batch was dispatched; as of the end of
   /// the last round.
   TimePoint oldest_queued() const noexcept {
@@ -279,7 +282,7 @@ class Dispatcher {
         default:  // Dispatched or expired: whoever lost the claim has let go of it.
           states_.unwanted(request);
           lost_.fetch_sub(1, std::memory_order_relaxed);
-          count_ended(Outcome::cancelled, 1);
+          count_ended(request, Outcome::cancelled);
           answering_.answer_unrun(request, Outcome::cancelled);
       }
     }
@@ -344,6 +347,7 @@ class Dispatcher {
       request.place = Place::gone;
       bytes += request.bytes;
       admission_.leave_level(request.level);
+      answering_.left_queue(request);
     }
     answering_.dispatched(state);
     admission_.give_back(action.requests.count, bytes);
@@ -357,13 +361,14 @@ class Dispatcher {
       request.place = Place::gone;
       admission_.leave_level(request.level);
       admission_.give_back(1, request.bytes);
+      answering_.left_queue(request);
       if (action.outcome == Outcome::cancelled) {
         request.release();  // The cancellation's reference.
       } else if (!request.claim()) {
         let_go(request);
         continue;
       }
-      count_ended(action.outcome, 1);
+      count_ended(request, action.outcome);
       answering_.answer_unrun(request, action.outcome);
     }
   }
@@ -374,8 +379,8 @@ class Dispatcher {
     request.release();
   }
 
-  void count_ended(Outcome outcome, std::size_t count) noexcept {
-    answering_.recorder().dispatcher().ended(outcome, count);
+  void count_ended(const Item& request, Outcome outcome) noexcept {
+    answering_.recorder().dispatcher().ended(outcome, request.classes());
   }
 
   bool idle() const noexcept {

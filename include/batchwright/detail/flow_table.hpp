@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_DETAIL_FLOW_TABLE_HPP
 #define BATCHWRIGHT_DETAIL_FLOW_TABLE_HPP
 
+#include "class_register.hpp"
 #include "flow.hpp"
 #include "key_space.hpp"
 #include "request.hpp"
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -20,9 +22,14 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, Runtime R>
 class FlowTable final : public FlowOwner {
  public:
+  /// `classes`, if given, says by which keys requests are counted, and outlives it.
   FlowTable(const R& runtime, const KeyFunction<TIn>& lane, const KeyFunction<TIn>& tenant,
-            std::size_t sticky_executors)
-      : sticky_executors_(sticky_executors), lock_(runtime) {
+            std::size_t sticky_executors, ClassRegister<R>* classes = nullptr)
+      : sticky_executors_(sticky_executors),
+        classes_(classes),
+        counts_lanes_(classes != nullptr && classes->counts(ClassKind::lane)),
+        counts_tenants_(classes != nullptr && classes->counts(ClassKind::tenant)),
+        lock_(runtime) {
     if (lane) lanes_.emplace(runtime, lane.traits());
     if (tenant) tenants_.emplace(runtime, tenant.traits());
   }
@@ -30,8 +37,8 @@ class FlowTable final : public FlowOwner {
   /// Whether requests differ in anything that this table knows of.
   bool in_use() const noexcept { return lanes_.has_value() || tenants_.has_value(); }
 
-  /// The flow of an input, held once more. A tenant that comes up gets `share`. Throws what the keys
-  /// throw, and std::bad_alloc.
+  /// The flow of an input, held once more. A tenant that comes up gets `share`. Throws what the keys and
+  /// their labels throw, and std::bad_alloc.
   HeldFlow* acquire(const TIn& input, std::uint32_t share) {
     Lane* lane = &own_lane_;
     if (lanes_) {
@@ -46,9 +53,11 @@ class FlowTable final : public FlowOwner {
     with_undo(
         [&] {
           if (tenants_) {
-            tenant = &tenants_->acquire(
-                input,
-                [share](TenantNode& node, const ErasedKey&) noexcept { node.share = share; });
+            tenant =
+                &tenants_->acquire(input, [share](TenantNode& node, const ErasedKey& key) noexcept {
+                  node.share = share;
+                  node.key = key.value;
+                });
           }
           const LockGuard guard(lock_);
           const auto [place, is_new] = flows_.try_emplace(Pair{tenant, lane});
@@ -63,6 +72,9 @@ class FlowTable final : public FlowOwner {
         },
         [&] { release(*tenant, *lane); });
     if (known) release(*tenant, *lane);  // The flow holds them.
+    if (counts_lanes_ || counts_tenants_) {
+      with_undo([&] { classify(*flow); }, [&] { release(*flow); });
+    }
     return flow;
   }
 
@@ -85,7 +97,9 @@ class FlowTable final : public FlowOwner {
   struct LaneNode : Lane {
     LaneKey key;
   };
-  struct TenantNode : Tenant {};
+  struct TenantNode : Tenant {
+    const void* key = nullptr;
+  };
 
   struct Pair {
     Tenant* tenant;
@@ -99,12 +113,46 @@ class FlowTable final : public FlowOwner {
     }
   };
 
+  // Asks for labels, which is the user's code, so outside all locks; of several that do it at once for a
+  // new flow each finds the same.
+  void classify(HeldFlow& flow) {
+    if (counts_lanes_ && flow.lane_class.load(std::memory_order_relaxed) == kNoClass) {
+      flow.lane_class.store(class_of(ClassKind::lane, lanes_->traits(),
+                                     static_cast<const LaneNode&>(*flow.lane).key.value),
+                            std::memory_order_relaxed);
+    }
+    if (counts_tenants_ && flow.tenant_class.load(std::memory_order_relaxed) == kNoClass) {
+      flow.tenant_class.store(class_of(ClassKind::tenant, tenants_->traits(),
+                                       static_cast<const TenantNode&>(*flow.tenant).key),
+                              std::memory_order_relaxed);
+    }
+  }
+
+  ClassId class_of(ClassKind kind, const KeyTraits<TIn>& traits, const void* key) {
+    struct Query {
+      ClassRegister<R>& classes;
+      ClassKind kind;
+      ClassId found;
+    } query{*classes_, kind, kNoClass};
+    traits.with_label(
+        key,
+        [](void* context, std::string_view label) {
+          auto& asked = *static_cast<Query*>(context);
+          asked.found = asked.classes.find(asked.kind, label);
+        },
+        &query);
+    return query.found;
+  }
+
   void release(Tenant& tenant, Lane& lane) noexcept {
     if (lanes_ && &lane != &own_lane_) lanes_->release(static_cast<LaneNode&>(lane));
     if (tenants_ && &tenant != &own_tenant_) tenants_->release(static_cast<TenantNode&>(tenant));
   }
 
   const std::size_t sticky_executors_;
+  ClassRegister<R>* const classes_;
+  const bool counts_lanes_;
+  const bool counts_tenants_;
   std::optional<KeySpace<TIn, LaneNode, R>> lanes_;
   std::optional<KeySpace<TIn, TenantNode, R>> tenants_;
   Lane own_lane_;

@@ -20,17 +20,10 @@ class Lock {
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
+  // Small enough to be inlined wherever it is called.
   void lock() noexcept {
     runtime_.interleave("lock");
-    for (int spin = 0; spin < kSpins; ++spin) {
-      std::uint32_t free = 0;
-      if (word_.compare_exchange_weak(free, 1, std::memory_order_acquire,
-                                      std::memory_order_relaxed)) {
-        return;
-      }
-      runtime_.relax();
-    }
-    while (word_.exchange(2, std::memory_order_acquire) != 0) runtime_.park(word_, 2, kNever);
+    if (!try_lock()) lock_contended();
   }
 
   void unlock() noexcept {
@@ -42,6 +35,20 @@ class Lock {
 
  private:
   static constexpr int kSpins = 64;
+
+  bool try_lock() noexcept {
+    std::uint32_t free = 0;
+    return word_.compare_exchange_weak(free, 1, std::memory_order_acquire,
+                                       std::memory_order_relaxed);
+  }
+
+  void lock_contended() noexcept {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      runtime_.relax();
+      if (spin < kSpins - 1 && try_lock()) return;
+    }
+    while (word_.exchange(2, std::memory_order_acquire) != 0) runtime_.park(word_, 2, kNever);
+  }
 
   std::atomic<std::uint32_t> word_{0};
   [[no_unique_address]] R runtime_;

@@ -2,10 +2,12 @@
 #ifndef BATCHWRIGHT_DETAIL_METRICS_RECORDER_HPP
 #define BATCHWRIGHT_DETAIL_METRICS_RECORDER_HPP
 
+#include "../class_metrics.hpp"
 #include "../metrics.hpp"
 #include "../outcome.hpp"
 #include "../policy.hpp"
 #include "../runtime.hpp"
+#include "class_id.hpp"
 #include "lock.hpp"
 
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -21,11 +24,14 @@ namespace batchwright::inline v0_1::detail {
 /// A batch that was computed.
 struct BatchRecord {
   ReleaseReason reason = ReleaseReason::size;
-  std::size_t count = 0;       ///< Requests in it.
-  std::size_t size = 0;        ///< Their weight.
-  std::size_t cap = 0;         ///< The cap under which it was formed.
-  Duration service_time{};     ///< From dispatch to the last answer.
-  std::size_t executions = 1;  ///< Calls of the predictor that it took.
+  std::size_t count = 0;               ///< Requests in it.
+  std::size_t size = 0;                ///< Their weight.
+  std::size_t cap = 0;                 ///< The cap under which it was formed.
+  std::size_t computed = 0;            ///< What the model computed, padding included,
+  std::size_t padding = 0;             ///< and how much of that was padding.
+  Duration service_time{};             ///< From dispatch to the last answer.
+  std::optional<Duration> forecast{};  ///< What was expected of it at the dispatch.
+  std::size_t executions = 1;          ///< Calls of the predictor that it took.
   bool failed = false;
 };
 
@@ -46,7 +52,10 @@ class MetricsRecorder {
   struct alignas(64) Shard {
     explicit Shard(const R& runtime) noexcept : lock(runtime) {}
     Lock<R> lock;
-    MetricsSnapshot totals;  // Guarded by lock.
+    // Guarded by lock.
+    std::unique_ptr<ClassCounts[]> classes;  // By ClassId; null if none is counted.
+    MetricsSnapshot totals;
+    ForecastMetrics forecasts;
   };
 
  public:
@@ -54,10 +63,10 @@ class MetricsRecorder {
   /// of requests: no user code and no other lock meanwhile.
   class [[nodiscard]] Writer {
    public:
-    explicit Writer(Shard& shard) noexcept : lock_(shard.lock), totals_(shard.totals) {
-      lock_.lock();
+    explicit Writer(Shard& shard) noexcept : shard_(shard), totals_(shard.totals) {
+      shard_.lock.lock();
     }
-    ~Writer() { lock_.unlock(); }
+    ~Writer() { shard_.lock.unlock(); }
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
 
@@ -65,7 +74,13 @@ class MetricsRecorder {
     void accepted(std::uint64_t n) noexcept { totals_.accepted += n; }
 
     /// `n` accepted requests were answered with `outcome` before any predictor saw them.
-    void ended(Outcome outcome, std::uint64_t n = 1) noexcept { counter(outcome) += n; }
+    void ended(Outcome outcome, std::uint64_t n = 1) noexcept { count_of(totals_, outcome) += n; }
+
+    /// Likewise one of these classes.
+    void ended(Outcome outcome, const ClassIds& classes) noexcept {
+      ended(outcome);
+      for_each(classes, [&](ClassCounts& counts) { ++count_of(counts, outcome); });
+    }
 
     /// A batch was computed. Its requests are recorded one by one with `answered`.
     void batch(const BatchRecord& record) noexcept {
@@ -76,47 +91,64 @@ class MetricsRecorder {
       totals_.room += std::max(record.cap, record.size);
       totals_.batch_size.record(record.size);
       totals_.service_time.record(nanoseconds(record.service_time));
+      totals_.computed += record.computed;
+      totals_.padding += record.padding;
+      // As the model learns: the time of several runs, or of a failed one, is not the size's.
+      if (record.forecast && !record.failed && record.executions == 1) {
+        shard_.forecasts.record(*record.forecast, record.service_time);
+      }
     }
 
     /// A request that a predictor saw was answered.
     void answered(const RequestRecord& record) noexcept {
-      ++counter(record.outcome);
-      totals_.completed_late += record.late && record.outcome == Outcome::ok ? 1 : 0;
-      totals_.queue_wait.record(nanoseconds(record.queue_wait));
+      const std::uint64_t queue_wait = nanoseconds(record.queue_wait);
+      ++count_of(totals_, record.outcome);
+      totals_.completed_late += late(record);
+      totals_.queue_wait.record(queue_wait);
       totals_.latency.record(nanoseconds(record.latency));
     }
 
+    /// As the above; `request.classes()` are its classes, and asked for only if there are any.
+    template <class Request>
+    void answered(const RequestRecord& record, const Request& request) noexcept {
+      answered(record);
+      if (shard_.classes == nullptr) return;
+      const std::uint64_t queue_wait = nanoseconds(record.queue_wait);
+      for_each(request.classes(), [&](ClassCounts& counts) {
+        ++count_of(counts, record.outcome);
+        counts.completed_late += late(record);
+        counts.queue_wait.record(queue_wait);
+      });
+    }
+
    private:
-    std::uint64_t& counter(Outcome outcome) noexcept {
-      switch (outcome) {
-        case Outcome::ok:
-          return totals_.completed;
-        case Outcome::failed:
-          return totals_.failed;
-        case Outcome::expired:
-          return totals_.expired;
-        case Outcome::cancelled:
-          return totals_.cancelled;
-        case Outcome::stopped:
-          return totals_.stopped;
-        default:
-          return totals_.dropped;
+    template <class Count>
+    void for_each(const ClassIds& classes, Count count) noexcept {
+      for (const ClassId one : classes) {
+        if (one != kNoClass) count(shard_.classes[one]);
       }
+    }
+
+    static std::uint64_t late(const RequestRecord& record) noexcept {
+      return record.late && record.outcome == Outcome::ok ? 1 : 0;
     }
 
     static std::uint64_t nanoseconds(Duration duration) noexcept {
       return static_cast<std::uint64_t>(std::max(duration, Duration::zero()).count());
     }
 
-    Lock<R>& lock_;
+    Shard& shard_;
     MetricsSnapshot& totals_;
   };
 
-  MetricsRecorder(const R& runtime, std::size_t executors)
-      : runtime_(runtime), started_(runtime.now()) {
+  /// `classes`: how many classes are counted; see ClassRegister.
+  MetricsRecorder(const R& runtime, std::size_t executors, std::size_t classes = 0)
+      : runtime_(runtime), started_(runtime.now()), classes_(classes) {
     shards_.reserve(executors + 1);
-    for (std::size_t i = 0; i <= executors; ++i)
+    for (std::size_t i = 0; i <= executors; ++i) {
       shards_.push_back(std::make_unique<Shard>(runtime));
+      if (classes > 0) shards_.back()->classes = std::make_unique<ClassCounts[]>(classes);
+    }
   }
 
   /// The dispatcher's shard; also for the batches that it runs itself.
@@ -137,7 +169,7 @@ class MetricsRecorder {
     // answered, so no snapshot has more answers than acceptances.
     for (auto shard = shards_.rbegin(); shard != shards_.rend(); ++shard) {
       (*shard)->lock.lock();
-      sum += (*shard)->totals;
+      add_totals(sum, (*shard)->totals);
       (*shard)->lock.unlock();
     }
     for (std::size_t i = 0; i < kOutcomeCount; ++i) {
@@ -149,9 +181,31 @@ class MetricsRecorder {
     return sum;
   }
 
+  /// How right the forecasts of all batches were. As `snapshot`.
+  ForecastMetrics forecasts() const noexcept {
+    ForecastMetrics sum;
+    for (const auto& shard : shards_) {
+      const LockGuard guard(shard->lock);
+      sum += shard->forecasts;
+    }
+    return sum;
+  }
+
+  /// What is counted of each class, but for what is queued and accepted. As `snapshot`; each shard's lock is
+  /// held for some 20 ns a class. Throws std::bad_alloc.
+  std::vector<ClassCounts> classes() const {
+    std::vector<ClassCounts> sum(classes_);
+    for (const auto& shard : shards_) {
+      const LockGuard guard(shard->lock);
+      for (std::size_t one = 0; one < classes_; ++one) sum[one] += shard->classes[one];
+    }
+    return sum;
+  }
+
  private:
   R runtime_;
   TimePoint started_;
+  std::size_t classes_;
   std::vector<std::unique_ptr<Shard>> shards_;  // The dispatcher's, then the executors'.
   alignas(64) std::array<std::atomic<std::uint64_t>, kOutcomeCount> refused_{};
 };

@@ -6,6 +6,7 @@
 #include "../result.hpp"
 #include "../submit_options.hpp"
 #include "block_pool.hpp"
+#include "class_id.hpp"
 #include "flow.hpp"
 #include "inline_function.hpp"
 #include "parking.hpp"
@@ -29,6 +30,9 @@ class FlowOwner;
 struct HeldFlow : Flow {
   FlowOwner* owner = nullptr;
   std::size_t holders = 0;
+  // What its requests are counted as; set before the first of them is handed over.
+  std::atomic<ClassId> lane_class{kNoClass};
+  std::atomic<ClassId> tenant_class{kNoClass};
 };
 
 /// Where flows come from.
@@ -125,8 +129,16 @@ class RequestBase : public RequestHeader {
     release();
   }
 
+  /// What it is counted as, besides all requests. Before it lets go of its flow.
+  ClassIds classes() const noexcept {
+    if (held_flow == nullptr) return {priority_class, kNoClass, kNoClass};
+    return {priority_class, held_flow->lane_class.load(std::memory_order_relaxed),
+            held_flow->tenant_class.load(std::memory_order_relaxed)};
+  }
+
   CancelSink* sink = nullptr;
   bool watched = false;  // Set before the hand-over: late cancellations are passed on.
+  ClassId priority_class = kNoClass;
   std::uint64_t trace_id = 0;
   HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
   std::size_t level = kNoCount;   // Of the queue policies, by which it was admitted.

@@ -45,8 +45,9 @@ struct RequestTraits {
 template <class TIn, Runtime R>
 class TraitsReader {
  public:
+  /// `classes` as for FlowTable.
   template <class Options>
-  TraitsReader(const R& runtime, Options& options)
+  TraitsReader(const R& runtime, Options& options, ClassRegister<R>* classes)
       : bytes_(std::move(options.bytes)),
         weight_(std::move(options.weight)),
         length_(std::move(options.length)),
@@ -54,7 +55,8 @@ class TraitsReader {
         flows_(runtime, options.lane, options.tenant,
                options.sticky_lanes == StickyLanes::yes
                    ? std::max<std::size_t>(options.executors, 1)
-                   : 0),
+                   : 0,
+               classes),
         reads_(bytes_ || weight_ || length_ || flows_.in_use()) {}
 
   /// Whether there is anything to be asked.

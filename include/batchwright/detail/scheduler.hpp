@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -158,6 +159,7 @@ class Scheduler {
 
   // State.
 
+  bool forecasts() const noexcept { return learns_service_; }
   std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   bool paused() const noexcept { return paused_; }
@@ -315,6 +317,7 @@ class Scheduler {
                   .oldest = kNever,
                   .size = cut.size,
                   .padded_size = cut.padded_size};
+    if (learns_service_) action.forecast = service_.expected(cut.size);
     RequestHeader* next = cut.first;
     for (std::size_t taken = 0; taken < cut.count; ++taken) {
       RequestHeader& request = *std::exchange(next, next->next_picked);

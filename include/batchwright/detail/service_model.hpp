@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -51,6 +52,16 @@ class ServiceModel {
     const std::size_t size_class = class_of(size);
     if (size_class >= place_.size() || place_[size_class] == kAbsent) return nullptr;
     return &means_[place_[size_class]];
+  }
+
+  /// What a batch of this size should take: the mean of those of about this size, or the line's value
+  /// where there was none. Nothing before the first batch.
+  std::optional<Duration> expected(std::size_t size) const noexcept {
+    if (samples_ == 0) return std::nullopt;
+    const SizeMean* const mean = mean_of(size);
+    const double ns =
+        mean != nullptr ? mean->mean_ns : intercept_ + slope_ * static_cast<double>(size);
+    return Duration(std::llround(ns));
   }
 
   ServiceEstimate estimate() const noexcept {

@@ -63,6 +63,29 @@ inline void check_queue_policies(const QueuePolicy& queue, const std::vector<Que
   }
 }
 
+template <class TIn>
+void check_counted_key(const char* setting, const char* key_setting, bool counted,
+                       const KeyFunction<TIn>& key) {
+  if (!counted) return;
+  if (!key) raise_invalid(setting, std::string("false without ") + key_setting, "true");
+  if (!key.traits()->has_label()) {
+    raise_invalid(setting,
+                  std::string("false where the keys of ") + key_setting +
+                      " have no label (give KeyFunction one as its third argument)",
+                  "true");
+  }
+}
+
+template <class Options>
+void check_metrics(const Options& options) {
+  const MetricsOptions& metrics = options.metrics;
+  check_counted_key("metrics.per_lane", "lane", metrics.per_lane, options.lane);
+  check_counted_key("metrics.per_tenant", "tenant", metrics.per_tenant, options.tenant);
+  if (metrics.max_classes < 1 || metrics.max_classes > 10'000) {
+    raise_invalid("metrics.max_classes", "from 1 to 10000", std::to_string(metrics.max_classes));
+  }
+}
+
 /// Settings that contradict each other, or mean nothing without another one.
 template <class Options>
 void check_features(const Options& options) {
@@ -94,6 +117,7 @@ void check_features(const Options& options) {
       options.order != QueueOrder::shortest_first) {
     raise_invalid("length", "unset without size_rule padded or order shortest_first", "a function");
   }
+  check_metrics(options);
   if (options.share && !options.tenant)
     raise_invalid("share", "unset without tenant", "a function");
   if (options.sticky_lanes == StickyLanes::yes && !options.lane) {

@@ -64,7 +64,7 @@ class Submitter {
         cap_(options.allowed_sizes.empty() ? options.max_batch_size : options.allowed_sizes.back()),
         queue_(options.queue),
         levels_(std::move(options.levels)),
-        traits_(runtime, options),
+        traits_(runtime, options, &answering.classes()),
         sink_(sink),
         batcher_(batcher),
         pool_(options.pool == nullptr ? nullptr : options.pool->identity()),
@@ -96,6 +96,7 @@ class Submitter {
     request->trace_id = options.trace_id;
     traits.give_to(*request);
     request->level = level_of(options.priority);
+    request->priority_class = answering_.classes().find(options.priority);
     request->sink = &sink_;
     request->watched = sink_.hears_late_cancellations();
     return request;
@@ -175,7 +176,7 @@ class Submitter {
     RequestBase* const first = list(chain, options, now);
     if (options.stop.stop_possible()) prepare_stops(first);
     for (const RequestBase* request = first; request != nullptr; request = request->next_of_call) {
-      answering_.tell_admitted(*request);
+      answering_.admitted(*request);
     }
     runtime_.interleave("push");
     intake_.push(chain, std::min(first->expires(), first->delay_at));

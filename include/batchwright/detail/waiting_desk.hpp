@@ -104,7 +104,7 @@ class WaitingDesk {
     for (RequestHeader* header = group.requests.first; header != nullptr;
          header = RequestChain::next(*header)) {
       header->enqueued = now;
-      answering_.tell_admitted(static_cast<const Item&>(*header));
+      answering_.admitted(static_cast<const Item&>(*header));
     }
   }
 

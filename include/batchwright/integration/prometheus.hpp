@@ -9,6 +9,8 @@
 #include "../errors.hpp"
 #include "../metrics.hpp"
 
+#include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -42,8 +44,12 @@ concept NamedSnapshots = requires(const Range& range) {
 /// `batchwright_`, all samples carry `batcher="<name>"`; times are in seconds. Give snapshots of a
 /// batcher's whole life, as `metrics()` returns them, not intervals: counters have to grow.
 ///
-/// Which lines there are does not depend on what happened, so no series appears late. The buckets of
-/// a histogram are the same for every batcher and every scrape, and their counts are exact: each `le`
+/// What is counted by class has families of its own, `batchwright_tenant_requests_queued{tenant=...}` and
+/// so on, so that a sum over a family counts nothing twice; they are there where a batcher counts by that
+/// kind, and those of forecasts where one keeps a service model.
+///
+/// Which other lines there are does not depend on what happened: no series but a class's appears late, and
+/// none disappears. The buckets of a histogram are the same for every batcher and every scrape, and their counts are exact: each `le`
 /// is an upper bound of Histogram's own buckets, the one that takes a round number (1, 2, 5, 10 us
 /// and so on up to 10 s; sizes 1, 2, 4 and so on up to 4096). So it is that number for sizes up to 32,
 /// and otherwise at most 1/32 above it: 1 ms is le="0.001015807", 128 requests le="131".
@@ -52,8 +58,15 @@ concept NamedSnapshots = requires(const Range& range) {
 /// locale. Throws std::bad_alloc.
 std::string prometheus_text(const MetricsSnapshot& metrics, std::string_view batcher_name);
 
-/// As the above, for several batchers in one text. Throws std::invalid_argument if two of them have
-/// the same name, which would make two series one.
+/// As the above, with the name that the batcher has by its options.
+std::string prometheus_text(const MetricsSnapshot& metrics);
+
+/// As the above, for several batchers in one text: `prometheus_text({a.metrics(), b.metrics()})`. Throws
+/// std::invalid_argument if two of them have the same name, which would make two series one.
+std::string prometheus_text(std::span<const MetricsSnapshot> batchers);
+std::string prometheus_text(std::initializer_list<MetricsSnapshot> batchers);
+
+/// As the above, under other names than their own.
 template <NamedSnapshots Range>
 std::string prometheus_text(const Range& batchers);
 
@@ -64,11 +77,11 @@ inline std::string prometheus_text(
 namespace detail {
 
 // Upper bounds of the histograms: each is that of the bucket which takes the number.
-inline constexpr std::uint64_t kPrometheusTimes[] = {
-    1'000,         2'000,         5'000,         10'000,        20'000,      50'000,
-    100'000,       200'000,       500'000,       1'000'000,     2'000'000,   5'000'000,
-    10'000'000,    20'000'000,    50'000'000,    100'000'000,   200'000'000, 500'000'000,
-    1'000'000'000, 2'000'000'000, 5'000'000'000, 10'000'000'000};
+inline constexpr auto kPrometheusTimes = [] {
+  std::array<std::uint64_t, TimeHistogram::kBucketCount - 1> times{};
+  for (std::size_t i = 0; i < times.size(); ++i) times[i] = TimeHistogram::bucket_upper(i);
+  return times;
+}();
 inline constexpr std::uint64_t kPrometheusSizes[] = {1,   2,   4,   8,    16,   32,  64,
                                                      128, 256, 512, 1024, 2048, 4096};
 
@@ -76,16 +89,7 @@ inline constexpr std::uint64_t kPrometheusSizes[] = {1,   2,   4,   8,    16,   
 class PrometheusText {
  public:
   void add(std::string_view name, const MetricsSnapshot& metrics) {
-    std::string label;
-    append_escaped(label, name, [](std::string& out, char character) {
-      const char* const escape = character == '\\'   ? "\\\\"
-                                 : character == '"'  ? "\\\""
-                                 : character == '\n' ? "\\n"
-                                 : character == '\0' ? "\xef\xbf\xbd"
-                                                     : nullptr;
-      if (escape != nullptr) out.append(escape);
-      return escape != nullptr;
-    });
+    std::string label = escaped(name);
     for (const Batcher& other : batchers_) {
       if (other.label != label) continue;
       raise(std::invalid_argument("prometheus_text: batchers must have different names, got \"" +
@@ -118,7 +122,8 @@ class PrometheusText {
       sample("", "outcome", to_string(Outcome::expired), metrics.expired);
       sample("", "outcome", to_string(Outcome::cancelled), metrics.cancelled);
       sample("", "outcome", to_string(Outcome::stopped), metrics.stopped);
-      sample("", "outcome", "dropped", metrics.dropped);
+      sample("", "outcome", to_string(Outcome::would_expire), metrics.would_expire);
+      sample("", "outcome", to_string(Outcome::evicted), metrics.evicted);
     });
     counter("requests_late_total", "Requests answered with a value after their deadline.",
             &M::completed_late);
@@ -133,6 +138,9 @@ class PrometheusText {
     counter("predictor_calls_total", "Calls of the predictor.", &M::executions);
     counter("batch_requests_total", "Requests in all batches.", &M::items);
     counter("batch_room_total", "Size that all batches could have had under the cap.", &M::room);
+    counter("batch_computed_size_total", "Size that the model ran with, padding included.",
+            &M::computed);
+    counter("batch_padding_total", "The part of the computed size that was padding.", &M::padding);
     gauge("requests_queued", "Requests that wait for a batch.", &M::queued);
     gauge("requests_executing", "Requests in batches that are being computed.", &M::executing);
     gauge("batches_executing", "Batches that are being computed.", &M::executing_batches);
@@ -152,6 +160,10 @@ class PrometheusText {
               &M::queue_wait, kPrometheusTimes, 9);
     histogram("latency_seconds", "From the admission of a computed request to its answer.",
               &M::latency, kPrometheusTimes, 9);
+    forecasts();
+    classes("priority", &M::priorities);
+    classes("lane", &M::lanes);
+    classes("tenant", &M::tenants);
     return std::move(out_);
   }
 
@@ -161,25 +173,100 @@ class PrometheusText {
     const MetricsSnapshot* metrics;
   };
 
-  void family(const char* name, const char* type, const char* help) {
-    name_ = name;
-    out_.append("# HELP batchwright_").append(name).append(" ").append(help);
-    out_.append("\n# TYPE batchwright_").append(name).append(" ").append(type).append("\n");
+  static std::string escaped(std::string_view text) {
+    std::string label;
+    append_escaped(label, text, [](std::string& out, char character) {
+      const char* const escape = character == '\\'   ? "\\\\"
+                                 : character == '"'  ? "\\\""
+                                 : character == '\n' ? "\\n"
+                                 : character == '\0' ? "\xef\xbf\xbd"
+                                                     : nullptr;
+      if (escape != nullptr) out.append(escape);
+      return escape != nullptr;
+    });
+    return label;
+  }
+
+  void family(std::string name, const char* type, std::string_view help) {
+    name_ = std::move(name);
+    out_.append("# HELP batchwright_").append(name_).append(" ").append(help);
+    out_.append("\n# TYPE batchwright_").append(name_).append(" ").append(type).append("\n");
   }
 
   template <class Samples>
   void each(Samples samples) {
     for (const Batcher& batcher : batchers_) {
-      label_ = batcher.label;
+      labels_ = "batcher=\"" + batcher.label + "\"";
       samples(*batcher.metrics);
     }
+  }
+
+  template <class Has>
+  bool any(Has has) const {
+    return std::any_of(batchers_.begin(), batchers_.end(),
+                       [&](const Batcher& batcher) { return has(*batcher.metrics); });
+  }
+
+  void forecasts() {
+    if (!any([](const MetricsSnapshot& metrics) { return metrics.forecast.has_value(); })) return;
+    const auto each_forecast = [this](auto samples) {
+      each([&](const MetricsSnapshot& metrics) {
+        if (metrics.forecast) samples(*metrics.forecast);
+      });
+    };
+    const auto seconds = [](std::uint64_t ns) { return Duration(static_cast<std::int64_t>(ns)); };
+    family("forecast_expected_seconds_total", "counter",
+           "What batches were expected to take, by the service model.");
+    each_forecast(
+        [&](const ForecastMetrics& one) { sample("", nullptr, {}, seconds(one.expected_ns)); });
+    family("forecast_taken_seconds_total", "counter", "What the same batches took.");
+    each_forecast(
+        [&](const ForecastMetrics& one) { sample("", nullptr, {}, seconds(one.taken_ns)); });
+    family("forecast_early_seconds", "histogram", "By how much batches took less than expected.");
+    each_forecast([&](const ForecastMetrics& one) { buckets(one.early); });
+    family("forecast_late_seconds", "histogram", "By how much all other batches took more.");
+    each_forecast([&](const ForecastMetrics& one) { buckets(one.late); });
+  }
+
+  /// What is counted by one kind of classes.
+  void classes(const std::string& kind, ClassesMetrics MetricsSnapshot::*member) {
+    if (!any([&](const MetricsSnapshot& metrics) { return !(metrics.*member).empty(); })) return;
+    const auto each_class = [&](auto samples) {
+      for (const Batcher& batcher : batchers_) {
+        for (const ClassMetrics& one : batcher.metrics->*member) {
+          labels_ = "batcher=\"" + batcher.label + "\"," + kind + "=\"" + escaped(one.label) + "\"";
+          samples(one);
+        }
+      }
+    };
+    family(kind + "_requests_accepted_total", "counter", "Requests accepted, by " + kind + ".");
+    each_class([&](const ClassMetrics& one) { sample("", nullptr, {}, one.accepted); });
+    family(kind + "_requests_answered_total", "counter",
+           "Accepted requests that have been answered, by " + kind + " and outcome.");
+    each_class([&](const ClassMetrics& one) {
+      sample("", "outcome", to_string(Outcome::ok), one.completed);
+      sample("", "outcome", to_string(Outcome::failed), one.failed);
+      sample("", "outcome", to_string(Outcome::expired), one.expired);
+      sample("", "outcome", to_string(Outcome::cancelled), one.cancelled);
+      sample("", "outcome", to_string(Outcome::stopped), one.stopped);
+      sample("", "outcome", to_string(Outcome::would_expire), one.would_expire);
+      sample("", "outcome", to_string(Outcome::evicted), one.evicted);
+    });
+    family(kind + "_requests_late_total", "counter",
+           "Requests answered with a value after their deadline, by " + kind + ".");
+    each_class([&](const ClassMetrics& one) { sample("", nullptr, {}, one.completed_late); });
+    family(kind + "_requests_queued", "gauge", "Requests that wait for a batch, by " + kind + ".");
+    each_class([&](const ClassMetrics& one) { sample("", nullptr, {}, one.queued); });
+    family(kind + "_queue_wait_seconds", "histogram",
+           "From the admission of a request to the predictor, by " + kind + ".");
+    each_class([&](const ClassMetrics& one) { buckets(one.queue_wait); });
   }
 
   /// One line of the current family and batcher; `key` is null or a further label's.
   template <class Value>
   void sample(const char* suffix, const char* key, std::string_view label, Value value) {
     out_.append("batchwright_").append(name_).append(suffix);
-    out_.append("{batcher=\"").append(label_).append("\"");
+    out_.append("{").append(labels_);
     if (key != nullptr) out_.append(",").append(key).append("=\"").append(label).append("\"");
     out_.append("} ");
     if constexpr (std::same_as<Value, Duration>) {
@@ -223,10 +310,23 @@ class PrometheusText {
     });
   }
 
+  void buckets(const TimeHistogram& histogram) {
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < kPrometheusTimes.size(); ++i) {
+      below += histogram.bucket_count(i);
+      std::string le;
+      append_scaled(le, static_cast<std::int64_t>(kPrometheusTimes[i]), 9);
+      sample("_bucket", "le", le, below);
+    }
+    sample("_bucket", "le", "+Inf", histogram.count());
+    sample("_sum", nullptr, {}, histogram.sum() / 1e9);
+    sample("_count", nullptr, {}, histogram.count());
+  }
+
   std::vector<Batcher> batchers_;
   std::string out_;
-  std::string_view name_;   // Of the current family.
-  std::string_view label_;  // Of the current batcher.
+  std::string name_;    // Of the current family.
+  std::string labels_;  // Of the current batcher, or of its class.
 };
 
 }  // namespace detail
@@ -235,6 +335,20 @@ inline std::string prometheus_text(const MetricsSnapshot& metrics, std::string_v
   detail::PrometheusText text;
   text.add(batcher_name, metrics);
   return text.write();
+}
+
+inline std::string prometheus_text(const MetricsSnapshot& metrics) {
+  return prometheus_text(metrics, metrics.name);
+}
+
+inline std::string prometheus_text(std::span<const MetricsSnapshot> batchers) {
+  detail::PrometheusText text;
+  for (const MetricsSnapshot& metrics : batchers) text.add(metrics.name, metrics);
+  return text.write();
+}
+
+inline std::string prometheus_text(std::initializer_list<MetricsSnapshot> batchers) {
+  return prometheus_text(std::span<const MetricsSnapshot>(batchers.begin(), batchers.size()));
 }
 
 template <NamedSnapshots Range>
