@@ -25,6 +25,7 @@ using batchwright::Duration;
 using batchwright::Histogram;
 using batchwright::MetricsSnapshot;
 using batchwright::Outcome;
+using batchwright::TimePoint;
 using batchwright::TimePolicy;
 using batchwright::use_ticket;
 using batchwright::testing::TestThread;
@@ -265,6 +266,39 @@ TEST(BatcherForecast, SaysNothingOfABatchThatFailed) {
     runtime.settle();
   }
   EXPECT_EQ(batcher.metrics().forecast->count(), 1u);
+}
+
+TEST(BatcherMetrics, OfABatchThatLosesARequestOnTheWayToThePredictorAreThoseOfTheRest) {
+  for (const std::size_t executors : {0u, 1u}) {
+    TestRuntime runtime;
+    Calls calls;
+    WindowBatcher batcher(doubler(runtime, calls),
+                          {.allowed_sizes = {1, 2, 4},
+                           .fit = batchwright::FitRule::cheapest,
+                           .policy = {.max_wait = 10ms},
+                           .executors = executors,
+                           .metrics = {.per_priority = true}},
+                          runtime);
+    auto teaches = batcher.submit(0, use_ticket);
+    runtime.advance(10ms);
+    const TimePoint start = runtime.now();
+    // The first expires as the batch becomes due, and its callback keeps the dispatcher for a while.
+    ASSERT_TRUE(batcher.submit(1, [&](const batchwright::Result<int>&) { work_for(runtime, 5ms); },
+                               {.priority = 1, .deadline = start + 10ms}));
+    auto second = batcher.submit(2, use_ticket, {.priority = 2, .deadline = start + 12ms});
+    auto third = batcher.submit(3, use_ticket, {.priority = 3, .deadline = start + 16ms});
+    runtime.advance(20ms);
+    ASSERT_EQ(calls.sizes(), (std::vector<std::size_t>{1, 1}));
+    const MetricsSnapshot metrics = batcher.metrics();
+    EXPECT_EQ(metrics.computed, 2u);
+    EXPECT_EQ(metrics.padding, 0u);
+    EXPECT_EQ(metrics.queue_wait, histogram_of({10ms, 15ms}));
+    EXPECT_EQ(metrics.forecast->count(), 0u);  // It was for two.
+    EXPECT_EQ(class_of(metrics.priorities, "1").expired, 1u);
+    EXPECT_EQ(class_of(metrics.priorities, "2").expired, 1u);
+    EXPECT_EQ(class_of(metrics.priorities, "3").completed, 1u);
+    for (const ClassMetrics& one : metrics.priorities) EXPECT_EQ(one.queued, 0u);
+  }
 }
 
 TEST(BatcherForecast, IsAbsentWithoutAServiceModel) {
