@@ -146,7 +146,7 @@ TEST(MetricsRecorder, LosesNoAnswerWhateverItsOutcome) {
   EXPECT_EQ(snapshot.answered(), 2 * kOutcomeCount);
   EXPECT_EQ(snapshot.unaccounted(), 0);
   // What no accepted request ends with counts as an eviction.
-  EXPECT_EQ(snapshot.evicted, 2 * (kOutcomeCount - 5));
+  EXPECT_EQ(snapshot.evicted, 2 * (kOutcomeCount - 6));
   EXPECT_EQ(snapshot.rejected.total(), 0u);
 }
 
