@@ -539,7 +539,7 @@ TEST(SubmitRows, OneThatIsEvictedEndsItsCallAndTheOthersAreNotComputed) {
     EXPECT_EQ(kept.get() + urgent.get(), 12);
     EXPECT_EQ(calls.inputs(), (Values{5, 1}));
     const MetricsSnapshot metrics = batcher.metrics();
-    EXPECT_EQ(metrics.dropped, 1u);
+    EXPECT_EQ(metrics.evicted, 1u);
     EXPECT_EQ(metrics.cancelled, 2u);
     EXPECT_EQ(metrics.unaccounted(), 0);
   });
