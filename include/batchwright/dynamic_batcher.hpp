@@ -61,6 +61,9 @@ class BasicDynamicBatcher {
   using Output = TOut;
   using Options = BatcherOptions<TIn, Policy>;
   using TicketType = Ticket<TOut, R>;
+  /// The answer to `submit_rows`: std::vector<TOut>, or void.
+  using Rows = detail::JoinedRows<TOut>;
+  using RowsTicketType = Ticket<Rows, R>;
 
   /// Starts the threads: one dispatcher and `options.executors` executors, each with its predictor made.
   /// `predictor` is a callable (see Predictor), or `shared_predictor(p)`, or
@@ -126,7 +129,8 @@ class BasicDynamicBatcher {
   std::vector<std::future<TOut>> submit_many(Range&& inputs, const SubmitOptions& options = {}) {
     std::vector<std::future<TOut>> futures;
     const Outcome outcome = submission().range(
-        std::forward<Range>(inputs), options, [&](std::size_t count) { futures.reserve(count); },
+        std::forward<Range>(inputs), options, detail::WhenFull::block,
+        [&](std::size_t count) { futures.reserve(count); },
         [&](Item& request) { futures.push_back(submission().answer_by_future(request)); });
     if (outcome != Outcome::ok) {
       futures.clear();
@@ -136,6 +140,35 @@ class BasicDynamicBatcher {
       }
     }
     return futures;
+  }
+
+  /// Submits all elements of a range, or none, as the rows of one call, for one answer: their results,
+  /// in the rows' order. A row is a request like any other, and the rows may travel in several batches.
+  /// If one fails, the call fails as it did: those of its rows that are queued are withdrawn, as
+  /// cancelled, and nobody else's are touched. `options` are the call's: one deadline, one stop. The
+  /// answer comes when no predictor has a row of the call any more; its timing is that of the row that
+  /// was answered last. No rows are answered at once, whatever the batcher's state; more rows than
+  /// `capacity` never fit: TooLargeError. Elements of an rvalue range are moved from. Otherwise as
+  /// `submit`.
+  template <class Range>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  std::future<Rows> submit_rows(Range&& inputs, const SubmitOptions& options = {}) {
+    std::future<Rows> future;
+    const Outcome outcome = submission().rows_by_future(future, std::forward<Range>(inputs),
+                                                        options, detail::WhenFull::block);
+    return outcome == Outcome::ok ? std::move(future)
+                                  : Submission::template refused_future<Rows>(outcome);
+  }
+
+  /// As `submit_rows`, but never blocks, and leaves `inputs` untouched when it declines.
+  template <class Range>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  Admitted<std::future<Rows>> try_submit_rows(Range&& inputs, const SubmitOptions& options = {}) {
+    std::future<Rows> future;
+    const Outcome outcome = submission().rows_by_future(future, std::forward<Range>(inputs),
+                                                        options, detail::WhenFull::refuse);
+    if (outcome != Outcome::ok) return outcome;
+    return Admitted<std::future<Rows>>(std::move(future));
   }
 #endif
 
@@ -192,7 +225,7 @@ class BasicDynamicBatcher {
     const Outcome outcome = detail::with_undo(
         [&] {
           return submission().range(
-              std::forward<Range>(inputs), options,
+              std::forward<Range>(inputs), options, detail::WhenFull::block,
               [&](std::size_t count) {
                 states.reserve(count);
                 tickets.reserve(count);
@@ -210,6 +243,45 @@ class BasicDynamicBatcher {
       tickets.push_back(detail::TicketAccess::refused<TOut, R>(outcome));
     }
     return tickets;
+  }
+
+  /// As `submit_rows`, with a ticket, whose `cancel` is for all rows.
+  template <class Range>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  RowsTicketType submit_rows(Range&& inputs, UseTicket, const SubmitOptions& options = {}) {
+    detail::TicketState<Rows, R>* state = nullptr;
+    const Outcome outcome = submission().rows_by_ticket(state, std::forward<Range>(inputs), options,
+                                                        detail::WhenFull::block);
+    return outcome == Outcome::ok ? detail::TicketAccess::waiting(state)
+                                  : detail::TicketAccess::refused<Rows, R>(outcome);
+  }
+  template <class Range>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  Admitted<RowsTicketType> try_submit_rows(Range&& inputs, UseTicket,
+                                           const SubmitOptions& options = {}) {
+    detail::TicketState<Rows, R>* state = nullptr;
+    const Outcome outcome = submission().rows_by_ticket(state, std::forward<Range>(inputs), options,
+                                                        detail::WhenFull::refuse);
+    if (outcome != Outcome::ok) return outcome;
+    return detail::TicketAccess::waiting(state);
+  }
+
+  /// As `submit_rows`, with a callback, as for `submit`; no rows are answered within the call.
+  template <class Range, ResultCallback<Rows> Callback>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  Admitted<void> submit_rows(Range&& inputs, Callback&& callback,
+                             const SubmitOptions& options = {}) {
+    return submission().rows_by_callback(std::forward<Range>(inputs),
+                                         std::forward<Callback>(callback), options,
+                                         detail::WhenFull::block);
+  }
+  template <class Range, ResultCallback<Rows> Callback>
+    requires std::convertible_to<detail::ElementOf<Range>, TIn>
+  Admitted<void> try_submit_rows(Range&& inputs, Callback&& callback,
+                                 const SubmitOptions& options = {}) {
+    return submission().rows_by_callback(std::forward<Range>(inputs),
+                                         std::forward<Callback>(callback), options,
+                                         detail::WhenFull::refuse);
   }
 
   /// `co_await batcher.predict(input)` is the value. See Prediction. Blocks nobody: it suspends. Throws

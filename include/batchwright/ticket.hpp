@@ -67,7 +67,7 @@ struct TicketState final : DeferredWake {
   std::atomic<std::uint32_t> references{2};
   [[no_unique_address]] R runtime;
   const void* owner;               // Identifies the batcher, for the check of its own threads.
-  RequestBase* request = nullptr;  // Holds a reference; for `cancel`.
+  Cancellable* request = nullptr;  // Holds a reference; for `cancel`.
   std::optional<Result<TOut>> result;
 };
 
@@ -134,6 +134,8 @@ class Ticket {
 
   /// Asks that the request be not computed. True if it will not be: it ends as `Outcome::cancelled`,
   /// soon, not necessarily yet. False if it was entered, answered or cancelled before. Never blocks.
+  /// Of a call of `submit_rows` all rows are withdrawn that have not been entered: true if there was one,
+  /// and no row had failed before.
   bool cancel() { return require().state_ != nullptr && state_->request->cancel(); }
 
  private:

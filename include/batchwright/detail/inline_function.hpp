@@ -39,6 +39,17 @@ class InlineFunction<void(Args...)> {
     }
   }
 
+  /// The callable. Requires: it is an F, and was emplaced.
+  template <class F>
+  F& target() noexcept {
+    void* const storage = storage_;
+    if constexpr (kFits<F>) {
+      return *static_cast<F*>(storage);
+    } else {
+      return **static_cast<F**>(storage);
+    }
+  }
+
   void operator()(Args... args) noexcept { table_->call(storage_, std::forward<Args>(args)...); }
 
  private:

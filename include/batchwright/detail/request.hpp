@@ -58,6 +58,16 @@ class CancelSink {
   ~CancelSink() = default;
 };
 
+/// What a ticket can ask to be cancelled: one request, or the rows of one call.
+class Cancellable {
+ public:
+  virtual bool cancel() noexcept = 0;
+  virtual void release() noexcept = 0;
+
+ protected:
+  ~Cancellable() = default;
+};
+
 /// Where the dispatcher last put a request. The dispatcher's own note, read by it alone.
 enum class Place : std::uint8_t { intake, waiting_room, turned_away, scheduler, gone };
 
@@ -67,9 +77,9 @@ enum class Place : std::uint8_t { intake, waiting_room, turned_away, scheduler, 
 /// loses to a cancellation lets go of the request without a word: the dispatcher answers it when the
 /// cancellation reaches it.
 ///
-/// References: one of whoever is to answer it (`answer` drops it), one of a ticket or a submitter
-/// that still looks at it, one of a cancellation on its way to the dispatcher.
-class RequestBase : public RequestHeader {
+/// References: one of whoever is to answer it (`answer` drops it), one of a ticket, a RowJoin or a
+/// submitter that still looks at it, one of a cancellation on its way to the dispatcher.
+class RequestBase : public RequestHeader, public Cancellable {
  public:
   virtual void drop_input() noexcept = 0;
 
@@ -82,7 +92,7 @@ class RequestBase : public RequestHeader {
   bool cancelled() const noexcept { return state_.load(std::memory_order_acquire) == kCancelled; }
 
   /// True if this cancellation wins. The caller holds a reference, or runs inside the stop callback.
-  bool cancel() noexcept {
+  bool cancel() noexcept final {
     // Before the attempt: once it has won, whoever loses against it lets go of the request, and inside
     // a stop callback that may be the last reference but this one.
     retain();
@@ -99,7 +109,7 @@ class RequestBase : public RequestHeader {
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
 
-  void release() noexcept {
+  void release() noexcept final {
     if (references_.load(std::memory_order_acquire) == 1 ||
         references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       destroy();
@@ -131,7 +141,8 @@ class RequestBase : public RequestHeader {
   HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
   std::size_t level = kNoCount;   // Of the queue policies, by which it was admitted.
   RequestBase* next_cancelled = nullptr;  // The link of a cancellation on its way,
-  RequestBase* next_of_call = nullptr;    // and of the requests of one call, for its submitter.
+  RequestBase* next_of_call =
+      nullptr;  // and of the requests of one call, constant once handed over.
 
   // The dispatcher's.
   Place place = Place::intake;
@@ -191,6 +202,8 @@ class RequestBase : public RequestHeader {
 template <class TOut>
 class AnswerableRequest : public RequestBase {
  public:
+  using Answer = TOut;
+
   /// Gives the answer and the answerer's reference away. The input is gone by then.
   void answer(Result<TOut>&& result) noexcept {
     unregister_stop();

@@ -4,6 +4,7 @@
 
 #include "../errors.hpp"
 #include "../options.hpp"
+#include "block_pool.hpp"
 #include "fair_share.hpp"
 #include "flow_table.hpp"
 #include "request.hpp"
@@ -39,6 +40,43 @@ struct RequestTraits {
     request.held_flow = std::exchange(flow, nullptr);
     request.flow = request.held_flow;
   }
+};
+
+/// What they say of the inputs of one call, in order. Lies in pooled blocks.
+class TraitsList {
+ public:
+  TraitsList() = default;
+  TraitsList(const TraitsList&) = delete;
+  TraitsList& operator=(const TraitsList&) = delete;
+  ~TraitsList() {
+    while (first_ != nullptr) take_first();
+  }
+
+  /// Throws std::bad_alloc.
+  void append(RequestTraits&& traits) {
+    Node* const node = pool_new<Node>(std::move(traits));
+    (first_ == nullptr ? first_ : last_->next) = node;
+    last_ = node;
+  }
+
+  /// Those of the next input; where nothing was asked, and so nothing appended, the usual ones.
+  RequestTraits take_first() noexcept {
+    if (first_ == nullptr) return {};
+    Node* const node = std::exchange(first_, first_->next);
+    RequestTraits traits = std::move(node->traits);
+    pool_delete(node);
+    return traits;
+  }
+
+ private:
+  struct Node {
+    explicit Node(RequestTraits&& its) noexcept : traits(std::move(its)) {}
+    RequestTraits traits;
+    Node* next = nullptr;
+  };
+
+  Node* first_ = nullptr;
+  Node* last_ = nullptr;
 };
 
 /// Asks the user's functions about inputs, on the submitting thread.

@@ -8,6 +8,7 @@
 #include "../submit_options.hpp"
 #include "../ticket.hpp"
 #include "completions.hpp"
+#include "row_join.hpp"
 #include "submitter.hpp"
 
 #include <cstddef>
@@ -34,27 +35,34 @@ template <class TIn, class TOut, Runtime R>
 class Submission {
  public:
   using Item = Request<TIn, TOut>;
+  using Join = RowJoin<TOut, R>;
+  using Rows = JoinedRows<TOut>;
 
   /// `core` tells the batcher's own threads; all three outlive the call.
   Submission(Submitter<TIn, TOut, R>& submitter, const std::function<void(CompletionTask)>& post,
              const void* core) noexcept
       : submitter_(submitter), post_(post), core_(core) {}
 
+  // Each of these binds to a way of being answered: one request, or the rows of one call.
+
 #if BATCHWRIGHT_HAS_EXCEPTIONS
-  static std::promise<TOut> make_promise() {
-    return std::promise<TOut>(std::allocator_arg, PoolAllocator<std::byte>());
+  template <class Answer>
+  static std::promise<Answer> make_promise() {
+    return std::promise<Answer>(std::allocator_arg, PoolAllocator<std::byte>());
   }
 
-  static std::future<TOut> refused_future(Outcome outcome) {
-    std::promise<TOut> promise = make_promise();
+  template <class Answer = TOut>
+  static std::future<Answer> refused_future(Outcome outcome) {
+    auto promise = make_promise<Answer>();
     promise.set_exception(prepared_exception(outcome));
     return promise.get_future();
   }
 
-  static std::future<TOut> answer_by_future(Item& request) {
-    std::promise<TOut> promise = make_promise();
-    std::future<TOut> future = promise.get_future();
-    request.completion.emplace(FutureAnswer<TOut>(std::move(promise)));
+  template <class Work, class Answer = typename Work::Answer>
+  static std::future<Answer> answer_by_future(Work& work) {
+    auto promise = make_promise<Answer>();
+    std::future<Answer> future = promise.get_future();
+    work.completion.emplace(FutureAnswer<Answer>(std::move(promise)));
     return future;
   }
 
@@ -64,19 +72,27 @@ class Submission {
     return one(std::forward<In>(input), options, when_full,
                [&](Item& request) { future = answer_by_future(request); });
   }
+  template <class Range>
+  Outcome rows_by_future(std::future<Rows>& future, Range&& inputs, const SubmitOptions& options,
+                         WhenFull when_full) {
+    return rows(std::forward<Range>(inputs), options, when_full,
+                [&](Join& join) { future = answer_by_future(join); });
+  }
 #endif
 
-  TicketState<TOut, R>* answer_by_ticket(Item& request) {
-    auto* const state = pool_new<TicketState<TOut, R>>(submitter_.runtime(), core_);
-    state->request = &request;
-    request.retain();
-    request.completion.emplace(
-        [state](Result<TOut>&& result) { state->complete(std::move(result)); });
+  template <class Work, class Answer = typename Work::Answer>
+  TicketState<Answer, R>* answer_by_ticket(Work& work) {
+    auto* const state = pool_new<TicketState<Answer, R>>(submitter_.runtime(), core_);
+    state->request = &work;
+    work.retain();
+    work.completion.emplace(
+        [state](Result<Answer>&& result) { state->complete(std::move(result)); });
     return state;
   }
 
   // Both references go: nobody has seen the ticket, and the completion will not be called.
-  static void withdraw(TicketState<TOut, R>* state) noexcept {
+  template <class Answer>
+  static void withdraw(TicketState<Answer, R>* state) noexcept {
     if (state == nullptr) return;
     state->release();
     state->release();
@@ -94,24 +110,47 @@ class Submission {
     if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
     return outcome;
   }
+  template <class Range>
+  Outcome rows_by_ticket(TicketState<Rows, R>*& state, Range&& inputs, const SubmitOptions& options,
+                         WhenFull when_full) {
+    const Outcome outcome = with_undo(
+        [&] {
+          return rows(std::forward<Range>(inputs), options, when_full,
+                      [&](Join& join) { state = answer_by_ticket(join); });
+        },
+        [&] { withdraw(state); });
+    if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
+    return outcome;
+  }
+
+  template <class Work, class Callback, class Answer = typename Work::Answer>
+  void answer_by_callback(Work& work, Callback&& callback) {
+    if (!post_) {
+      work.completion.emplace([callback = std::decay_t<Callback>(std::forward<Callback>(callback))](
+                                  Result<Answer>&& result) mutable {
+        const PromptWakes prompt;
+        callback(std::move(result));
+      });
+      return;
+    }
+    work.completion.emplace(
+        PostedAnswer<Answer, std::decay_t<Callback>>(post_, std::forward<Callback>(callback)));
+  }
 
   template <class In, class Callback>
   Admitted<void> by_callback(In&& input, Callback&& callback, const SubmitOptions& options,
                              WhenFull when_full) {
-    if constexpr (requires { callback == nullptr; }) {
-      if (callback == nullptr) raise_invalid("callback", "callable", "null");
-    }
+    require(callback);
     return Admitted<void>(one(std::forward<In>(input), options, when_full, [&](Item& request) {
-      if (!post_) {
-        request.completion.emplace([callback = std::decay_t<Callback>(std::forward<Callback>(
-                                        callback))](Result<TOut>&& result) mutable {
-          const PromptWakes prompt;
-          callback(std::move(result));
-        });
-        return;
-      }
-      request.completion.emplace(
-          PostedAnswer<TOut, std::decay_t<Callback>>(post_, std::forward<Callback>(callback)));
+      answer_by_callback(request, std::forward<Callback>(callback));
+    }));
+  }
+  template <class Range, class Callback>
+  Admitted<void> rows_by_callback(Range&& inputs, Callback&& callback, const SubmitOptions& options,
+                                  WhenFull when_full) {
+    require(callback);
+    return Admitted<void>(rows(std::forward<Range>(inputs), options, when_full, [&](Join& join) {
+      answer_by_callback(join, std::forward<Callback>(callback));
     }));
   }
 
@@ -129,23 +168,27 @@ class Submission {
 
   /// All elements of a range, or none. `prepare(count)` comes first, then `bind(request)` for each.
   template <class Range, class Prepare, class Bind>
-  Outcome range(Range&& inputs, const SubmitOptions& options, Prepare&& prepare, Bind&& bind) {
+  Outcome range(Range&& inputs, const SubmitOptions& options, WhenFull when_full, Prepare&& prepare,
+                Bind&& bind) {
     CallSize size;
-    std::vector<RequestTraits> traits;
+    TraitsList list;
     for (const auto& input : inputs) {
-      traits.push_back(submitter_.read(input));
-      size.add(traits.back().bytes, traits.back().weight, traits.back().length);
+      RequestTraits traits = submitter_.read(input);
+      size.add(traits.bytes, traits.weight, traits.length);
+      if (submitter_.reads()) list.append(std::move(traits));
     }
-    prepare(size.count);
-    if (size.count == 0) return Outcome::ok;
-    return submitter_.submit(options, size, WhenFull::block, nullptr, [&](RequestChain& chain) {
-      auto next = traits.begin();
+    if (size.count == 0) {
+      prepare(size.count);
+      return Outcome::ok;
+    }
+    return submitter_.submit(options, size, when_full, nullptr, [&](RequestChain& chain) {
+      prepare(size.count);
       for (auto&& input : inputs) {
         Item* request = nullptr;
         if constexpr (std::is_rvalue_reference_v<Range&&>) {
-          request = submitter_.make(std::move(input), options, std::move(*next++));
+          request = submitter_.make(std::move(input), options, list.take_first());
         } else {
-          request = submitter_.make(input, options, std::move(*next++));
+          request = submitter_.make(input, options, list.take_first());
         }
         chain.append(*request);
         bind(*request);
@@ -153,7 +196,43 @@ class Submission {
     });
   }
 
+  /// All elements of a range as the rows of one call, or none. `bind(join)` says how it is answered.
+  template <class Range, class Bind>
+  Outcome rows(Range&& inputs, const SubmitOptions& options, WhenFull when_full, Bind&& bind) {
+    Join* join = nullptr;
+    bool empty = false;
+    const auto give_up = [&] {
+      if (join != nullptr) join->release();
+    };
+    const Outcome outcome = with_undo(
+        [&] {
+          return range(
+              std::forward<Range>(inputs), options, when_full,
+              [&](std::size_t count) {
+                join = pool_new<Join>(submitter_.runtime(), count);
+                empty = count == 0;
+                bind(*join);
+              },
+              [&](Item& request) { join->add(request); });
+        },
+        give_up);
+    // Once accepted the rows own it: it may be gone.
+    if (outcome != Outcome::ok) {
+      give_up();
+    } else if (empty) {
+      join->answer_empty();
+    }
+    return outcome;
+  }
+
  private:
+  template <class Callback>
+  static void require([[maybe_unused]] const Callback& callback) {
+    if constexpr (requires { callback == nullptr; }) {
+      if (callback == nullptr) raise_invalid("callback", "callable", "null");
+    }
+  }
+
   Submitter<TIn, TOut, R>& submitter_;
   const std::function<void(CompletionTask)>& post_;
   const void* core_;

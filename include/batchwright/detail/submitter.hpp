@@ -80,6 +80,9 @@ class Submitter {
 
   const R& runtime() const noexcept { return runtime_; }
 
+  /// Whether the user's functions are to be asked about inputs.
+  bool reads() const noexcept { return traits_.reads(); }
+
   /// What the user's functions say of an input. Throws what they throw. What is not a TIn yet becomes
   /// one for them alone.
   template <class In>
