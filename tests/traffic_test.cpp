@@ -357,6 +357,27 @@ TEST(Eviction, ForSeveralNewcomersAtOnceAsManyGiveWayAndNoMore) {
   });
 }
 
+TEST(Eviction, OfARequestThatIsBeingCancelledIsNoHarm) {
+  batchwright_test::for_each_seed(300, [](TestRuntime& runtime) {
+    Calls calls;
+    Batcher batcher(doubler(runtime, calls), {.capacity = 2, .overflow = bw::OverflowAction::evict},
+                    runtime);
+    batcher.pause();
+    auto other = batcher.submit(1, bw::use_ticket);
+    auto victim = batcher.submit(2, bw::use_ticket);
+    bool cancelled = false;
+    auto canceller = runtime.start([&] { cancelled = victim.cancel(); });
+    auto urgent = batcher.submit(3, bw::use_ticket, {.priority = 1});
+    canceller.join();
+    EXPECT_EQ(victim.result().outcome(), cancelled ? Outcome::cancelled : Outcome::evicted);
+    batcher.resume();
+    EXPECT_EQ(urgent.get(), 6);
+    static_cast<void>(other.result());  // Evicted too if the victim's room was not free yet.
+    EXPECT_FALSE(calls.saw(2));
+    EXPECT_EQ(batcher.metrics().unaccounted(), 0);
+  });
+}
+
 TEST(Eviction, TakesNothingFromAnotherTenant) {
   TestRuntime runtime;
   batchwright_test::Gate gate(runtime);

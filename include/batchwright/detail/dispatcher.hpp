@@ -195,11 +195,14 @@ class Dispatcher {
       }
       const TimePoint now = runtime_.now();
       states_.serve(now);
-      if (serve_waiting(now)) continue;
-      const Action rest = act(now, execute);
+      serve_waiting(now);
+      Action rest = act(now, execute);
+      // What was evicted has left room by now. It has been answered before the inbox is looked at again,
+      // which may hold its cancellation.
+      while (rest.kind != Action::Kind::dispatch && !desk_.empty() && serve_waiting(now)) {
+        rest = act(now, execute);
+      }
       if (rest.kind == Action::Kind::dispatch) continue;
-      // What was evicted has left room by now.
-      if (!desk_.empty() && serve_waiting(now)) continue;
       if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
       publish();
       return {.until = std::min({rest.until, desk_.earliest(), states_.earliest()}),
