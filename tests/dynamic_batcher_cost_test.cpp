@@ -129,6 +129,44 @@ TEST(Guarantee, SteadyStateAllocatesNothingForFutures) {
   });
 }
 
+TEST(Guarantee, SteadyStateAllocatesTheVectorAloneForRows) {
+  const std::array<int, 12> inputs{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  const auto expect_vectors_alone = [&](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
+    int sum = 0;
+    const auto round = [&](int i) {
+      std::future<Values> future = batcher.submit_rows(inputs);
+      auto ticket = batcher.submit_rows(inputs, use_ticket, {.priority = i % 3});
+      static_cast<void>(batcher.submit_rows(
+          inputs, [&sum](const Result<Values>& result) { sum += (*result)[11]; }));
+      runtime.settle();
+      sum += future.get()[11] + ticket.get()[11];
+    };
+    EXPECT_EQ(allocations_of(50, round), batchwright::detail::kLargestPooled == 0 ? 0u : 3u * 50u);
+    EXPECT_EQ(sum, 2 * 50 * 3 * 22);
+    // Nor does it cost more where they are withdrawn.
+    EXPECT_EQ(allocations_of(50,
+                             [&](int) {
+                               batcher.pause();
+                               auto ticket = batcher.submit_rows(inputs, use_ticket);
+                               ticket.cancel();
+                               batcher.resume();
+                               runtime.settle();
+                             }),
+              batchwright::detail::kLargestPooled == 0 ? 0u : 50u);
+  };
+  in_each_mode(expect_vectors_alone);
+  TestRuntime runtime;
+  TestBatcher<int, int> batcher(
+      &double_in_place,
+      {.max_batch_size = 8,
+       .capacity = 64,
+       .weight = [](const int& x) { return static_cast<std::size_t>(1 + x % 2); },
+       .lane = [](const int& x) { return x % 3; },
+       .tenant = [](const int& x) { return x % 4; }},
+      runtime);
+  expect_vectors_alone(runtime, batcher);
+}
+
 TEST(Guarantee, SteadyStateAllocatesNothingForCallbacksSmallAndLarge) {
   in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
     int sum = 0;

@@ -89,6 +89,15 @@ void expect_answer(Tally& tally, Get get) {
   ++tally.answered;
 }
 
+template <class Get>
+void expect_rows(Tally& tally, Get get) {
+  try {
+    EXPECT_EQ(get(), (std::vector<int>{10, 10, 10}));
+  } catch (const std::bad_alloc&) {
+  }
+  tally.answered += 3;
+}
+
 struct Way {
   const char* name;
   int requests;
@@ -164,6 +173,33 @@ constexpr Way kWays[] = {
        const Input inputs[] = {Input(5), Input(5), Input(5)};
        auto tickets = batcher.submit_many(inputs, use_ticket);
        for (auto& ticket : tickets) expect_answer(tally, [&] { return ticket.get(); });
+     }},
+    {"rows", 3,
+     [](Batcher& batcher, Tally& tally) {
+       const Input inputs[] = {Input(5), Input(5), Input(5)};
+       auto future = batcher.submit_rows(inputs);
+       expect_rows(tally, [&] { return future.get(); });
+     }},
+    {"rows for a ticket", 3,
+     [](Batcher& batcher, Tally& tally) {
+       const Input inputs[] = {Input(5), Input(5), Input(5)};
+       auto ticket = batcher.submit_rows(inputs, use_ticket);
+       expect_rows(tally, [&] { return ticket.get(); });
+     }},
+    {"rows for a callback", 3,
+     [](Batcher& batcher, Tally& tally) {
+       const Input inputs[] = {Input(5), Input(5), Input(5)};
+       std::atomic<int> calls{0};
+       std::optional<Result<std::vector<int>>> answer;
+       const std::byte large[100] = {};  // Too large to be stored in place.
+       EXPECT_TRUE(batcher.submit_rows(inputs, [&, large](Result<std::vector<int>> result) {
+         static_cast<void>(large);
+         answer.emplace(std::move(result));
+         calls = 1;
+         calls.notify_one();
+       }));
+       calls.wait(0);
+       expect_rows(tally, [&] { return answer->value(); });
      }},
     {"a stoppable callback", 1,
      [](Batcher& batcher, Tally& tally) {

@@ -36,6 +36,7 @@ using batchwright::isolating;
 using batchwright::MetricsSnapshot;
 using batchwright::Outcome;
 using batchwright::OverflowAction;
+using batchwright::PreserveOrder;
 using batchwright::Result;
 using batchwright::shared_predictor;
 using batchwright::ShutdownMode;
@@ -771,7 +772,7 @@ struct Tally {
 };
 
 TEST(SubmitRows, EveryCallIsAnsweredOnceAndRightlyInEveryInterleaving) {
-  constexpr std::uint64_t kSeeds = 400;
+  constexpr std::uint64_t kSeeds = 600;
   constexpr int kClients = 3;
   constexpr int kCalls = 4;
   Tally all;
@@ -779,12 +780,22 @@ TEST(SubmitRows, EveryCallIsAnsweredOnceAndRightlyInEveryInterleaving) {
       kSeeds,
       [&](TestRuntime& runtime) {
         Random random(static_cast<std::uint64_t>(all.calls) + 1);
-        Calls calls;
+        const auto predict = [&runtime](Batch<int, int>& batch) {
+          work_for(runtime, std::chrono::microseconds(batch.size()));
+          for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (batch.input(i) == kBad) {
+              batch.fail(i, std::make_exception_ptr(std::domain_error("thirteen")));
+            } else {
+              batch.answer(i, batch.input(i) * 2);
+            }
+          }
+        };
         Batcher batcher(
-            shared_predictor(isolating(picky(runtime, calls))),
+            shared_predictor(predict),
             {.max_batch_size = 1 + random.below(4),
              .executors = 1 + random.below(3),
-             .capacity = 12,
+             .preserve_order = random.chance(25) ? PreserveOrder::yes : PreserveOrder::no,
+             .capacity = 8,
              .overflow = random.chance(50) ? OverflowAction::block : OverflowAction::evict});
         Tally tally;
         std::array<StopSource, 2> stops;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <future>
@@ -81,6 +82,26 @@ int main() {
 
   ask(batcher, image, awaited);
   right = right && awaited.get_future().get() == 42;
+
+  const std::vector<Image> images(3, image);
+  std::future<std::vector<Label>> rows = batcher.submit_rows(images, {.deadline = now + 20s});
+  right = right && rows.get().at(2).value == 42;
+
+  batchwright::Ticket<std::vector<Label>> joined =
+      batcher.submit_rows(images, batchwright::use_ticket);
+  right = right && joined.get().size() == 3;
+
+  std::promise<std::size_t> counted;
+  batcher.submit_rows(images, [&counted](batchwright::Result<std::vector<Label>> r) {
+    counted.set_value(r ? r.value().size() : 0);
+  });
+  right = right && counted.get_future().get() == 3;
+
+  if (auto admitted = batcher.try_submit_rows(images)) {
+    right = right && (*admitted).get().size() == 3;
+  } else {
+    right = false;
+  }
 
   if (auto admitted = batcher.try_submit(std::move(image))) {
     right = right && (*admitted).get().value == 42;

@@ -44,6 +44,26 @@ TEST(InlineFunction, TakesCallablesThatOnlyMove) {
   EXPECT_EQ(sum, 8);
 }
 
+template <std::size_t Size>
+struct Counter {
+  std::byte padding[Size] = {};
+  int calls = 0;
+  void operator()(int&& value) { calls += value; }
+};
+
+template <std::size_t Size>
+void expect_its_target_is_the_callable() {
+  Function function;
+  function.emplace(Counter<Size>{.calls = 1});
+  function(5);
+  EXPECT_EQ(function.target<Counter<Size>>().calls, 6);
+}
+
+TEST(InlineFunction, ItsTargetIsTheCallableWhereverThatLies) {
+  expect_its_target_is_the_callable<4>();
+  expect_its_target_is_the_callable<200>();
+}
+
 TEST(InlineFunction, DestroysItsCallableCalledOrNot) {
   const auto small = std::make_shared<int>(1);
   const auto large = std::make_shared<int>(1);

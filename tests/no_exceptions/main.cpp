@@ -62,6 +62,15 @@ int main() {
     expect(ticket.cancel() && ticket.result().outcome() == Outcome::cancelled,
            "a cancelled ticket");
 
+    batcher.resume();
+
+    const std::vector<int> rows{1, 2, 3, 4, 5};
+    expect(batcher.submit_rows(rows, use_ticket).get() == std::vector<int>{2, 4, 6, 8, 10},
+           "rows that are joined");
+    const std::vector<int> bad{0, 1, 2};
+    expect(batcher.submit_rows(bad, use_ticket).result().outcome() == Outcome::failed,
+           "rows of which one fails");
+
     batcher.shutdown();
     expect(batcher.submit(1, use_ticket).result().outcome() == Outcome::stopped,
            "a request after shutdown");
