@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-
 #include <batchwright/detail/request_traits.hpp>
 
 #include <gtest/gtest.h>

@@ -130,7 +130,7 @@ TEST(RowJoin, TheFirstFailureIsTheCalls) {
 }
 
 TEST(RowJoin, WhatFailsAloneWithdrawsTheOthersThatAreQueued) {
-  for (const Outcome outcome : {Outcome::failed, Outcome::evicted}) {
+  for (const Outcome outcome : {Outcome::failed, Outcome::evicted, Outcome::would_expire}) {
     Call<int> call(4);
     ASSERT_TRUE(call.rows[1]->claim());  // In a predictor's hands.
     call.fail(2, outcome);
@@ -144,7 +144,8 @@ TEST(RowJoin, WhatFailsAloneWithdrawsTheOthersThatAreQueued) {
 }
 
 TEST(RowJoin, WhatEndsTheWholeCallWithdrawsNothing) {
-  for (const Outcome outcome : {Outcome::expired, Outcome::stopped, Outcome::queue_full}) {
+  for (const Outcome outcome :
+       {Outcome::expired, Outcome::cancelled, Outcome::queue_full, Outcome::stopped}) {
     Call<int> call(2);
     call.fail(0, outcome);
     EXPECT_TRUE(call.sink.posted.empty());

@@ -35,11 +35,11 @@ using JoinedRows = std::conditional_t<std::is_void_v<TOut>, void, std::vector<St
 /// States. `verdict_` is `ok` until something goes wrong and never changes again: whoever makes that
 /// exchange says how the call ends. `pending_` counts the rows without an answer and only falls.
 ///
-/// | verdict_ | pending_ |                                                                 |
-/// |----------|----------|-----------------------------------------------------------------|
-/// | ok       | above 0  | results are kept                                                |
-/// | other    | above 0  | results are dropped; of what fails alone the rest is withdrawn   |
-/// | any      | 0        | whoever took it there has everything to itself, and answers     |
+/// | verdict_ | pending_ |                                                                      |
+/// |----------|----------|----------------------------------------------------------------------|
+/// | ok       | above 0  | results are kept                                                     |
+/// | other    | above 0  | results are dropped; where one row ended alone the rest is withdrawn |
+/// | any      | 0        | whoever took it there has everything to itself, and answers          |
 ///
 /// A row gives its verdict before it is counted out. A canceller gives it after it has won a row; that
 /// row has yet to be counted out, and gives the same verdict unless there is one. So the last row always
@@ -122,8 +122,13 @@ class RowJoin final : public Cancellable {
     if (!decide(outcome)) return;
     error_ = error;
     runtime_.interleave("row has failed");
-    // Time, a stop and a shutdown reach each row by themselves, which then ends as that, not as cancelled.
-    if (outcome == Outcome::failed || outcome == Outcome::evicted) withdraw();
+    if (!ends_all(outcome)) withdraw();
+  }
+
+  // Whether it reaches each row by itself, which then ends as that, and not as cancelled.
+  static constexpr bool ends_all(Outcome outcome) noexcept {
+    return outcome == Outcome::expired || outcome == Outcome::cancelled ||
+           outcome == Outcome::queue_full || outcome == Outcome::stopped;
   }
 
   bool decide(Outcome outcome) noexcept {
