@@ -8,9 +8,9 @@
 
 namespace {
 
-using batchwright::LaneKey;
 using batchwright::detail::FlowOwner;
 using batchwright::detail::HeldFlow;
+using batchwright::detail::LaneKey;
 using batchwright::detail::RequestTraits;
 using batchwright::detail::TraitsList;
 
