@@ -100,6 +100,27 @@ TEST(BatchCut, TheLargestPreferredSizeThatIsHitLeaves) {
   EXPECT_EQ(passed.cut(16), "2/6/6");
 }
 
+TEST(BatchCut, WhetherAPreferredSizeIsHitDependsOnTheTurnsOfSeveralTenantsWithUnequalWeights) {
+  BacklogRig rig({.max_batch_size = 16, .preferred_sizes = {4}});
+  const BatchCut cut(rig.limits);
+  const BatchCut indifferent({.max_batch_size = 16});
+  batchwright::detail::Tenant one, two;
+  batchwright::detail::Lane lane;
+  auto& a = rig.flow(one, lane);
+  rig.enter("a", 0, 1, &a);
+  rig.enter("a", 0, 2, &a);
+  EXPECT_FALSE(cut.depends_on_turns(lane));  // One tenant.
+  auto& b = rig.enter("b", 0, 1, &rig.flow(two, lane));
+  EXPECT_TRUE(cut.depends_on_turns(lane));
+  EXPECT_FALSE(indifferent.depends_on_turns(lane));
+  rig.backlog.withdraw(b);
+
+  batchwright::detail::Lane even;
+  rig.enter("a", 0, 1, &rig.flow(one, even));
+  rig.enter("b", 0, 1, &rig.flow(two, even));
+  EXPECT_FALSE(cut.depends_on_turns(even));  // Every prefix has all sizes up to its own.
+}
+
 TEST(BatchCut, SaysWhatIsMissingToAPreferredSize) {
   const Lane lane({.max_batch_size = 16, .preferred_sizes = {4, 8}}, {1});
   EXPECT_EQ(lane.missing(1), 3u);

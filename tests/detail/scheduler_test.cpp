@@ -78,8 +78,10 @@ class Rig {
   explicit Rig(Policy policy, SchedulerLimits limits = {})
       : scheduler(std::move(policy), with_net(limits)) {}
 
-  NamedRequest& arrive(std::string name, const Given& given = {}) {
+  NamedRequest& arrive(std::string name, const Given& given = {},
+                       bw::detail::Flow* flow = nullptr) {
     NamedRequest& request = requests_.emplace_back();
+    request.flow = flow;
     request.name = std::move(name);
     request.enqueued = at(given.at);
     request.priority = given.priority;
@@ -1155,6 +1157,73 @@ TEST(Scheduler, APolicySeesTheQueueAndTheExecutors) {
   EXPECT_EQ(diary.running[0].executor, 0u);
   EXPECT_EQ(diary.running[0].size, 2u);
   EXPECT_EQ(diary.running[0].dispatched, at(2));
+}
+
+/// A hundred lanes with one request each, whose policy waits for two of them or until 50.
+class ManyLanes {
+ public:
+  explicit ManyLanes(bw::PolicyNeeds needs)
+      : lanes(100),
+        flows(100),
+        rig(DiaryPolicy{&diary, needs, bw::Decision::wait(at(50), 2)}, {.keyed_lanes = true}) {
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+      flows[i].tenant = &tenant;
+      flows[i].lane = &lanes[i];
+      rig.arrive(std::to_string(i), {}, &flows[i]);
+    }
+    EXPECT_EQ(rig.next(0), "wait until 50 for 1");
+    EXPECT_EQ(diary.decisions, 100u);
+    diary.decisions = 0;
+  }
+
+  Diary diary;
+  bw::detail::Tenant tenant;
+  std::vector<bw::detail::Lane> lanes;
+  std::vector<bw::detail::Flow> flows;
+  Rig<DiaryPolicy> rig;
+};
+
+TEST(Scheduler, APolicyThatDecidesByTheLaneAloneIsAskedAboutLanesThatHaveChanged) {
+  ManyLanes many({.every_look = false});
+  EXPECT_EQ(many.rig.next(1), "wait until 50 for 1");
+  EXPECT_EQ(many.diary.decisions, 0u);
+  many.rig.arrive("x", {}, &many.flows[7]);
+  EXPECT_EQ(many.rig.next(2), "run 7 x on 0: size");
+  EXPECT_EQ(many.diary.decisions, 2u);  // When it has changed, and when it goes.
+  many.rig.finish(1, 3);
+  EXPECT_EQ(many.rig.next(3), "wait until 50 for 1");
+  EXPECT_EQ(many.diary.decisions, 2u);
+  EXPECT_EQ(many.rig.next(50), "run 0 on 0: time");
+}
+
+TEST(Scheduler, APolicyThatWantsEveryLookIsAskedAboutEachLaneThatWaits) {
+  ManyLanes many({});
+  EXPECT_EQ(many.rig.next(1), "wait until 50 for 1");
+  EXPECT_EQ(many.diary.decisions, 100u);
+}
+
+TEST(Scheduler, APolicyIsAskedAboutADueLaneWhenItsTurnComes) {
+  ManyLanes many({});
+  many.rig.next(50);
+  many.rig.finish(1, 50);
+  many.diary.decisions = 0;
+  EXPECT_EQ(many.rig.next(50), "run 1 on 0: time");
+  EXPECT_EQ(many.diary.decisions, 1u);
+}
+
+TEST(Scheduler, ADrainReachesLanesThatWait) {
+  ManyLanes many({.every_look = false});
+  many.rig.scheduler.drain();
+  EXPECT_EQ(many.rig.next(1), "run 0 on 0: drain");
+}
+
+TEST(Scheduler, TheOldestOfManyLanesIsKnown) {
+  ManyLanes many({.every_look = false});
+  many.rig.arrive("old", {.at = -4}, &many.flows[30]);
+  EXPECT_EQ(many.rig.scheduler.oldest(), at(-4));
+  many.rig.next(1);
+  EXPECT_EQ(many.rig.last.requests.count, 2u);
+  EXPECT_EQ(many.rig.scheduler.oldest(), at(0));
 }
 
 TEST(Scheduler, APolicySeesWhenARunningBatchIsExpectedToFinish) {

@@ -77,6 +77,7 @@ TEST(AnyPolicy, PassesEverythingThrough) {
   EXPECT_EQ(size_of(policy), 14u);
   EXPECT_TRUE(policy.needs().service);
   EXPECT_FALSE(policy.needs().arrivals);
+  EXPECT_TRUE(policy.needs().every_look);
   EXPECT_EQ(policy.validate({.max_batch_size = 7}), "Counting: cap 7");
 }
 
@@ -85,6 +86,7 @@ TEST(AnyPolicy, LeavesOutWhatThePolicyDoesNotHave) {
   policy.on_arrivals({.count = 3});
   policy.on_batch({});
   EXPECT_FALSE(policy.needs().service);
+  EXPECT_FALSE(policy.needs().every_look);  // The one it holds decides by the lane alone.
   EXPECT_EQ(policy.validate({}), "");
 }
 

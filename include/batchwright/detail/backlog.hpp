@@ -25,6 +25,7 @@ class Backlog {
         measured_(limits.size_rule == SizeRule::padded),
         weighed_(limits.forecast != Forecast::off),
         keyed_(limits.keyed_lanes),
+        plain_(!measured_ && !keyed_),
         bound_(limits.overtaking_bound),
         agenda_(limits, shares_) {
     own_flow_.tenant = &own_tenant_;
@@ -82,14 +83,12 @@ class Backlog {
     flow.queue.push(request);
     tenant.ledger.accept(request);
     lane.ages.insert(request);
-    if (measured_) lane.lengths.insert(request);
     flow.weight += request.weight;
     ++lane.count;
     lane.weight += request.weight;
     ++count_;
-    if (keyed_) {
-      lane_ages_.entered(lane);
-      agenda_.moved(request);
+    if (!plain_) [[unlikely]] {
+      index(request);
     }
   }
 
@@ -113,9 +112,11 @@ class Backlog {
 
   /// Looks whom the batch that left has overtaken as often as is allowed.
   void settle(const RequestChain& batch) noexcept {
+    if (keyed_) [[unlikely]] {
+      refill(batch);
+    }
     const Tenant* settled = nullptr;
     for (RequestHeader* one = batch.first; one != nullptr; one = RequestChain::next(*one)) {
-      if (keyed_) agenda_.refill(*one->flow);
       Tenant& tenant = *one->flow->tenant;
       if (&tenant == settled) continue;
       settled = &tenant;
@@ -169,6 +170,30 @@ class Backlog {
     return 0;
   }
 
+  // What is kept up only where lengths count, or where there may be several lanes. Apart, so that the
+  // hot path of one lane stays small.
+  void index(RequestHeader& request) noexcept {
+    Lane& lane = *request.flow->lane;
+    if (measured_) lane.lengths.insert(request);
+    if (!keyed_) return;
+    lane_ages_.entered(lane);
+    agenda_.moved(request);
+  }
+
+  void unindex(RequestHeader& request) noexcept {
+    Lane& lane = *request.flow->lane;
+    if (measured_) lane.lengths.erase(request);
+    if (!keyed_) return;
+    agenda_.left(request);
+    if (lane.count == 0) lane_ages_.emptied(lane);
+  }
+
+  void refill(const RequestChain& batch) noexcept {
+    for (RequestHeader* one = batch.first; one != nullptr; one = RequestChain::next(*one)) {
+      agenda_.refill(*one->flow);
+    }
+  }
+
   void leave(RequestHeader& request) noexcept {
     Flow& flow = *request.flow;
     Lane& lane = *flow.lane;
@@ -181,14 +206,12 @@ class Backlog {
     }
     flow.weight -= request.weight;
     lane.ages.erase(request);
-    if (measured_) lane.lengths.erase(request);
     if (request.sequence <= lane.flush_mark) --lane.flushed;
     --lane.count;
     lane.weight -= request.weight;
     request.queued = false;
-    if (keyed_) {
-      agenda_.left(request);
-      if (lane.count == 0) lane_ages_.emptied(lane);
+    if (!plain_) [[unlikely]] {
+      unindex(request);
     }
     if (flow.empty()) {
       lane.flows.erase(flow);
@@ -203,6 +226,7 @@ class Backlog {
   const bool measured_;  // Whether lengths count.
   const bool weighed_;   // Whether levels are.
   const bool keyed_;     // Whether there may be several lanes.
+  const bool plain_;     // Neither.
   const std::uint64_t bound_;
 
   Tenant own_tenant_;

@@ -6,6 +6,7 @@
 #include "flow.hpp"
 #include "intrusive_list.hpp"
 #include "pairing_heap.hpp"
+#include "rank.hpp"
 
 #include <cstdint>
 
@@ -30,6 +31,7 @@ class DueFlows {
   /// Puts in a flow that is not empty and not in here.
   void insert(Flow& flow) noexcept {
     flow.head = flow.front();
+    flow.head_rank = Rank::of(*flow.head);
     Turn* turn = turn_of(flow);
     if (turn == nullptr) {
       turn = &flow.turn;

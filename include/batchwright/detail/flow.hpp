@@ -8,6 +8,7 @@
 #include "overtaking_ledger.hpp"
 #include "pairing_heap.hpp"
 #include "priority_queue.hpp"
+#include "rank.hpp"
 #include "request_header.hpp"
 
 #include <cstddef>
@@ -21,43 +22,36 @@ namespace batchwright::inline v0_1::detail {
 
 struct Tenant;
 struct Lane;
-struct Flow;
 
-/// Whether `a` goes before `b`, both of one tenant, in whatever lanes they are.
-inline bool goes_before(const RequestHeader& a, const RequestHeader& b) noexcept {
-  if (a.at_bound != b.at_bound) return a.at_bound;
-  return a.at_bound ? a.sequence < b.sequence : PriorityQueue::before(a, b);
-}
-
-/// Of two flows of one tenant the one whose head goes first.
-struct HeadOrder {
-  bool operator()(const Flow& a, const Flow& b) const noexcept;
-};
-
-/// The queued requests of one tenant in one lane.
+/// The queued requests of one tenant in one lane. What a walk over a lane's flows reads comes first.
 struct Flow {
   Tenant* tenant = nullptr;  ///< Constant.
   Lane* lane = nullptr;      ///< Constant.
-
-  IntrusiveList<&RequestHeader::by_rank> at_bound;  ///< Go first, in order of acceptance.
-  PriorityQueue queue;                              ///< All others.
-  std::uint64_t weight = 0;                         // Of all of it.
-  ListHook<Flow> in_tenant;
   ListHook<Flow> in_lane;
+  RequestHeader* head = nullptr;  // DueFlows: the first request, while the lane is due.
 
   // LaneOrder: where its walk stands.
   RequestHeader* candidate = nullptr;
   std::uint64_t candidate_tag = 0;
 
-  // DueFlows: the first request, while the lane is due.
-  RequestHeader* head = nullptr;
+  PriorityQueue queue;                              ///< All but those
+  IntrusiveList<&RequestHeader::by_rank> at_bound;  ///< that go first, in order of acceptance.
+  std::uint64_t weight = 0;                         // Of all of it.
+  ListHook<Flow> in_tenant;
+
   HeapHook<Flow> by_head;
+  Rank head_rank;
+  struct ByHead {
+    bool operator()(const Flow& a, const Flow& b) const noexcept {
+      return a.head_rank < b.head_rank;
+    }
+  };
 
   /// The due flows of one tenant whose lanes are bound alike. One of them lends it.
   struct Turn {
     Tenant* tenant = nullptr;
     std::size_t executor = kNoCount;
-    PairingHeap<Flow, &Flow::by_head, HeadOrder> flows;
+    PairingHeap<Flow, &Flow::by_head, ByHead> flows;
     std::uint64_t tag = 0;       // The tenant's, as of the last look,
     std::uint64_t sequence = 0;  // and that of its first accepted request.
     HeapHook<Turn> by_tag;
@@ -76,10 +70,6 @@ struct Flow {
     return next == nullptr ? queue.front() : next;
   }
 };
-
-inline bool HeadOrder::operator()(const Flow& a, const Flow& b) const noexcept {
-  return goes_before(*a.head, *b.head);
-}
 
 /// Who shares the executors with others.
 struct Tenant {

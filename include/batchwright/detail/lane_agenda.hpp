@@ -101,11 +101,7 @@ class LaneAgenda {
       }
     }
     page.set_alarm(lane, until);
-    if (restless) {
-      page.note(lane);
-    } else {
-      page.unnote(lane);
-    }
+    restless ? page.note(lane) : page.unnote(lane);
   }
 
   /// The due lane that goes first, of executors that are `open`; null if there is none.

@@ -4,6 +4,7 @@
 
 #include "fair_share.hpp"
 #include "flow.hpp"
+#include "rank.hpp"
 #include "request_header.hpp"
 
 #include <cstdint>
@@ -23,7 +24,7 @@ class LaneOrder {
     lane_ = &lane;
     only_ = Flows::next(*lane.flows.front()) == nullptr ? lane.flows.front() : nullptr;
     for (Flow* flow = lane.flows.front(); flow != nullptr; flow = Flows::next(*flow)) {
-      flow->candidate = flow->front();
+      flow->candidate = flow->head != nullptr ? flow->head : flow->front();
       flow->candidate_tag = shares_.effective(*flow->tenant);
     }
     return *next();
@@ -47,7 +48,7 @@ class LaneOrder {
     const Tenant& s = *a.flow->tenant;
     const Tenant& t = *b.flow->tenant;
     if (&s != &t) return tenant_before(s, shares_.effective(s), t, shares_.effective(t));
-    return goes_before(a, b);
+    return Rank::of(a) < Rank::of(b);
   }
 
  private:

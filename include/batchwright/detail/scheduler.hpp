@@ -185,7 +185,9 @@ class Scheduler {
       return sleep(deadlines_.earliest(), kNoCount);
     }
 
-    return limits_.keyed_lanes ? next_of_many(now) : next_of_one(now);
+    const Choice choice = limits_.keyed_lanes ? choose_of_many(now) : choose_only(now);
+    if (choice.lane != nullptr) return run(*choice.lane, choice.verdict, now);
+    return sleep(std::min(deadlines_.earliest(), choice.verdict.until), choice.verdict.size);
   }
 
  private:
@@ -201,25 +203,30 @@ class Scheduler {
     TimePoint until = kNever;
   };
 
-  Action next_of_one(TimePoint now) noexcept {
+  /// The due lane that goes first, and its verdict; else null, and what all of them wait for.
+  struct Choice {
+    const Lane* lane = nullptr;
+    Verdict verdict;
+  };
+
+  Choice choose_only(TimePoint now) noexcept {
     const Lane& lane = *backlog_.first_lane();
-    if (!open(lane.executor)) return sleep(deadlines_.earliest(), kNoCount);
+    if (!open(lane.executor)) return {.verdict = {.size = kNoCount}};
     const Verdict verdict = judge(lane, now);
-    if (verdict.due) return run(lane, verdict, now);
-    return sleep(std::min(deadlines_.earliest(), verdict.until), verdict.size);
+    return {verdict.due ? &lane : nullptr, verdict};
   }
 
-  // One arrival may open a lane of its own, which nobody has asked the policy about.
-  Action next_of_many(TimePoint now) noexcept {
+  Choice choose_of_many(TimePoint now) noexcept {
     LaneAgenda& agenda = backlog_.agenda();
     const auto is_open = [this](std::size_t executor) { return open(executor); };
     agenda.look(now, is_open, [&](Lane& lane) { note(lane, judge(lane, now)); });
     while (Lane* const lane = agenda.first(order_, is_open)) {
       const Verdict verdict = judge(*lane, now);
-      if (verdict.due) return run(*lane, verdict, now);
+      if (verdict.due) return {lane, verdict};
       note(*lane, verdict);
     }
-    return sleep(std::min(deadlines_.earliest(), agenda.earliest(is_open)), 1);
+    // One arrival may open a lane of its own, which nobody has asked the policy about.
+    return {.verdict = {.size = 1, .until = agenda.earliest(is_open)}};
   }
 
   void note(Lane& lane, const Verdict& verdict) noexcept {

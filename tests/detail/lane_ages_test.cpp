@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include <batchwright/detail/lane_ages.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+namespace {
+
+using batchwright::Duration;
+using batchwright::kNever;
+using batchwright::TimePoint;
+using batchwright::detail::Lane;
+using batchwright::detail::LaneAges;
+using batchwright::detail::RequestHeader;
+
+constexpr TimePoint at(std::int64_t tick) { return TimePoint(Duration(tick)); }
+
+void enter(LaneAges& ages, Lane& lane, RequestHeader& request, std::int64_t tick) {
+  request.enqueued = at(tick);
+  lane.ages.insert(request);
+  ++lane.count;
+  ages.entered(lane);
+}
+
+void leave(LaneAges& ages, Lane& lane, RequestHeader& request) {
+  lane.ages.erase(request);
+  if (--lane.count == 0) ages.emptied(lane);
+}
+
+TEST(LaneAges, WithoutALaneThereIsNoOldest) {
+  LaneAges ages;
+  EXPECT_EQ(ages.oldest(), kNever);
+}
+
+TEST(LaneAges, TheOldestOfAllLanesIsFound) {
+  LaneAges ages;
+  Lane left, right;
+  RequestHeader a, b, c;
+  enter(ages, left, a, 5);
+  enter(ages, right, b, 3);
+  EXPECT_EQ(ages.oldest(), at(3));
+  enter(ages, left, c, 1);  // Stamped before the one that came before it.
+  EXPECT_EQ(ages.oldest(), at(1));
+}
+
+TEST(LaneAges, ALaneGetsYoungerAsItsRequestsLeave) {
+  LaneAges ages;
+  Lane left, right;
+  RequestHeader a, b, c;
+  enter(ages, left, a, 1);
+  enter(ages, right, b, 2);
+  enter(ages, left, c, 3);
+  leave(ages, left, a);
+  EXPECT_EQ(ages.oldest(), at(2));
+  leave(ages, right, b);
+  EXPECT_EQ(ages.oldest(), at(3));
+  leave(ages, left, c);
+  EXPECT_EQ(ages.oldest(), kNever);
+  enter(ages, right, b, 4);
+  EXPECT_EQ(ages.oldest(), at(4));
+}
+
+}  // namespace
