@@ -88,8 +88,8 @@ TEST(ClumpedArrivals, ComeAtTheirRateInGroupsOfTheirMean) {
 }
 
 TEST(MmppArrivals, ComeAtTheMeanRateOfTheirStatesAndInBursts) {
-  const MmppArrivals process{.states = {{.rate_hz = 5000, .mean_stay = 50ms},
-                                        {.rate_hz = 500, .mean_stay = 100ms}}};
+  const MmppArrivals process{
+      .states = {{.rate_hz = 5000, .mean_stay = 50ms}, {.rate_hz = 500, .mean_stay = 100ms}}};
   EXPECT_NEAR(process.mean_rate_hz(), 2000, 1e-9);
   const std::vector<Duration> instants = arrivals_of(process, 400'000);
   EXPECT_NEAR(rate_of(instants), 2000, 80);
@@ -97,8 +97,8 @@ TEST(MmppArrivals, ComeAtTheMeanRateOfTheirStatesAndInBursts) {
 }
 
 TEST(MmppArrivals, AreSilentInAStateWithoutARate) {
-  const MmppArrivals on_off{.states = {{.rate_hz = 10'000, .mean_stay = 10ms},
-                                       {.rate_hz = 0, .mean_stay = 1s}}};
+  const MmppArrivals on_off{
+      .states = {{.rate_hz = 10'000, .mean_stay = 10ms}, {.rate_hz = 0, .mean_stay = 1s}}};
   const std::vector<Duration> instants = arrivals_of(on_off, 100'000);
   EXPECT_NEAR(rate_of(instants) / on_off.mean_rate_hz(), 1, 0.1);
   std::size_t long_gaps = 0;
@@ -118,15 +118,15 @@ TEST(MmppArrivals, OfOneStateAreAPoissonProcess) {
 
 TEST(Arrivals, NameTheSettingThatIsWrongTheValueAndWhatIsAllowed) {
   EXPECT_EQ(PoissonArrivals{.rate_hz = 0}.validate(),
-            "PoissonArrivals::rate_hz must be above 0 and at most 1e+09, got 0");
+            "PoissonArrivals::rate_hz must be above 0 and at most 1e9, got 0");
   EXPECT_EQ(RegularArrivals{.rate_hz = -3}.validate(),
-            "RegularArrivals::rate_hz must be above 0 and at most 1e+09, got -3");
+            "RegularArrivals::rate_hz must be above 0 and at most 1e9, got -3");
   EXPECT_EQ((RegularArrivals{.rate_hz = 3, .jitter = 1.5}).validate(),
             "RegularArrivals::jitter must be from 0 to 1, got 1.5");
   EXPECT_EQ((ClumpedArrivals{.rate_hz = 3, .mean_clump = 0.5}).validate(),
             "ClumpedArrivals::mean_clump must be from 1 to 1e+06, got 0.5");
   EXPECT_EQ((ClumpedArrivals{.rate_hz = 2e9}).validate(),
-            "ClumpedArrivals::rate_hz must be above 0 and at most 1e+09, got 2e+09");
+            "ClumpedArrivals::rate_hz must be above 0 and at most 1e9, got 2e+09");
   EXPECT_EQ((MmppArrivals{}).validate(),
             "MmppArrivals::states must be at least one with a rate above 0, got 0 without");
   EXPECT_EQ((MmppArrivals{.states = {{.rate_hz = 1, .mean_stay = 0ns}}}).validate(),

@@ -29,8 +29,7 @@ TEST(RequestClasses, AreRightAsTheyComeAndWithAllSet) {
 TEST(RequestClasses, NameTheSettingThatIsWrongTheValueAndWhatIsAllowed) {
   EXPECT_EQ(check_classes({{}, {.proportion = 0}}),
             "classes[1].proportion must be above 0 and at most 1e12, got 0");
-  EXPECT_EQ(check_classes({{.deadline = 0ns}}),
-            "classes[0].deadline must be above 0 ns, got 0 ns");
+  EXPECT_EQ(check_classes({{.deadline = 0ns}}), "classes[0].deadline must be above 0 ns, got 0 ns");
   EXPECT_EQ(check_classes({{.timeout = 0ns}}),
             "classes[0].timeout must be unset or above 0 ns, got 0 ns");
   EXPECT_EQ(check_classes({{.weight = 0}}),

@@ -48,11 +48,17 @@ TEST(TableCurve, HoldsBelowTheSmallestAndGoesOnAboveTheLargest) {
 TEST(TableCurve, RefusesWhatIsNoCurve) {
   EXPECT_EQ(error_of([] { TableCurve({}); }),
             "Simulation: TableCurve must be of at least one point, got none");
-  EXPECT_EQ(error_of([] { TableCurve({{0, 1ms}}); }),
+  EXPECT_EQ(error_of([] {
+              TableCurve({{0, 1ms}});
+            }),
             "Simulation: TableCurve: point 0's size must be at least 1 (ascending), got 0");
-  EXPECT_EQ(error_of([] { TableCurve({{2, 1ms}, {2, 1ms}}); }),
+  EXPECT_EQ(error_of([] {
+              TableCurve({{2, 1ms}, {2, 1ms}});
+            }),
             "Simulation: TableCurve: point 1's size must be at least 3 (ascending), got 2");
-  EXPECT_EQ(error_of([] { TableCurve({{2, -1ms}}); }),
+  EXPECT_EQ(error_of([] {
+              TableCurve({{2, -1ms}});
+            }),
             "Simulation: TableCurve: point 0's time must be at least 0 ns, got -1000000 ns");
 }
 
@@ -61,7 +67,10 @@ TEST(TableCurve, IsReadFromSizesAndMilliseconds) {
   ASSERT_EQ(curve.points().size(), 2u);
   EXPECT_EQ(curve(1), 2500us);
   EXPECT_EQ(curve(8), 4ms);
-  EXPECT_EQ(parse_curve("\xef\xbb\xbf" "1,2\n", "curve.csv")(1), 2ms);
+  EXPECT_EQ(parse_curve("\xef\xbb\xbf"
+                        "1,2\n",
+                        "curve.csv")(1),
+            2ms);
 }
 
 TEST(TableCurve, OfABadFileNamesTheLine) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <batchwright/policies/hybrid.hpp>
 #include <batchwright/simulation/simulate.hpp>
 
 #include <gtest/gtest.h>
@@ -70,16 +71,15 @@ TEST(Simulation, WhatMeansNothingInItIsRefused) {
             "Simulation: batcher.weight must be unset (the classes say it), got a value");
   EXPECT_EQ(error_after([](Simulation& s) { s.batcher.overflow = OverflowAction::block; }),
             "Simulation: batcher.overflow must be reject or evict, got block");
-  EXPECT_EQ(error_after([](Simulation& s) {
-              s.batcher.complete_on = [](batchwright::CompletionTask) {};
-            }),
+  EXPECT_EQ(error_after(
+                [](Simulation& s) { s.batcher.complete_on = [](batchwright::CompletionTask) {}; }),
             "Simulation: batcher.complete_on must be unset (there are no threads and no "
             "callbacks), got a value");
 }
 
 TEST(Simulation, EachPartIsChecked) {
   EXPECT_EQ(error_after([](Simulation& s) { s.arrivals = PoissonArrivals{.rate_hz = -1}; }),
-            "Simulation: PoissonArrivals::rate_hz must be above 0 and at most 1e+09, got -1");
+            "Simulation: PoissonArrivals::rate_hz must be above 0 and at most 1e9, got -1");
   EXPECT_EQ(error_after([](Simulation& s) { s.classes = {{.proportion = -1}}; }),
             "Simulation: classes[0].proportion must be above 0 and at most 1e12, got -1");
   EXPECT_EQ(error_after([](Simulation& s) { s.service.curve = nullptr; }),

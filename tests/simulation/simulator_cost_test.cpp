@@ -18,8 +18,7 @@ using batchwright::GreedyPolicy;
 std::uint64_t allocations_of(const AnyArrivals& arrivals, std::uint64_t requests) {
   const BasicSimulation<GreedyPolicy> simulation{
       .arrivals = arrivals,
-      .service = {.curve = AffineCurve{.per_item = 140us, .fixed = 2ms},
-                  .noise = LognormalNoise{}},
+      .service = {.curve = AffineCurve{.per_item = 140us, .fixed = 2ms}, .noise = LognormalNoise{}},
       .requests = requests};
   const batchwright_test::AllocationCount count;
   simulate(simulation);

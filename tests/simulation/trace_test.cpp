@@ -106,8 +106,7 @@ TEST(TraceArrivals, ComeFasterBySpeedUp) {
 }
 
 TEST(TraceArrivals, RepeatTheMeanGapAfterTheirLast) {
-  const TraceArrivals trace{
-      .instants = {10s, 11s, 14s}, .speed_up = 2, .end = TraceEnd::repeat};
+  const TraceArrivals trace{.instants = {10s, 11s, 14s}, .speed_up = 2, .end = TraceEnd::repeat};
   auto stream = trace.start(Random(1));
   for (const Duration expected : {0ms, 500ms, 2000ms, 3000ms, 3500ms, 5000ms, 6000ms}) {
     EXPECT_EQ(stream.next(), expected);

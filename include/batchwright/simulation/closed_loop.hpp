@@ -93,8 +93,7 @@ struct ClosedLoopArrivals {
       return detail::must_be("ClosedLoopArrivals::clients", "from 1 to 1000000",
                              std::to_string(clients));
     }
-    std::string problem =
-        detail::check_not_negative("ClosedLoopArrivals::mean_think", mean_think);
+    std::string problem = detail::check_not_negative("ClosedLoopArrivals::mean_think", mean_think);
     if (problem.empty()) {
       problem = detail::check_not_negative("ClosedLoopArrivals::turnaround", turnaround);
     }

@@ -27,8 +27,7 @@ class Collector {
       sum += one.proportion;
     }
     for (std::size_t i = 0; i < classes.size(); ++i) {
-      const double expected =
-          static_cast<double>(requests - warm_up) * classes[i].proportion / sum;
+      const double expected = static_cast<double>(requests - warm_up) * classes[i].proportion / sum;
       // Not more at once: there may come fewer than were asked for.
       samples_[i].reserve(static_cast<std::size_t>(std::min(expected, 1e6)) + 1);
     }

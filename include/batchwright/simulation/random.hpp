@@ -24,12 +24,12 @@ constexpr std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t index) no
   return mix(mix(seed + 0x9e3779b97f4a7c15U) ^ (index + 1) * 0xd1342543de82ef95U);
 }
 
-/// e^x for |x| up to about 10, to 10^-6: the same bits everywhere. No product in it meets a sum that
+/// e^x for |x| up to about 20, to 10^-6: the same bits everywhere. No product in it meets a sum that
 /// would round, so it makes no difference whether a compiler fuses them; std::exp differs by library.
 inline double portable_exp(double x) noexcept {
-  const double half = x * 0x1p-13;
-  double power = (1 + half) / (1 - half);  // e^(x / 4096), off by a part in 10^12.
-  for (int i = 0; i < 12; ++i) power *= power;
+  const double half = x * 0x1p-16;
+  double power = (1 + half) / (1 - half);  // e^(x / 2^15)
+  for (int i = 0; i < 15; ++i) power *= power;
   return power;
 }
 

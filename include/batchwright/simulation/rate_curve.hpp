@@ -127,8 +127,8 @@ struct RateCurveArrivals {
 inline RateCurveArrivals daily_curve(double mean_rate_hz, double swing = 0.6,
                                      Duration day = std::chrono::hours(24)) {
   // cos of 0, 15, ... 90 degrees.
-  constexpr double kCosine[] = {1,   0.9659258262890683, 0.8660254037844387, 0.7071067811865476,
-                                0.5, 0.2588190451025208, 0};
+  constexpr double kCosine[] = {
+      1, 0.9659258262890683, 0.8660254037844387, 0.7071067811865476, 0.5, 0.2588190451025208, 0};
   RateCurveArrivals curve{.points = {}, .period = day};
   for (int hour = 0; hour <= 24; ++hour) {
     const int folded = hour <= 12 ? hour : 24 - hour;

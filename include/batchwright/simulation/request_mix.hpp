@@ -123,8 +123,7 @@ class RequestMix {
     for (std::size_t i = 0; i < options.levels.size(); ++i) {
       if (options.levels[i].priority == one.priority) kind.level = i;
     }
-    const QueuePolicy& queue =
-        kind.level == kNoCount ? options.queue : options.levels[kind.level];
+    const QueuePolicy& queue = kind.level == kNoCount ? options.queue : options.levels[kind.level];
     const bool own = one.timeout != simulation::RequestClass{}.timeout;
     (queue.on_timeout == TimeoutAction::delay ? kind.delayed_after : kind.expires_after) =
         own ? one.timeout : queue.timeout;

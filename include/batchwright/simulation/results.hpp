@@ -77,7 +77,8 @@ struct SimulationResult {
   std::uint64_t batches = 0;  ///< Dispatched in the window.
   Histogram batch_sizes;
   std::array<std::uint64_t, kReleaseReasonCount> releases{};  ///< The index is the ReleaseReason.
-  std::vector<double> utilisation;  ///< Of each executor, the share of the window in which it computed.
+  std::vector<double>
+      utilisation;  ///< Of each executor, the share of the window in which it computed.
 
   double mean_queued = 0;     ///< Over the window's time,
   double mean_in_system = 0;  ///< and with those that are being computed.

@@ -81,8 +81,7 @@ inline std::string check_service(const simulation::Service& service, std::size_t
   }
   std::string problem =
       check_between("service.stalls.probability", service.stalls.probability, 0, 1);
-  if (problem.empty())
-    problem = check_not_negative("service.stalls.length", service.stalls.length);
+  if (problem.empty()) problem = check_not_negative("service.stalls.length", service.stalls.length);
   if (!problem.empty()) return problem;
   if (!service.speeds.empty() && service.speeds.size() != executors) {
     return must_be("service.speeds",
@@ -90,8 +89,8 @@ inline std::string check_service(const simulation::Service& service, std::size_t
                    std::to_string(service.speeds.size()) + " speeds");
   }
   for (std::size_t i = 0; i < service.speeds.size(); ++i) {
-    problem = check_between("service.speeds[" + std::to_string(i) + "]", service.speeds[i], 1e-6,
-                            1e6);
+    problem =
+        check_between("service.speeds[" + std::to_string(i) + "]", service.speeds[i], 1e-6, 1e6);
     if (!problem.empty()) return problem;
   }
   Duration last{};

@@ -47,7 +47,8 @@ class TableCurve {
   /// negative.
   explicit TableCurve(std::vector<Point> points) : points_(std::move(points)) {
     using detail::must_be;
-    if (points_.empty()) detail::require_none(must_be("TableCurve", "of at least one point", "none"));
+    if (points_.empty())
+      detail::require_none(must_be("TableCurve", "of at least one point", "none"));
     for (std::size_t i = 0; i < points_.size(); ++i) {
       const std::string name = "TableCurve: point " + std::to_string(i);
       const std::size_t least = i == 0 ? 1 : points_[i - 1].size + 1;
@@ -97,9 +98,9 @@ inline TableCurve parse_curve(std::string_view text, const std::string& name) {
     if (is_heading) return;
     const std::size_t least = points.empty() ? 1 : points.back().size + 1;
     if (!detail::parse_number(size_field, size) || size < least) {
-      detail::raise_bad_row(
-          name, number, "the size must be a whole number of at least " + std::to_string(least),
-          size_field);
+      detail::raise_bad_row(name, number,
+                            "the size must be a whole number of at least " + std::to_string(least),
+                            size_field);
     }
     if (!detail::parse_number(time_field, milliseconds) ||
         !(milliseconds >= 0 && milliseconds <= 1e9)) {

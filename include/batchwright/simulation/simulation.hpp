@@ -64,7 +64,8 @@ namespace detail {
 template <class Options>
 std::string check_unset(const Options& options) {
   const auto unset = [](const char* setting, const char* why) {
-    return must_be(std::string("batcher.") + setting, std::string("unset (") + why + ")", "a value");
+    return must_be(std::string("batcher.") + setting, std::string("unset (") + why + ")",
+                   "a value");
   };
   constexpr const char* kClasses = "the classes say it";
   constexpr const char* kThreads = "there are no threads and no callbacks";
@@ -88,7 +89,9 @@ std::string check_unset(const Options& options) {
 template <class Options>
 void set_functions(Options& options, const std::vector<simulation::RequestClass>& classes) {
   using simulation::RequestClass;
-  const auto any = [&](auto differs) { return std::any_of(classes.begin(), classes.end(), differs); };
+  const auto any = [&](auto differs) {
+    return std::any_of(classes.begin(), classes.end(), differs);
+  };
   if (options.max_queued_bytes != kNoCount) {
     options.bytes = [](const RequestClass& one) { return one.bytes; };
   }
@@ -120,8 +123,7 @@ void settle(simulation::BasicSimulation<Policy>& simulation) {
   require_none(check_service(simulation.service, std::max<std::size_t>(options.executors, 1),
                              options.max_batch_size));
   if (simulation.requests < 1 || simulation.requests > 1'000'000'000) {
-    require_none(
-        must_be("requests", "from 1 to 1000000000", std::to_string(simulation.requests)));
+    require_none(must_be("requests", "from 1 to 1000000000", std::to_string(simulation.requests)));
   }
   simulation.requests = std::min(simulation.requests, simulation.arrivals.count());
   require_none(check_between("warm_up", simulation.warm_up, 0, 0.99));

@@ -137,8 +137,8 @@ inline bool parse_timestamp(std::string_view text, Duration& instant) noexcept {
   }
   const std::int64_t days = days_since_1970(year, month, day);
   if (days < -100'000 || days > 100'000) return false;  // 64 bits of nanoseconds are 292 years.
-  instant = Duration((((days * 24 + hour) * 60 + minute) * 60 + second) * 1'000'000'000 +
-                     nanoseconds);
+  instant =
+      Duration((((days * 24 + hour) * 60 + minute) * 60 + second) * 1'000'000'000 + nanoseconds);
   return true;
 }
 
