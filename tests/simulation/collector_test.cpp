@@ -69,6 +69,21 @@ TEST(Collector, MeasuresRatesBetweenTheFirstAndTheLastArrival) {
   EXPECT_EQ(result.outcomes[Outcome::queue_full], 1u);
 }
 
+TEST(Collector, IsCompleteWhenAllThatIsMeasuredHasEnded) {
+  Collector collector({{}}, 1, 3, 1, Duration::max());
+  for (std::uint64_t number = 0; number < 4; ++number) {
+    collector.arrive(number, at(0s));
+    collector.enter(at(0s));
+  }
+  collector.answer(1, 0, at(0s), at(1s));
+  collector.answer(3, 0, at(0s), at(1s));  // One that came after them.
+  collector.answer(0, 0, at(0s), at(1s));  // One of the warm-up.
+  EXPECT_FALSE(collector.complete());
+  collector.drop(2, 0, Outcome::expired, at(2s));
+  EXPECT_TRUE(collector.complete());
+  EXPECT_EQ(collector.result().outcomes.total(), 2u);
+}
+
 TEST(Collector, KeepsClassesApart) {
   Collector collector({{.name = "a"}, {.name = "b"}}, 1, 3, 0, Duration::max());
   for (std::uint64_t number = 0; number < 3; ++number) {

@@ -102,7 +102,25 @@ TEST(Simulation, HasNoMoreRequestsThanItsTrace) {
   EXPECT_EQ(result.window, 1s);
 }
 
-TEST(Simulation, CountsARequestOnceForEachReplicationAndNeedsOne) {
+TEST(Simulation, TheExampleOfTheDocumentationRuns) {
+  Simulation simulation{
+      .arrivals = PoissonArrivals{.rate_hz = 3000},
+      .service = {.curve = AffineCurve{.per_item = 144us, .fixed = 1887us},
+                  .noise = LognormalNoise{.sigma = 0.1}},
+      .batcher = {.max_batch_size = 32, .policy = HybridPolicy{.max_wait = 2ms}, .executors = 2},
+      .requests = 20'000,
+      .objective = 20ms};
+  const SimulationResult result = simulate(simulation);
+  EXPECT_LT(result.latency.p99, 20ms);
+  EXPECT_NEAR(result.goodput_hz, 3000, 60);
+  const Estimate p99 = estimate(replicate(simulation, 10), [](const SimulationResult& r) {
+    return double(r.latency.p99.count());
+  });
+  EXPECT_NEAR(p99.mean, static_cast<double>(result.latency.p99.count()), 0.1 * p99.mean);
+  EXPECT_GT(p99.half_width, 0);
+}
+
+TEST(Simulation, ReplicationsDifferAndFollowFromTheSeed) {
   EXPECT_THROW(replicate(good(), 0), std::invalid_argument);
   const auto results = replicate(good(), 3);
   ASSERT_EQ(results.size(), 3u);

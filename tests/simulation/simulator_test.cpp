@@ -127,6 +127,31 @@ TEST(Simulator, WhoWouldWaitForEverLeavesWhenNobodyComesAnyMore) {
   EXPECT_EQ(diary_of(simulation).batches, (Batches{{0, 3, 2ms, 7ms}, {0, 1, 7ms, 10ms}}));
 }
 
+TEST(Simulator, TheLastRequestsHaveCompanyToo) {
+  const SimulationResult result =
+      simulate(BasicSimulation<SizePolicy>{.arrivals = RegularArrivals{.rate_hz = 1000},
+                                           .service = {.curve = AffineCurve{.fixed = 1us}},
+                                           .batcher = {.policy = SizePolicy{.size = 8}},
+                                           .requests = 20,
+                                           .warm_up = 0});
+  EXPECT_EQ(result.latency.count, 20u);
+  EXPECT_EQ(result.latency.max, 7ms + 1us) << "not what the net is for";
+}
+
+TEST(Simulator, ARunEndsThoughAPolicyLetsARequestWaitForEver) {
+  Simulation simulation{
+      .arrivals = PoissonArrivals{.rate_hz = 1000},
+      .classes = {{.proportion = 1e5}, {.lane = 1}},
+      .service = {.curve = AffineCurve{.fixed = 1us}},
+      .batcher = {.max_batch_size = 8, .policy = SizePolicy{}, .max_wait = Duration::max()},
+      .requests = 200'000,
+      .warm_up = 0,
+      .seed = 3};
+  const SimulationResult result = simulate(simulation);
+  EXPECT_EQ(result.outcomes[Outcome::ok], 200'000u);
+  EXPECT_GT(result.classes[1].latency.max, 100s);
+}
+
 TEST(Simulator, TheNetCatchesWhomThePolicyForgets) {
   Simulation simulation = schedule({0ms, 100ms});
   simulation.batcher.policy = SizePolicy{.size = 3};
@@ -358,9 +383,9 @@ TEST(Simulator, EqualSeedsGiveEqualResultsToTheLastBit) {
 
 TEST(Simulator, AResultIsTheSameWithEveryCompiler) {
   const SimulationResult result = simulate(rich(5));
-  EXPECT_EQ(result.latency.mean_ns, 0x1.12424b1beec1fp+24);
+  EXPECT_EQ(result.latency.mean_ns, 0x1.1274652cbacf4p+24);
   EXPECT_EQ(result.latency.p999.count(), 47'115'513);
-  EXPECT_EQ(result.outcomes[Outcome::ok], 10'393u);
+  EXPECT_EQ(result.outcomes[Outcome::ok], 10'382u);
   EXPECT_EQ(result.batches, 1570u);
 }
 
@@ -371,17 +396,18 @@ TEST(Simulator, DifferentPoliciesSeeTheSameArrivalsAndClasses) {
   waiting.batcher.policy = HybridPolicy{.max_wait = 20ms};
   const Diary a = diary_of(greedy);
   const Diary b = diary_of(waiting);
-  ASSERT_EQ(a.requests.size(), b.requests.size());
-  EXPECT_EQ(a.classes, b.classes);
-  EXPECT_NE(a.requests, b.requests);
-  for (std::size_t i = 0; i < a.requests.size(); ++i) {
+  std::size_t different = 0;
+  for (std::size_t i = 0; i < greedy.requests; ++i) {
     ASSERT_EQ(a.requests[i].arrived, b.requests[i].arrived);
+    ASSERT_EQ(a.classes[i], b.classes[i]);
+    different += a.requests[i].answered != b.requests[i].answered;
   }
+  EXPECT_GT(different, 1000u);
 }
 
 TEST(Simulator, EveryRequestEndsOnceAndEachAnswerIsInABatch) {
   struct Counts {
-    std::vector<int> ended = std::vector<int>(20'000);
+    std::vector<int> ended = std::vector<int>(40'000);
     std::size_t answered = 0, computed = 0;
     void on_request(const EndedRequest& request) {
       ++ended[request.number];
@@ -393,7 +419,12 @@ TEST(Simulator, EveryRequestEndsOnceAndEachAnswerIsInABatch) {
     }
   } counts;
   simulate(rich(7), counts);
-  for (const int ended : counts.ended) ASSERT_EQ(ended, 1);
+  for (std::size_t i = 0; i < counts.ended.size(); ++i) {
+    ASSERT_LE(counts.ended[i], 1);
+    if (i < 20'000) {
+      ASSERT_EQ(counts.ended[i], 1);
+    }
+  }
   EXPECT_EQ(counts.answered, counts.computed);
 }
 

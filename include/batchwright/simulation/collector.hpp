@@ -20,7 +20,11 @@ class Collector {
  public:
   Collector(const std::vector<simulation::RequestClass>& classes, std::size_t executors,
             std::uint64_t requests, std::uint64_t warm_up, Duration objective)
-      : warm_up_(warm_up), objective_(objective), busy_(executors), samples_(classes.size()) {
+      : warm_up_(warm_up),
+        requests_(requests),
+        objective_(objective),
+        busy_(executors),
+        samples_(classes.size()) {
     double sum = 0;
     for (const simulation::RequestClass& one : classes) {
       result_.classes.push_back({.name = one.name, .latency = {}, .outcomes = {}});
@@ -33,7 +37,8 @@ class Collector {
     }
   }
 
-  bool measures(std::uint64_t number) const noexcept { return number >= warm_up_; }
+  /// Whether all that is to be measured has ended.
+  bool complete() const noexcept { return ended_ == requests_ - warm_up_; }
 
   /// A request comes; they are numbered from 0.
   void arrive(std::uint64_t number, TimePoint now) noexcept {
@@ -83,6 +88,7 @@ class Collector {
       if (latency <= objective_) ++within_objective_;
     }
     if (!measures(number)) return;
+    ++ended_;
     ++result_.classes[request_class].outcomes[Outcome::ok];
     result_.latencies.record(static_cast<std::uint64_t>(latency.count()));
     samples_[request_class].push_back(latency);
@@ -99,7 +105,9 @@ class Collector {
 
   /// A request was never accepted.
   void refuse(std::uint64_t number, std::size_t request_class, Outcome outcome) noexcept {
-    if (measures(number)) ++result_.classes[request_class].outcomes[outcome];
+    if (!measures(number)) return;
+    ++ended_;
+    ++result_.classes[request_class].outcomes[outcome];
   }
 
   simulation::SimulationResult result() {
@@ -132,6 +140,10 @@ class Collector {
   }
 
  private:
+  bool measures(std::uint64_t number) const noexcept {
+    return number >= warm_up_ && number < requests_;
+  }
+
   // The integrals over time of how many there are. The products are whole numbers, so that no compiler
   // fuses them with the sums.
   void advance(TimePoint now) noexcept {
@@ -144,6 +156,7 @@ class Collector {
   }
 
   const std::uint64_t warm_up_;
+  const std::uint64_t requests_;
   const Duration objective_;
 
   bool open_ = false;  // Whether the window is.
@@ -156,6 +169,7 @@ class Collector {
   double queued_time_ = 0;
   double system_time_ = 0;
 
+  std::uint64_t ended_ = 0;  // Of those that are measured.
   std::uint64_t offered_ = 0;
   std::uint64_t answered_ = 0;
   std::uint64_t within_objective_ = 0;

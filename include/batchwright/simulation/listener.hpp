@@ -28,8 +28,8 @@ template <class L>
 concept HearsBatches =
     requires(L& listener, const BatchReport& report) { listener.on_batch(report); };
 
-/// Is told of each request and each batch, from the first on, when it ends: `l.on_request(ended)`,
-/// `l.on_batch(report)`, or one of them.
+/// Is told of each request and each batch when it ends, those of the warm-up and those that came behind
+/// the measured ones included: `l.on_request(ended)`, `l.on_batch(report)`, or one of them.
 template <class L>
 concept SimulationListener = HearsRequests<L> || HearsBatches<L>;
 

@@ -69,11 +69,11 @@ struct RateCurveArrivals {
     };
 
     Piece piece() const noexcept {
-      const std::vector<RatePoint>& points = curve_->points;
-      if (index_ == 0) return {{Duration::zero(), points[0].rate_hz}, points[0]};
-      const RatePoint& from = points[index_ - 1];
-      if (index_ == points.size()) return {from, {curve_->period, from.rate_hz}};
-      return {from, points[index_]};
+      const std::vector<RatePoint>& given = curve_->points;
+      if (index_ == 0) return {{Duration::zero(), given[0].rate_hz}, given[0]};
+      const RatePoint& from = given[index_ - 1];
+      if (index_ == given.size()) return {from, {curve_->period, from.rate_hz}};
+      return {from, given[index_]};
     }
 
     void go_on(Duration end) noexcept {

@@ -37,8 +37,9 @@ struct BasicSimulation {
   /// the classes say what they would; so does what concerns threads. `overflow` is `reject` or `evict`.
   BatcherOptions<RequestClass, Policy> batcher = {};
 
-  /// It ends when so many have come, or the arrivals have ended, and all that was accepted has been
-  /// answered. What is queued then and would wait for more company leaves as in a shutdown.
+  /// So many are looked at, and the run ends when each of them has ended. Others come after them
+  /// meanwhile, so that the last ones have company too; where the arrivals end before, what is queued and
+  /// would wait for ever leaves as in a shutdown.
   std::uint64_t requests = 100'000;
 
   /// This share of them, the first, is left out of the results.

@@ -60,7 +60,7 @@ class Simulator {
   }
 
   simulation::SimulationResult run() {
-    for (;;) {
+    while (!collector_.complete()) {
       const TimePoint now = std::min({next_arrival(), next_finish_, wake_});
       if (now == kNever) {
         if (scheduler_.queued() == 0) break;
@@ -76,6 +76,9 @@ class Simulator {
       }
       while (next_arrival() == now) look |= arrive(now);
       if (look) act(now);
+    }
+    for (const Computing& batch : running_) {
+      collector_.computed(batch.report.executor, batch.started, last_);
     }
     return collector_.result();
   }
@@ -105,8 +108,10 @@ class Simulator {
     return static_cast<SimulatedRequest&>(header);
   }
 
+  // Others follow those that are measured, until these have ended: else the last of them would wait for
+  // company that never comes. Not for ever, as a policy may do that to one.
   TimePoint next_arrival() const noexcept {
-    return come_ < settings_.requests ? saturating_add(kStart, stream_->earliest()) : kNever;
+    return come_ < 2 * settings_.requests ? saturating_add(kStart, stream_->earliest()) : kNever;
   }
 
   // Events.

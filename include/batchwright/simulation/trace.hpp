@@ -40,14 +40,14 @@ struct TraceArrivals {
     explicit Stream(const TraceArrivals& trace) noexcept : trace_(&trace) {}
 
     Duration next() noexcept {
-      const std::vector<Duration>& instants = trace_->instants;
-      if (index_ == instants.size()) {
+      const std::vector<Duration>& given = trace_->instants;
+      if (index_ == given.size()) {
         if (trace_->end == TraceEnd::stop) return kNoArrival;
-        const Duration length = instants.back() - instants.front();
-        round_ += length + length / std::max<std::int64_t>(std::ssize(instants) - 1, 1);
+        const Duration length = given.back() - given.front();
+        round_ += length + length / std::max<std::int64_t>(std::ssize(given) - 1, 1);
         index_ = 0;
       }
-      const Duration since = instants[index_++] - instants.front() + round_;
+      const Duration since = given[index_++] - given.front() + round_;
       return detail::to_duration(static_cast<double>(since.count()) / trace_->speed_up);
     }
 
