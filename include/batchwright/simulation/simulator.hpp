@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_SIMULATION_SIMULATOR_HPP
+#define BATCHWRIGHT_SIMULATION_SIMULATOR_HPP
+
+#include "../detail/admission.hpp"
+#include "../detail/request_header.hpp"
+#include "../detail/scheduler.hpp"
+#include "../outcome.hpp"
+#include "../policy.hpp"
+#include "arrival_process.hpp"
+#include "collector.hpp"
+#include "listener.hpp"
+#include "random.hpp"
+#include "request_mix.hpp"
+#include "results.hpp"
+#include "service.hpp"
+#include "simulation.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace batchwright::inline v0_1::detail {
+
+/// The loop: it plays the part of the batcher's threads, its callers and its predictor around the
+/// batcher's own admission and scheduler, and is driven by the same wish that the scheduler puts to the
+/// dispatcher (sleep until an instant, or until so much more has come), so that the policy is asked when
+/// it would be asked. Events of one instant: batches end, requests come, then the scheduler acts.
+///
+/// An event costs O(running batches), a request what the scheduler costs. Nothing is allocated for a
+/// request but what the arena grows.
+template <BatchingPolicy Policy, class Listener>
+class Simulator {
+ public:
+  using Settings = simulation::BasicSimulation<Policy>;
+
+  /// Settled settings, which have to outlive it.
+  Simulator(const Settings& settings, Listener& listener)
+      : settings_(settings),
+        listener_(listener),
+        executors_(std::max<std::size_t>(settings.batcher.executors, 1)),
+        inline_(settings.batcher.executors == 0),
+        asynchronous_(settings.service.predictor == simulation::PredictorKind::asynchronous),
+        counts_requests_(settings.batcher.size_rule == SizeRule::sum),
+        scheduler_(settings.batcher.policy, limits_of(settings.batcher)),
+        admission_(settings.batcher.capacity, settings.batcher.max_queued_bytes,
+                   settings.batcher.levels),
+        stream_(settings.arrivals.start(random(Chance::arrivals))),
+        mix_(settings.classes, settings.batcher, random(Chance::classes)),
+        service_(settings.service, executors_, settings.batcher.max_batch_size,
+                 random(Chance::service)),
+        collector_(settings.classes, executors_, settings.requests, warm_up(settings),
+                   settings.objective),
+        free_from_(executors_, kStart) {
+    running_.reserve(settings.batcher.max_in_flight);
+  }
+
+  simulation::SimulationResult run() {
+    while (!collector_.complete()) {
+      const TimePoint now = std::min({next_arrival(), next_finish_, wake_});
+      if (now == kNever) {
+        if (scheduler_.queued() == 0) break;
+        scheduler_.drain();  // Nobody comes any more for whom it could wait.
+        act(last_);
+        continue;
+      }
+      last_ = now;
+      bool look = wake_ <= now;
+      if (next_finish_ == now) {
+        finish(now);
+        look = true;
+      }
+      while (next_arrival() == now) look |= arrive(now);
+      if (look) act(now);
+    }
+    for (const Computing& batch : running_) {
+      collector_.computed(batch.report.executor, batch.started, last_);
+    }
+    return collector_.result();
+  }
+
+ private:
+  // Not the zero of the clock, which a policy may take for "never".
+  static constexpr TimePoint kStart = TimePoint{} + std::chrono::hours(24);
+
+  enum class Chance : std::uint8_t { arrivals, classes, service };
+
+  struct Computing {
+    TimePoint started{};
+    TimePoint finish{};
+    BatchReport report;
+    RequestHeader* first = nullptr;
+  };
+
+  simulation::Random random(Chance chance) const noexcept {
+    return simulation::Random(settings_.seed).stream(static_cast<std::uint64_t>(chance));
+  }
+
+  static std::uint64_t warm_up(const Settings& settings) noexcept {
+    return static_cast<std::uint64_t>(static_cast<double>(settings.requests) * settings.warm_up);
+  }
+
+  static SimulatedRequest& of(RequestHeader& header) noexcept {
+    return static_cast<SimulatedRequest&>(header);
+  }
+
+  // Others follow those that are measured, until these have ended: else the last of them would wait for
+  // company that never comes. Not for ever, as a policy may do that to one.
+  TimePoint next_arrival() const noexcept {
+    return come_ < 2 * settings_.requests ? saturating_add(kStart, stream_->earliest()) : kNever;
+  }
+
+  // Events.
+
+  // True if the dispatcher would wake for it.
+  bool arrive(TimePoint now) {
+    const std::size_t client = stream_->take();
+    const RequestMix::Kind& kind = mix_.draw();
+    const std::uint64_t number = come_++;
+    collector_.arrive(number, now);
+    if (come_ == settings_.requests ||
+        (!stream_->closed() && stream_->earliest() == simulation::kNoArrival)) {
+      collector_.close(now);
+    }
+    SimulatedRequest& request = arena_.take();
+    RequestMix::fill(request, kind, now);
+    request.number = number;
+    request.client = client;
+    if (const Outcome refusal = admit(kind, now); refusal != Outcome::ok) {
+      collector_.refuse(number, kind.index, refusal);
+      end(request, refusal, now);
+      return false;
+    }
+    collector_.enter(now);
+    scheduler_.arrive(request);
+    if (missing_ != kNoCount) missing_ -= std::min<std::size_t>(missing_, request.weight);
+    return missing_ == 0 || std::min(request.expires(), request.delay_at) < wake_;
+  }
+
+  Outcome admit(const RequestMix::Kind& kind, TimePoint now) {
+    const Demand demand{.count = 1, .bytes = kind.bytes, .level = kind.level};
+    if (kind.too_large || !admission_.possible(demand)) return Outcome::too_large;
+    if (admission_.reserve(demand)) return Outcome::ok;
+    if (settings_.batcher.overflow != OverflowAction::evict) return Outcome::queue_full;
+    const Demand shortage = admission_.shortage(demand);
+    Tenant* const tenant = kind.flow == nullptr ? nullptr : kind.flow->tenant;
+    if (shortage.level != kNoCount ||
+        !scheduler_.evict(shortage.count, shortage.bytes, kind.priority, tenant)) {
+      return Outcome::queue_full;
+    }
+    act(now);  // Those who were evicted leave.
+    return admission_.reserve(demand) ? Outcome::ok : Outcome::queue_full;
+  }
+
+  // All batches that end now, in the order of their dispatch.
+  void finish(TimePoint now) {
+    if (!asynchronous_) {
+      for (const Computing& batch : running_) {
+        if (batch.finish == now) scheduler_.vacate(batch.report.executor);
+      }
+    }
+    next_finish_ = kNever;
+    std::size_t kept = 0;
+    for (Computing& batch : running_) {
+      if (batch.finish == now) {
+        finish(batch, now);
+      } else {
+        next_finish_ = std::min(next_finish_, batch.finish);
+        running_[kept++] = batch;
+      }
+    }
+    running_.resize(kept);
+  }
+
+  void finish(const Computing& batch, TimePoint now) {
+    collector_.computed(batch.report.executor, batch.started, now);
+    for (RequestHeader* header = batch.first; header != nullptr;) {
+      SimulatedRequest& request = of(*header);
+      header = RequestChain::next(*header);
+      collector_.answer(request.number, request.request_class, request.enqueued, now);
+      end(request, Outcome::ok, now);
+    }
+    scheduler_.report(batch.report);
+    if constexpr (simulation::HearsBatches<Listener>) listener_.on_batch(batch.report);
+  }
+
+  // Actions.
+
+  void act(TimePoint now) {
+    // The predictor runs on the dispatcher's own thread, which sees nothing until it returns.
+    if (inline_ && !running_.empty()) return sleep(kNever, kNoCount);
+    for (;;) {
+      const Action action = scheduler_.next(now);
+      switch (action.kind) {
+        case Action::Kind::idle:
+          return sleep(kNever, 1);
+        case Action::Kind::wait:
+          return sleep(action.until,
+                       counts_requests_ || action.missing == kNoCount ? action.missing : 1);
+        case Action::Kind::fail:
+          fail(action, now);
+          break;
+        case Action::Kind::dispatch:
+          start(action, now);
+          if (inline_) return sleep(kNever, kNoCount);
+          break;
+      }
+    }
+  }
+
+  void sleep(TimePoint until, std::size_t missing) noexcept {
+    wake_ = until;
+    missing_ = missing;
+  }
+
+  void start(const Action& action, TimePoint now) {
+    std::size_t bytes = 0;
+    for (RequestHeader* header = action.requests.first; header != nullptr;
+         header = RequestChain::next(*header)) {
+      bytes += header->bytes;
+      admission_.leave_level(of(*header).level);
+    }
+    admission_.give_back(action.requests.count, bytes);
+    collector_.dispatch(action.requests.count, action.size, action.reason, now);
+    // What an asynchronous predictor was given before comes first.
+    const TimePoint started = std::max(now, free_from_[action.executor]);
+    const Duration time = service_.draw(action.padded_size, action.executor, now - kStart);
+    const TimePoint finish = saturating_add(started, time);
+    free_from_[action.executor] = finish;
+    running_.push_back({.started = started,
+                        .finish = finish,
+                        .report = {.batch_id = action.batch_id,
+                                   .executor = action.executor,
+                                   .size = action.requests.size,
+                                   .count = action.requests.count,
+                                   .oldest = action.oldest,
+                                   .dispatched = now,
+                                   .started = now,
+                                   .finished = finish},
+                        .first = action.requests.first});
+    next_finish_ = std::min(next_finish_, finish);
+    if (asynchronous_) scheduler_.vacate(action.executor);
+  }
+
+  void fail(const Action& action, TimePoint now) {
+    for (RequestHeader* header = action.requests.first; header != nullptr;) {
+      SimulatedRequest& request = of(*header);
+      header = RequestChain::next(*header);
+      admission_.leave_level(request.level);
+      admission_.give_back(1, request.bytes);
+      collector_.drop(request.number, request.request_class, action.outcome, now);
+      end(request, action.outcome, now);
+    }
+  }
+
+  // Its caller knows how it ended.
+  void end(SimulatedRequest& request, Outcome outcome, TimePoint now) {
+    if (stream_->closed()) {
+      stream_->answered(request.client, now - kStart, outcome == Outcome::ok);
+    }
+    if constexpr (simulation::HearsRequests<Listener>) {
+      listener_.on_request({.number = request.number,
+                            .request_class = request.request_class,
+                            .client = request.client,
+                            .arrived = request.enqueued,
+                            .answered = now,
+                            .outcome = outcome});
+    }
+    arena_.put_back(request);
+  }
+
+  const Settings& settings_;
+  Listener& listener_;
+  const std::size_t executors_;
+  const bool inline_;
+  const bool asynchronous_;
+  const bool counts_requests_;
+
+  Scheduler<Policy> scheduler_;
+  Admission admission_;
+  std::unique_ptr<ArrivalStream> stream_;
+  RequestArena arena_;
+  RequestMix mix_;
+  ServiceSampler service_;
+  Collector collector_;
+
+  std::vector<Computing> running_;    // In the order of their dispatch.
+  std::vector<TimePoint> free_from_;  // By executor: when it has computed all that it was given.
+  TimePoint next_finish_ = kNever;
+  TimePoint last_ = kStart;
+  std::uint64_t come_ = 0;  // Requests.
+
+  // Until when, and for how much more, the dispatcher sleeps.
+  TimePoint wake_ = kNever;
+  std::size_t missing_ = 1;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_SIMULATION_SIMULATOR_HPP
