@@ -109,8 +109,8 @@ int main() {
     right = false;
   }
 
-  auto pool = std::make_shared<batchwright::ExecutorPool>(
-      batchwright::ExecutorPoolOptions{.executors = 2});
+  auto pool =
+      std::make_shared<batchwright::ExecutorPool>(batchwright::ExecutorPoolOptions{.executors = 2});
   batchwright::DynamicBatcher<Image, Label> pooled(
       batchwright::shared_predictor(batchwright::isolating(predict)),
       {.pool = pool,
