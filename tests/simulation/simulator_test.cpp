@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <tuple>
@@ -139,14 +140,16 @@ TEST(Simulator, TheLastRequestsHaveCompanyToo) {
 }
 
 TEST(Simulator, ARunEndsThoughAPolicyLetsARequestWaitForEver) {
-  Simulation simulation{
-      .arrivals = PoissonArrivals{.rate_hz = 1000},
-      .classes = {{.proportion = 1e5}, {.lane = 1}},
-      .service = {.curve = AffineCurve{.fixed = 1us}},
-      .batcher = {.max_batch_size = 8, .policy = SizePolicy{}, .max_wait = Duration::max()},
-      .requests = 200'000,
-      .warm_up = 0,
-      .seed = 3};
+  Simulation simulation{.arrivals = PoissonArrivals{.rate_hz = 1000},
+                        .classes = {{.proportion = 1e5}, {.lane = 1}},
+                        .service = {.curve = AffineCurve{.fixed = 1us}},
+                        .batcher = {.max_batch_size = 8,
+                                    .policy = SizePolicy{},
+                                    .max_wait = Duration::max(),
+                                    .overtaking_bound = 1'000'000'000},
+                        .requests = 200'000,
+                        .warm_up = 0,
+                        .seed = 3};
   const SimulationResult result = simulate(simulation);
   EXPECT_EQ(result.outcomes[Outcome::ok], 200'000u);
   EXPECT_GT(result.classes[1].latency.max, 100s);
@@ -178,6 +181,37 @@ TEST(Simulator, RequestsExpireOnTimeWhileTheExecutorIsBusy) {
   simulation.classes = {{.deadline = 8ms}};
   EXPECT_EQ(diary_of(simulation).requests,
             (Requests{{0ms, 10ms}, {1ms, 9ms, Outcome::expired}, {2ms, 10ms, Outcome::expired}}));
+}
+
+TEST(Simulator, RequestsExpireOnTimeWhileThePolicyWaits) {
+  Simulation simulation = schedule({0ms, 1ms, 30ms});
+  simulation.classes = {{.deadline = 8ms}};
+  simulation.batcher.policy = TimePolicy{.max_wait = 20ms};
+  EXPECT_EQ(diary_of(simulation).requests, (Requests{{0ms, 8ms, Outcome::expired},
+                                                     {1ms, 9ms, Outcome::expired},
+                                                     {30ms, 38ms, Outcome::expired}}));
+}
+
+TEST(Simulator, AnEarlierDeadlineWakesTheDispatcherThatWaits) {
+  // The policy looks at deadlines, and is asked again when one comes that it has not seen.
+  struct BeforeDeadline {
+    batchwright::Decision decide(const QueueView& view) const noexcept {
+      TimePoint earliest = batchwright::kNever;
+      batchwright::QueueCursor cursor = view.queue;
+      for (batchwright::QueuedRequest request; cursor.next(request);) {
+        earliest = std::min(earliest, request.deadline);
+      }
+      return batchwright::Decision::wait(earliest - 4ms);
+    }
+  };
+  Simulation simulation = schedule(std::vector<Duration>(20, 0ms));
+  for (int i = 0; i < 20; ++i) simulation.classes.push_back({.deadline = 100ms - i * 4ms});
+  simulation.batcher.policy = BeforeDeadline{};
+  simulation.arrivals = RegularArrivals{.rate_hz = 1000};
+  simulation.requests = 2000;
+  const SimulationResult result = simulate(simulation);
+  EXPECT_EQ(result.outcomes[Outcome::expired], 0u);
+  EXPECT_EQ(result.outcomes[Outcome::ok], 2000u);
 }
 
 TEST(Simulator, OnTheDispatchersOwnThreadTheyExpireWhenTheBatchEnds) {

@@ -29,6 +29,10 @@ class Changes {
     any_.store(true, std::memory_order_relaxed);
   }
 
+  /// From any thread: the predictor looks at BatchInfo from now on.
+  void post_watch() noexcept { watch_.store(true, std::memory_order_relaxed); }
+  bool watches() const noexcept { return watch_.load(std::memory_order_relaxed); }
+
   /// Swaps what was posted into the arguments. False if that is nothing.
   bool take(std::size_t& cap, std::optional<Policy>& policy) noexcept {
     if (!any_.load(std::memory_order_relaxed)) return false;
@@ -44,6 +48,7 @@ class Changes {
   std::size_t cap_ = kNoCount;  // Guarded by lock_.
   std::optional<Policy> policy_;
   std::atomic<bool> any_{false};
+  std::atomic<bool> watch_{false};
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -9,6 +9,7 @@
 #include "../shutdown.hpp"
 #include "deferred_wakes.hpp"
 #include "dispatcher.hpp"
+#include "gauges.hpp"
 #include "mailbox.hpp"
 #include "own_thread.hpp"
 #include "pooled_execution.hpp"
@@ -150,17 +151,9 @@ class Core final : public BatchSink<TIn, TOut>,
       dispatcher_.watch();
     }
     if (!intake_.hold()) raise(BatcherStoppedError());
-    struct Shell {
-      Core& core;
-      ~Shell() { core.intake_.let_go(); }
-      void send(Batch& errand) noexcept { core.intake_.push_errand(errand); }
-      bool closed() noexcept { return core.intake_.closed(); }
-      std::unique_ptr<Runner> load(Source& source, std::size_t i) {
-        return core.load_runner(source, i);
-      }
-    } shell{*this};
-    Replacement<TIn, TOut, R, Shell> replacement(runtime_, std::max<std::size_t>(executors_, 1),
-                                                 shell);
+    ReplacementShell shell(*this);
+    Replacement<TIn, TOut, R, ReplacementShell<Core>> replacement(
+        runtime_, std::max<std::size_t>(executors_, 1), shell);
     if (order == ReplaceOrder::load_first) {
       replacement.load_first(*fresh);
     } else {
@@ -215,21 +208,14 @@ class Core final : public BatchSink<TIn, TOut>,
     metrics.accepted += accepted;
     metrics.submitted += accepted;
     metrics.max_batch_size = max_batch_size_.load(std::memory_order_relaxed);
-    metrics.queued = admission_.queued();
-    metrics.executing = answering_.executing();
-    metrics.executing_batches = answering_.executing_batches();
-    metrics.blocked = admission_.waiting();
-    metrics.oldest_queued_age =
-        metrics.queued > 0 ? age(dispatcher_.oldest_queued(), metrics.taken_at) : Duration{};
-    metrics.oldest_executing_age = metrics.executing_batches > 0
-                                       ? age(dispatcher_.oldest_running(), metrics.taken_at)
-                                       : Duration{};
+    read_gauges(metrics, admission_, answering_, dispatcher_);
     return metrics;
   }
 
   // For the executors.
 
   Dispatcher<TIn, TOut, Policy, R>& dispatcher() noexcept { return dispatcher_; }
+  Intake<Batch, R>& intake() noexcept { return intake_; }
 
   std::unique_ptr<Runner> load_runner(std::size_t index) {
     return load_runner(*predictors_, index);
@@ -288,20 +274,13 @@ class Core final : public BatchSink<TIn, TOut>,
  private:
   PoolClient* make_pooled(const std::shared_ptr<ExecutorLender>& pool) {
     if (pool == nullptr) return nullptr;
-    if (pool->runtime_type() != &kTypeMark<R>) {
-      raise_invalid("pool", "a pool of the batcher's own runtime", "one of another");
-    }
-    pooled_ = std::make_unique<PooledExecution<Core>>(*this, pool);
+    pooled_ = std::make_unique<PooledExecution<Core>>(*this, pool, &kTypeMark<R>);
     return pooled_.get();
   }
 
   void check_may_block() const {
     if (on_own()) raise(WouldDeadlockError());
     if (forked()) raise(ForkedError());
-  }
-
-  static Duration age(TimePoint since, TimePoint now) noexcept {
-    return since < now ? Duration(now - since) : Duration::zero();
   }
 
   // `starts` may throw, out of the constructor; `runs` is the thread's work. Its share in the core ends
@@ -379,8 +358,8 @@ class Core final : public BatchSink<TIn, TOut>,
       now = totals();
     }
     return {.completed = now.completed + now.failed - before.completed - before.failed,
-            .abandoned =
-                now.stopped - before.stopped + (finished || !intake_.abandoned() ? 0 : now.queued),
+            .abandoned = now.stopped - before.stopped +
+                         (finished || intake_.closing() != Closing::abandon ? 0 : now.queued),
             .executing = now.executing,
             .finished = finished};
   }

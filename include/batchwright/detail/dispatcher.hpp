@@ -87,35 +87,9 @@ class Dispatcher {
     return act_for(executor, wakes, put);
   }
 
-  /// The first half of `report` for an executor of a pool: to be called before its lease ends, so that a
-  /// new one of the same executor cannot come before its report.
-  void report_quietly(Batch* finished, std::size_t executor) noexcept {
-    intake_.push_finished_quietly(finished, executor);
-  }
-
-  /// The second half. `regranted`: the executor is leased to this batcher again.
+  /// With the role, borrowed from the intake on the thread of an executor that is free. As `report`.
   template <class Put>
-  Batch* report_leased(std::size_t executor, bool regranted, WakeList& wakes, Put&& put) noexcept {
-    if (wakes.size() == 1) wakes.wake_all();
-    if (!intake_.borrow_with_grant(regranted ? executor : kNoCount)) return nullptr;
-    return act_for(executor, wakes, put);
-  }
-
-  /// The executor, whose thread this is, has been leased to this batcher. Otherwise as `report`.
-  template <class Put>
-  Batch* begin_leased(std::size_t executor, Put&& put) noexcept {
-    if (!intake_.borrow_with_grant(executor)) return nullptr;
-    WakeList none;
-    return act_for(executor, none, put);
-  }
-
-  /// From any thread: a lease was granted.
-  void push_granted(std::size_t executor) noexcept { intake_.push_granted(executor); }
-
- private:
-  // With the role, on the thread of an executor that is free.
-  template <class Put>
-  Batch* act_for(std::size_t executor, WakeList& wakes, Put& put) noexcept {
+  Batch* act_for(std::size_t executor, WakeList& wakes, Put&& put) noexcept {
     Batch* next = nullptr;
     const auto execute = [&](Batch& batch) {
       if (batch.info.executor == executor && batch.errand == nullptr) {
@@ -133,9 +107,7 @@ class Dispatcher {
     }
   }
 
- public:
   // From any thread.
-
   /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what its copying
   /// throws.
   void reconfigure(std::size_t cap, const Policy* policy) {
@@ -145,7 +117,7 @@ class Dispatcher {
 
   /// From now on the predictor may look at BatchInfo.
   void watch() noexcept {
-    watch_.store(true, std::memory_order_relaxed);
+    changes_.post_watch();
     intake_.nudge();
   }
 
@@ -224,7 +196,7 @@ class Dispatcher {
   void absorb_reports() noexcept {
     for (const std::size_t executor : inbox_.vacated) {
       scheduler_.vacate(executor);
-      leases_.bar(executor, scheduler_.reserved(executor));
+      leases_.bar(executor, scheduler_.executors().reserved(executor));
       --calls_;
     }
     inbox_.vacated.clear();
@@ -292,7 +264,7 @@ class Dispatcher {
   }
 
   void absorb_changes() noexcept {
-    if (watch_.load(std::memory_order_relaxed)) states_.watch();
+    if (changes_.watches()) states_.watch();
     std::size_t cap = kNoCount;
     std::optional<Policy> policy;
     if (!changes_.take(cap, policy)) return;
@@ -416,7 +388,6 @@ class Dispatcher {
 
   Leases leases_;
   Changes<Policy, R> changes_;
-  std::atomic<bool> watch_{false};
 
   std::atomic<std::int64_t> lost_{0};
   std::atomic<std::uint32_t> cancellers_{0};

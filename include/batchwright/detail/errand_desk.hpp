@@ -20,7 +20,7 @@ class ErrandDesk {
   void enter(Batch* errands, Scheduler& scheduler, Leases& leases) noexcept {
     while (errands != nullptr) {
       Batch& errand = *std::exchange(errands, errands->next);
-      scheduler.reserve(errand.info.executor);
+      scheduler.executors().reserve(errand.info.executor);
       leases.bar(errand.info.executor, true);
       errand.next = std::exchange(first_, &errand);
     }

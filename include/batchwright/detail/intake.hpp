@@ -31,7 +31,7 @@ namespace batchwright::inline v0_1::detail {
 /// The role. Whoever has it is the only caller of the scheduler: the dispatcher while it is awake, or an
 /// executor to which the sleeping dispatcher's role was lent when it brought its report. So a busy
 /// executor goes from batch to batch without waking anybody. Nothing that comes wakes the dispatcher
-/// while its role is lent; the executor looks, as it gives the role back, whether something came that would have.
+/// while its role is lent; whoever gives the role back looks for what would have.
 ///
 /// The bell. The dispatcher sleeps on a count of rings, not on `role_`: an executor also rings to leave
 /// it callers to be woken, for which it needs no role. It reads the count, then looks at all that it
@@ -149,14 +149,9 @@ class Intake {
     change([&] { box_.closing = std::max(box_.closing, closing); });
   }
 
-  bool closed() noexcept {
+  Closing closing() noexcept {
     const LockGuard guard(lock_);
-    return box_.closing != Closing::open;
-  }
-
-  bool abandoned() noexcept {
-    const LockGuard guard(lock_);
-    return box_.closing == Closing::abandon;
+    return box_.closing;
   }
 
   /// Requests handed over so far, without those that had to wait for capacity.
@@ -391,7 +386,6 @@ class Intake {
   bool wanted_back_ = false;              // The dispatcher's alarm rang while its role was lent.
   TimePoint alarm_ = kNever;              // The instant to which the dispatcher sleeps.
   TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
-
   std::atomic<RequestBase*> cancelled_{nullptr};
   std::atomic<std::uint32_t> role_{kDispatcher};
   std::atomic<std::uint32_t> bell_{0};  // The dispatcher sleeps on it.

@@ -27,7 +27,8 @@ class Leases {
   bool settle(Scheduler& scheduler, bool wants_executor, TimePoint now) noexcept {
     if (lender_ == nullptr) return false;
     bool changed = false;
-    for (std::size_t unused; (unused = scheduler.revoke()) != kNoCount; changed = true) {
+    for (std::size_t unused; (unused = scheduler.executors().revoke()) != kNoCount;
+         changed = true) {
       lender_->give_back(unused);
     }
     if (wants_executor == awaited_) return changed;
@@ -52,7 +53,7 @@ class Leases {
   /// Begins that lease: after all reports that came before it.
   template <class Scheduler>
   void begin(Scheduler& scheduler) noexcept {
-    if (granted_ != kNoCount) scheduler.grant(std::exchange(granted_, kNoCount));
+    if (granted_ != kNoCount) scheduler.executors().grant(std::exchange(granted_, kNoCount));
   }
 
   /// While barred an executor is not granted to this batcher.

@@ -28,8 +28,12 @@ class PooledExecution final : public PoolClient {
   using Job = typename Core::Job;
   using Runner = typename Job::Runner;
 
-  PooledExecution(Core& core, std::shared_ptr<ExecutorLender> pool)
-      : core_(core), pool_(std::move(pool)), runners_(pool_->executors()) {}
+  /// Throws std::invalid_argument for a pool of another runtime than `runtime_type` stands for.
+  PooledExecution(Core& core, std::shared_ptr<ExecutorLender> pool, const void* runtime_type)
+      : core_(core), pool_(std::move(pool)), runners_(pool_->executors()) {
+    if (pool_->runtime_type() == runtime_type) return;
+    raise_invalid("pool", "a pool of the batcher's own runtime", "one of another");
+  }
 
   const void* pool() const noexcept { return pool_->identity(); }
 
@@ -83,11 +87,12 @@ class PooledExecution final : public PoolClient {
       Batch* const finished = core_.run(state, runners_[executor]) ? &state : nullptr;
       // What the report does not pass on is woken here, before the next batch runs.
       DeferredWakes wakes(finished != nullptr ? finished->wakes.take() : WakeList());
-      core_.dispatcher().report_quietly(finished, executor);
+      // Before the lease ends, so that a new one of this executor cannot come before its report.
+      core_.intake().push_finished_quietly(finished, executor);
       next = errand ? pool->end_visit(executor) : pool->end_lease(executor);
       regranted = next.granted == this;
-      own_next = core_.dispatcher().report_leased(executor, regranted, wakes.list(),
-                                                  [this](Batch& other) { put(other); });
+      if (wakes.list().size() == 1) wakes.list().wake_all();  // As Dispatcher::report.
+      own_next = act(executor, regranted ? executor : kNoCount, wakes.list());
     }
     if (own_next != nullptr) return {this, own_next};
     return regranted ? PoolJob() : follow(next, executor);
@@ -95,16 +100,22 @@ class PooledExecution final : public PoolClient {
 
   PoolJob granted(std::size_t executor, bool here) noexcept override {
     if (!here) {
-      core_.dispatcher().push_granted(executor);
+      core_.intake().push_granted(executor);
       return {};
     }
     const OwnThread own(&core_);
-    Batch* const next =
-        core_.dispatcher().begin_leased(executor, [this](Batch& other) { put(other); });
+    WakeList none;
+    Batch* const next = act(executor, executor, none);
     return next == nullptr ? PoolJob() : PoolJob{this, next};
   }
 
  private:
+  // Takes the dispatcher's part if that sleeps. Returns what this executor is to run, if it was granted.
+  Batch* act(std::size_t executor, std::size_t granted, WakeList& wakes) noexcept {
+    if (!core_.intake().borrow_with_grant(granted)) return nullptr;
+    return core_.dispatcher().act_for(executor, wakes, [this](Batch& other) { put(other); });
+  }
+
   static PoolJob follow(const PoolNext& next, std::size_t executor) noexcept {
     return next.granted != nullptr ? next.granted->granted(executor, true) : next.job;
   }

@@ -7,6 +7,7 @@
 #include "batch_state.hpp"
 #include "contiguous_buffer.hpp"
 #include "errand.hpp"
+#include "inbox.hpp"
 #include "predictor_forms.hpp"
 #include "predictor_source.hpp"
 
@@ -150,6 +151,25 @@ class Replacement {
   [[no_unique_address]] R runtime_;
   const std::size_t executors_;
   Shell& shell_;
+};
+
+/// A batcher's core as a replacement sees it. Requires a hold on the intake, and ends it.
+template <class Core>
+class ReplacementShell {
+ public:
+  explicit ReplacementShell(Core& core) noexcept : core_(core) {}
+  ReplacementShell(const ReplacementShell&) = delete;
+  ReplacementShell& operator=(const ReplacementShell&) = delete;
+  ~ReplacementShell() { core_.intake().let_go(); }
+
+  void send(typename Core::Batch& errand) noexcept { core_.intake().push_errand(errand); }
+  bool closed() noexcept { return core_.intake().closing() != Closing::open; }
+  auto load(typename Core::Source& source, std::size_t executor) {
+    return core_.load_runner(source, executor);
+  }
+
+ private:
+  Core& core_;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -14,6 +14,7 @@
 #include "flow.hpp"
 #include "forecast.hpp"
 #include "lane_agenda.hpp"
+#include "lane_cursor.hpp"
 #include "lane_order.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
@@ -44,6 +45,7 @@ class Scheduler {
         needs_(needs_of(policy_)),
         backlog_(limits),
         order_(backlog_.shares()),
+        cursor_(order_),
         cut_(limits),
         service_(limits.max_batch_size),
         forecast_(limits),
@@ -119,10 +121,8 @@ class Scheduler {
     backlog_.reconsider();
   }
 
-  /// The executor gets no batch any more, until it is vacated after `begin_errand`.
-  void reserve(std::size_t executor) noexcept { executors_.reserve(executor); }
-
-  bool reserved(std::size_t executor) const noexcept { return executors_.reserved(executor); }
+  /// Which executors are there: for those who reserve and lease them.
+  ExecutorTable& executors() noexcept { return executors_; }
 
   /// True, once, when a reserved executor has nothing left to do: now it has. With `new_predictor` the
   /// service times of before mean nothing any more.
@@ -134,12 +134,6 @@ class Scheduler {
     }
     return true;
   }
-
-  /// An executor is there for one batch. Where executors are leased there is none without a grant.
-  void grant(std::size_t executor) noexcept { executors_.grant(executor); }
-
-  /// Takes back an executor that was granted and is not in use; kNoCount if there is none.
-  std::size_t revoke() noexcept { return executors_.revoke(); }
 
   /// Marks all that is queued as due.
   void flush() noexcept { backlog_.flush(); }
@@ -264,7 +258,6 @@ class Scheduler {
   }
 
   QueueView view(const Lane& lane, TimePoint now) noexcept {
-    looked_at_ = &lane;
     QueueView view{.now = now,
                    .count = lane.count,
                    .size = lane.size(limits_.size_rule),
@@ -275,7 +268,7 @@ class Scheduler {
                    // One at least: where executors are leased the policy is asked before.
                    .free_executors = std::max<std::size_t>(executors_.available(), 1),
                    .running = executors_.running(),
-                   .queue = QueueCursor(this, &step)};
+                   .queue = cursor_.at(lane)};
     if (needs_.service) {
       service_estimate_ = service_.estimate();
       view.service = &service_estimate_;
@@ -285,26 +278,6 @@ class Scheduler {
       view.arrivals = &arrival_estimate_;
     }
     return view;
-  }
-
-  // There is one walk, so a cursor that is not where the walk stands begins it anew.
-  static const void* step(const void* scheduler, const void* position,
-                          QueuedRequest& out) noexcept {
-    auto& self = *static_cast<Scheduler*>(const_cast<void*>(scheduler));
-    const RequestHeader* request = nullptr;
-    if (position == nullptr) {
-      request = &self.order_.begin(*self.looked_at_);
-    } else {
-      if (self.order_.last() != position) {
-        request = &self.order_.begin(*self.looked_at_);
-        while (request != position) request = self.order_.next();
-      }
-      request = self.order_.next();
-    }
-    if (request != nullptr) {
-      out = {request->enqueued, request->deadline, request->weight, request->priority};
-    }
-    return request;
   }
 
   // A lane is due.
@@ -400,6 +373,7 @@ class Scheduler {
 
   Backlog backlog_;
   LaneOrder order_;
+  LaneCursor cursor_;
   BatchCut cut_;
   DeadlineHeap deadlines_;
 
@@ -415,7 +389,6 @@ class Scheduler {
   RequestChain cancelled_;
   RequestChain hopeless_;
   RequestChain evicted_;
-  const Lane* looked_at_ = nullptr;  // By the policy.
   std::uint64_t last_batch_id_ = 0;
   bool paused_ = false;
   bool draining_ = false;
