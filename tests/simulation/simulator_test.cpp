@@ -8,7 +8,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <tuple>
@@ -190,28 +189,6 @@ TEST(Simulator, RequestsExpireOnTimeWhileThePolicyWaits) {
   EXPECT_EQ(diary_of(simulation).requests, (Requests{{0ms, 8ms, Outcome::expired},
                                                      {1ms, 9ms, Outcome::expired},
                                                      {30ms, 38ms, Outcome::expired}}));
-}
-
-TEST(Simulator, AnEarlierDeadlineWakesTheDispatcherThatWaits) {
-  // The policy looks at deadlines, and is asked again when one comes that it has not seen.
-  struct BeforeDeadline {
-    batchwright::Decision decide(const QueueView& view) const noexcept {
-      TimePoint earliest = batchwright::kNever;
-      batchwright::QueueCursor cursor = view.queue;
-      for (batchwright::QueuedRequest request; cursor.next(request);) {
-        earliest = std::min(earliest, request.deadline);
-      }
-      return batchwright::Decision::wait(earliest - 4ms);
-    }
-  };
-  Simulation simulation = schedule(std::vector<Duration>(20, 0ms));
-  for (int i = 0; i < 20; ++i) simulation.classes.push_back({.deadline = 100ms - i * 4ms});
-  simulation.batcher.policy = BeforeDeadline{};
-  simulation.arrivals = RegularArrivals{.rate_hz = 1000};
-  simulation.requests = 2000;
-  const SimulationResult result = simulate(simulation);
-  EXPECT_EQ(result.outcomes[Outcome::expired], 0u);
-  EXPECT_EQ(result.outcomes[Outcome::ok], 2000u);
 }
 
 TEST(Simulator, OnTheDispatchersOwnThreadTheyExpireWhenTheBatchEnds) {
