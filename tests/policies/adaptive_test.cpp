@@ -3,6 +3,9 @@
 #include "../support/shell.hpp"
 
 #include <batchwright/policies/adaptive.hpp>
+#include <batchwright/policies/greedy.hpp>
+#include <batchwright/policies/size.hpp>
+#include <batchwright/simulation/simulate.hpp>
 
 #include <gtest/gtest.h>
 
@@ -69,6 +72,34 @@ TEST(AdaptivePolicy, WaitsForItsSizeOnlyWithAWindow) {
   policy.window = 3ms;
   expect_wait(policy.decide(view_of(7, 1ms)), kOldest + 3ms, 8);
   expect_release(policy.decide(view_of(8)), 8, ReleaseReason::size);
+}
+
+TEST(AdaptivePolicy, WaitsForNoMoreThanAWindowHasGathered) {
+  AdaptivePolicy policy = policy_at(16);
+  policy.window = 3ms;
+  policy.on_batch({.size = 10, .oldest = kOldest - 3ms, .dispatched = kOldest, .failed = true});
+  expect_wait(policy.decide(view_of(9, 1ms)), kOldest + 3ms, 10);
+  expect_release(policy.decide(view_of(10)), 10, ReleaseReason::size);
+  // More came by itself, so more is waited for.
+  policy.on_batch({.size = 12, .oldest = kOldest, .dispatched = kOldest, .failed = true});
+  expect_wait(policy.decide(view_of(12, 1ms)), kOldest + 3ms, 16);
+}
+
+// 64 clients, each of whom asks again when it has its answer, never fill a batch of 128.
+TEST(AdaptivePolicy, AWindowThatTheClientsCannotFillCostsNextToNothing) {
+  const auto throughput = [](auto policy, std::size_t max_batch) {
+    return simulate(batchwright::simulation::BasicSimulation<decltype(policy)>{
+                        .arrivals = batchwright::simulation::ClosedLoopArrivals{.clients = 64},
+                        .service = {.curve = batchwright::simulation::AffineCurve{.per_item = 100ns,
+                                                                                  .fixed = 10us}},
+                        .batcher = {.max_batch_size = max_batch, .policy = policy},
+                        .requests = 100'000})
+        .throughput_hz;
+  };
+  EXPECT_GT(throughput(AdaptivePolicy{.window = 1ms}, 128),
+            throughput(batchwright::GreedyPolicy{}, 128));
+  EXPECT_GT(throughput(AdaptivePolicy{.window = 1ms}, 128),
+            0.85 * throughput(batchwright::SizePolicy{64}, 64));
 }
 
 TEST(AdaptivePolicy, FallsByAStepAboveOnePointOneTimesTheTarget) {

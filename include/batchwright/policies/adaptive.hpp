@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_POLICIES_ADAPTIVE_HPP
 
 #include "../policy.hpp"
+#include "reachable_size.hpp"
 #include "settings.hpp"
 
 #include <algorithm>
@@ -12,7 +13,8 @@ namespace batchwright::inline v0_1 {
 
 /// The batch size follows the measured latency of the batches: after one that took more than 1.1 times
 /// the target it falls by a step, after one that took less than 0.9 times the target it rises by a
-/// step, within [1, cap]. Up to that size it is greedy; it waits only if given a window.
+/// step, within [1, cap]. Up to that size it is greedy; it waits only if given a window, and then for no
+/// more than windows have lately gathered.
 ///
 /// The latency of a batch is its service time, from its dispatch to its answer. The wait in the queue
 /// is left out on purpose: under overload it would push the size down, and with it the throughput, and
@@ -39,11 +41,19 @@ struct AdaptivePolicy {
     if (current_size == 0) current_size = std::min(step, cap_);
     if (view.size >= current_size) return Decision::release(current_size, ReleaseReason::size);
     if (window == Duration::zero()) return Decision::release(view.size, ReleaseReason::greedy);
-    return Decision::wait(detail::saturating_add(view.oldest, window), current_size);
+    const std::size_t awaited = std::min(current_size, reachable_.size());
+    if (view.size >= awaited) return Decision::release(view.size, ReleaseReason::size);
+    return Decision::wait(detail::saturating_add(view.oldest, window), awaited);
   }
 
   void on_batch(const BatchReport& report) noexcept {
-    if (report.failed || current_size == 0) return;
+    if (current_size == 0) return;
+    if (window > Duration::zero()) {
+      const bool ran_out = report.size < std::min(current_size, reachable_.size()) &&
+                           report.dispatched - report.oldest >= window;
+      reachable_.observe(report.size, ran_out, step);
+    }
+    if (report.failed) return;
     const auto latency = static_cast<double>(report.service_time().count());
     const auto target = static_cast<double>(target_latency.count());
     if (latency > target * 1.1) {
@@ -67,6 +77,8 @@ struct AdaptivePolicy {
 
   /// The batcher's cap, as last seen. State, not a setting.
   std::size_t cap_ = 0;
+  /// What is worth waiting for. State, not a setting.
+  detail::ReachableSize reachable_{};
 };
 
 static_assert(BatchingPolicy<AdaptivePolicy>);
