@@ -2,7 +2,7 @@
 #include "support/coroutine.hpp"
 #include "support/fragile.hpp"
 #include "support/shell.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 #include "tests/support/allocations.hpp"
 #include "tests/support/coroutine.hpp"
 #include "tests/support/shell.hpp"
-#include "tests/support/thread_sanitizer.hpp"
+#include "tests/support/sanitizers.hpp"
 
 #include <batchwright/batchwright.hpp>
 #include <batchwright/testing/test_runtime.hpp>

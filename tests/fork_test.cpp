@@ -2,7 +2,7 @@
 //
 // A forked child has a copy of the batcher and none of its threads. Whatever it does must be refused
 // and must not hang; the parent goes on as if nothing had happened.
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 #include <batchwright/batchwright.hpp>
 

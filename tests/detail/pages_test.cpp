@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "../support/sanitizers.hpp"
+
 #include <batchwright/detail/pages.hpp>
 
 #include <gtest/gtest.h>
@@ -38,7 +40,8 @@ TEST(SystemPages, AlignsToTheSize) {
   EXPECT_EQ(SystemPages::mapped(), before);
 }
 
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__linux__) && !defined(BATCHWRIGHT_TEST_ADDRESS_SANITIZER) && \
+    !defined(BATCHWRIGHT_TEST_THREAD_SANITIZER)
 TEST(SystemPages, AsksTheNewHandlerAndThenThrows) {
   static int asked = 0;
   rlimit before{};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/random.hpp"
 #include "tests/support/reference_model.hpp"
+#include "tests/support/sanitizers.hpp"
 #include "tests/support/scheduler_policies.hpp"
 
 #include <batchwright/detail/flow.hpp>
@@ -1081,14 +1082,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 // As many as it takes to reach everything often: about two seconds. Where the compiler does not
 // optimize, or watches memory, fewer are taken and reach is not asserted.
 constexpr std::uint64_t kFullSteps = 3'000'000;
-#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kDefaultSteps = 500'000;
-#elif defined(__clang__)
-constexpr std::uint64_t kDefaultSteps =
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 500'000 : kFullSteps;
-#else
-constexpr std::uint64_t kDefaultSteps = kFullSteps;
-#endif
+constexpr std::uint64_t kDefaultSteps = batchwright_test::kSlow ? 500'000 : kFullSteps;
 
 TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   const std::uint64_t steps = from_environment("BATCHWRIGHT_RANDOM_STEPS", kDefaultSteps);

@@ -226,12 +226,12 @@ void everything_at_once(const TestRuntime& runtime, Random& random, bool end_ear
   demand.stops.resize(3);
   demand.per_stop = requests / 3 + 1;
   {
-    Cast cast(runtime);
     const auto wait = [runtime](std::future<std::int64_t>& future) {
       runtime.run_until([&] { return future.wait_for(0s) == std::future_status::ready; });
     };
     bool submitting = true;
     std::size_t clients = 1 + random.below(3);
+    Cast cast(runtime);
     for (std::size_t i = clients; i > 0; --i) {
       cast.start("client", [&, seed = random.bits()] {
         Client client(*batcher, demand, runtime, seed, 3, wait);
@@ -349,11 +349,11 @@ TEST(Interleavings, CancellationExpiryDispatchAndShutdownCompeteForOneRequest) {
     bool cancel_won = false;
     bool abandoned = false;
     {
-      Cast cast(runtime);
       const auto some_time = [&runtime](Random& mine) {
         pass(runtime, std::chrono::microseconds(mine.between(9, 11)));
         dawdle(runtime, mine.below(8));
       };
+      Cast cast(runtime);
       cast.start("cancel", [&, mine = Random(random.bits())]() mutable {
         some_time(mine);
         cancel_won = ticket.cancel();
@@ -403,8 +403,8 @@ TEST(Interleavings, AStopRacesWithRegistrationDispatchAndAnswer) {
         Batcher::Options{.max_batch_size = 2, .executors = random.below(2)}, runtime);
     std::vector<Ticket> tickets;
     {
-      Cast cast(runtime);
       const SubmitOptions options{.stop = stop.get_token()};
+      Cast cast(runtime);
       cast.start("callbacks", [&] {
         for (int i = 0; i < 2; ++i) {
           const auto done = [&note](batchwright::Result<int> result) { note(result.outcome()); };
@@ -1235,11 +1235,11 @@ TEST(Interleavings, ABatchMayBeFinishedInsideTheCallOfAnotherBatcher) {
 TEST(Interleavings, WhomACallbackAnswersIsAwakeBeforeItReturns) {
   for_every_interleaving(30, [](const TestRuntime& runtime, Random& random) {
     // The first batcher's callback answers a request of the second one, and looks whether that helped.
+    bool went_on = false;
     Shelf shelf(runtime);
     Batcher second([&](IntBatch batch) { shelf.put(std::move(batch)); },
                    {.executors = random.below(2)}, runtime);
     Batcher first(doubler(runtime), {.executors = random.below(2)}, runtime);
-    bool went_on = false;
     Cast cast(runtime);
     cast.start("client", [&] {
       EXPECT_EQ(second.submit(1, batchwright::use_ticket).get(), 2);
@@ -1256,13 +1256,13 @@ TEST(Interleavings, WhomACallbackAnswersIsAwakeBeforeItReturns) {
 
 TEST(Interleavings, ACallbackOnAFinishersThreadDoesNotWaitForItself) {
   for_every_interleaving(30, [](const TestRuntime& runtime, Random& random) {
+    bool told = false;
+    const std::size_t what = random.below(3);
     Shelf shelf(runtime);
     auto batcher =
         std::make_unique<Batcher>([&](IntBatch batch) { shelf.put(std::move(batch)); },
                                   Batcher::Options{.executors = random.below(2)}, runtime);
     Cast cast(runtime);
-    bool told = false;
-    const std::size_t what = random.below(3);
     const auto done = [&](batchwright::Result<int> result) {
       EXPECT_EQ(*result, 2);
       if (what == 0) {

@@ -5,6 +5,7 @@
 // it. Each test prints its seed, and BATCHWRIGHT_STRESS_SEED gives it another try, though not the same
 // interleaving. Made to be repeated many times under the thread sanitizer.
 #include "tests/support/random.hpp"
+#include "tests/support/sanitizers.hpp"
 #include "tests/support/stress_client.hpp"
 #include "tests/support/stress_ledger.hpp"
 #include "tests/support/stress_predictors.hpp"
@@ -49,18 +50,7 @@ using Batcher = batchwright::DynamicBatcher<Token, std::int64_t>;
 
 constexpr std::size_t kProducers = 8;
 
-// Ten times as many where neither a sanitizer nor the lack of optimization makes them slow.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || !defined(NDEBUG)
-constexpr std::uint32_t kUsualRequests = 100'000;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-constexpr std::uint32_t kUsualRequests = 100'000;
-#else
-constexpr std::uint32_t kUsualRequests = 1'000'000;
-#endif
-#else
-constexpr std::uint32_t kUsualRequests = 1'000'000;
-#endif
+constexpr std::uint32_t kUsualRequests = batchwright_test::kSlow ? 100'000 : 1'000'000;
 
 std::uint32_t total_requests() {
   const char* const text = std::getenv("BATCHWRIGHT_STRESS_REQUESTS");
