@@ -2,7 +2,7 @@
 #ifndef BATCHWRIGHT_COMPLETION_TASK_HPP
 #define BATCHWRIGHT_COMPLETION_TASK_HPP
 
-#include "detail/block_pool.hpp"
+#include "detail/pooled.hpp"
 
 #include <type_traits>
 #include <utility>

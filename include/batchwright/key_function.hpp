@@ -3,7 +3,7 @@
 #define BATCHWRIGHT_KEY_FUNCTION_HPP
 
 #include "batch_info.hpp"
-#include "detail/block_pool.hpp"
+#include "detail/pooled.hpp"
 #include "detail/key_label.hpp"
 
 #include <concepts>

@@ -2,7 +2,7 @@
 #ifndef BATCHWRIGHT_TICKET_HPP
 #define BATCHWRIGHT_TICKET_HPP
 
-#include "detail/block_pool.hpp"
+#include "detail/pooled.hpp"
 #include "detail/deferred_wakes.hpp"
 #include "detail/own_thread.hpp"
 #include "detail/request.hpp"

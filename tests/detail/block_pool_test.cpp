@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "../support/failing_new.hpp"
-#include "../support/fragile.hpp"
-
 #include <batchwright/detail/block_pool.hpp>
 
 #include <gtest/gtest.h>
@@ -21,14 +18,8 @@
 namespace {
 
 using batchwright::detail::BlockPool;
-using batchwright::detail::pool_delete;
-using batchwright::detail::pool_new;
-using batchwright::detail::PoolAllocator;
 using batchwright::detail::PoolBase;
 using batchwright::detail::SystemPages;
-using batchwright_test::Broken;
-using batchwright_test::FailingNew;
-using batchwright_test::Fragile;
 
 // Pages that are counted, and that can run out.
 class CountedPages {
@@ -53,7 +44,7 @@ class CountedPages {
 template <std::size_t Size>
 using Blocks = BlockPool<Size, CountedPages>;
 
-constexpr int kSlabBytes = 256 * 1024;
+constexpr int kSlabBytes = 64 * 1024;
 
 TEST(BlockPool, RecyclesBlocks) {
   auto& pool = Blocks<2048>::instance();
@@ -103,7 +94,7 @@ TEST(BlockPool, GivesTheMemoryOfASpikeBackToTheSystem) {
     if (newest_first) std::reverse(spike.begin(), spike.end());
     for (void* const block : spike) pool.deallocate(block);
     // What the last two epochs of 1,024 frees needed is still there,
-    EXPECT_LE(CountedPages::mapped - before, 3);
+    EXPECT_LE((CountedPages::mapped - before) * kSlabBytes, 3 * 256 * 1024);
     // and with a modest use from then on one slab.
     for (int i = 0; i < 4000; ++i) pool.deallocate(pool.allocate());
     EXPECT_EQ(CountedPages::mapped - before, 1);
@@ -155,6 +146,54 @@ TEST(BlockPool, AForkedChildLeavesTheSlabsOfBeforeAlone) {
   }
 }
 
+TEST(BlockPool, PassesBundlesOnNewestFirst) {
+  auto& pool = Blocks<64 * 44>::instance();
+  constexpr std::size_t kBundle = Blocks<64 * 44>::kBundle;
+  std::vector<std::vector<void*>> bundles(6, std::vector<void*>(kBundle));
+  for (auto& bundle : bundles) {
+    for (void*& block : bundle) block = pool.allocate();
+  }
+  for (auto& bundle : bundles) pool.deallocate_bundle(bundle.data());
+  // Four are kept as they are; the two oldest went back into their slabs.
+  for (std::size_t i = 6; i > 2; --i) {
+    std::vector<void*> got(kBundle);
+    ASSERT_EQ(pool.allocate_bundle(got.data()), kBundle);
+    EXPECT_EQ(got, bundles[i - 1]);
+  }
+  std::set<void*> rest(bundles[0].begin(), bundles[0].end());
+  rest.insert(bundles[1].begin(), bundles[1].end());
+  for (int i = 0; i < 4000 && !rest.empty(); ++i) rest.erase(pool.allocate());
+  EXPECT_TRUE(rest.empty());
+}
+
+TEST(BlockPool, BundlesGiveTheMemoryOfASpikeBackToo) {
+  auto& pool = Blocks<256>::instance();
+  constexpr std::size_t kBundle = Blocks<256>::kBundle;
+  const int before = CountedPages::mapped;
+  std::vector<void*> spike(kBundle * 6000);
+  for (void*& block : spike) block = pool.allocate();
+  EXPECT_GE(CountedPages::mapped - before, 6000 * 256 * 16 / kSlabBytes);
+  for (std::size_t i = 0; i < spike.size(); i += kBundle) pool.deallocate_bundle(&spike[i]);
+  std::vector<void*> some(kBundle);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(pool.allocate_bundle(some.data()), kBundle);
+    pool.deallocate_bundle(some.data());
+  }
+  EXPECT_LE(CountedPages::mapped - before, 2);
+}
+
+TEST(BlockPool, ABundleMayBeSmallerAndIsNeverEmpty) {
+  auto& pool = Blocks<64 * 45>::instance();
+  std::vector<void*> got(Blocks<64 * 45>::kBundle);
+  const int left = CountedPages::left.exchange(1);
+  ASSERT_EQ(pool.allocate_bundle(got.data()), 1u) << "the slab had to be made first";
+  EXPECT_EQ(pool.allocate_bundle(got.data()), Blocks<64 * 45>::kBundle);
+  while (pool.allocate_bundle(got.data()) == Blocks<64 * 45>::kBundle) {
+  }
+  EXPECT_THROW(pool.allocate_bundle(got.data()), std::bad_alloc);
+  CountedPages::left = left;
+}
+
 TEST(BlockPool, ServesSeveralThreadsAtOnce) {
   auto& pool = Blocks<64 * 42>::instance();
   std::vector<std::thread> threads;
@@ -177,50 +216,6 @@ TEST(BlockPool, ServesSeveralThreadsAtOnce) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_FALSE(shared);
-}
-
-struct alignas(256) Wide {
-  std::byte data[256];
-};
-struct Large {
-  std::byte data[3000];
-};
-
-TEST(PoolNew, MakesAndDestroysAnObjectOfAnySizeAndAlignment) {
-  Fragile* const fragile = pool_new<Fragile>(3);
-  EXPECT_EQ(fragile->value(), 3);
-  EXPECT_EQ(Fragile::alive(), 1);
-  pool_delete(fragile);
-  EXPECT_EQ(Fragile::alive(), 0);
-  Wide* const wide = pool_new<Wide>();
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(wide) % 256, 0u);
-  pool_delete(wide);
-  pool_delete(pool_new<Large>());
-}
-
-TEST(PoolNew, GivesTheBlockBackWhenTheConstructorThrows) {
-  pool_delete(pool_new<Fragile>(1));
-  const Fragile other(2);
-  const std::int64_t before = FailingNew::allocations();
-  for (int i = 0; i < 3; ++i) {
-    Fragile::break_at(1);
-    EXPECT_THROW(pool_new<Fragile>(other), Broken);
-  }
-  if (batchwright::detail::kLargestPooled > 0) {
-    EXPECT_EQ(FailingNew::allocations(), before);
-  }
-  EXPECT_EQ(Fragile::alive(), 1);
-}
-
-TEST(PoolAllocator, ServesOneAndMany) {
-  PoolAllocator<int> allocator;
-  int* const one = allocator.allocate(1);
-  *one = 3;
-  allocator.deallocate(one, 1);
-  int* const many = allocator.allocate(50);
-  many[49] = 3;
-  allocator.deallocate(many, 50);
-  EXPECT_TRUE(allocator == PoolAllocator<int>(PoolAllocator<char>()));
 }
 
 }  // namespace

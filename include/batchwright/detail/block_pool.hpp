@@ -13,14 +13,6 @@
 #include <thread>
 #include <utility>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define BATCHWRIGHT_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BATCHWRIGHT_ASAN 1
-#endif
-#endif
-
 namespace batchwright::inline v0_1::detail {
 
 /// What is common to the pools: they are linked, so that a forked child can put them in order.
@@ -55,7 +47,8 @@ class PoolBase {
 /// process, never destroyed, because futures may outlive every batcher and static destruction.
 ///
 /// Blocks come in slabs of pages. The blocks of one slab are used before those of the next, so that
-/// slabs run empty after a spike, and an empty slab goes back to the system.
+/// slabs run empty after a spike, and an empty slab goes back to the system. What threads exchange in
+/// bundles, see BlockCache, passes by the slabs as long as it is but a few.
 template <std::size_t Size, class Pages = SystemPages>
 class BlockPool final : public PoolBase {
  public:
@@ -81,16 +74,47 @@ class BlockPool final : public PoolBase {
     Slab* surplus = nullptr;
     {
       const Guard guard(lock_);
-      Slab& slab = slab_of(memory);
-      if (slab.generation != generation_) return;
-      look_at_need();
-      --used_;
-      if (slab.full()) open_.push_back(slab);
-      slab.put(memory);
-      if (slab.used == 0) open_.move_to_back(slab);
-      surplus = take_surplus();
+      look_at_need(1);
+      put(memory, surplus);
     }
-    if (surplus != nullptr) Pages::unmap(surplus, kSlabSize);
+    unmap(surplus);
+  }
+
+  /// So many blocks go from thread to thread at once.
+  static constexpr std::size_t kBundle = 16;
+
+  /// Writes up to kBundle blocks, and at least one, and returns how many. Throws std::bad_alloc.
+  std::size_t allocate_bundle(void** blocks) {
+    std::size_t count = 0;
+    {
+      const Guard guard(lock_);
+      if (bundles_ > 0) {
+        --bundles_;
+        std::copy_n(bundle(bundles_), kBundle, blocks);
+        return kBundle;
+      }
+      while (count < kBundle && !open_.empty()) blocks[count++] = take();
+    }
+    if (count == 0) blocks[count++] = allocate();
+    return count;
+  }
+
+  /// Takes kBundle blocks.
+  void deallocate_bundle(void** blocks) noexcept {
+    Slab* surplus = nullptr;
+    {
+      const Guard guard(lock_);
+      look_at_need(kBundle);
+      if (bundles_ == kMostBundles) {  // The oldest makes room.
+        std::for_each_n(bundle(0), kBundle, [&](void* memory) { put(memory, surplus); });
+        first_bundle_ = (first_bundle_ + 1) % kMostBundles;
+        --bundles_;
+      }
+      std::copy_n(blocks, kBundle, bundle(bundles_));
+      ++bundles_;
+      take_surplus(surplus);
+    }
+    unmap(surplus);
   }
 
  private:
@@ -162,6 +186,35 @@ class BlockPool final : public PoolBase {
     return *reinterpret_cast<Slab*>(static_cast<std::byte*>(block) - offset);
   }
 
+  void put(void* memory, Slab*& surplus) noexcept {
+    Slab& slab = slab_of(memory);
+    if (slab.generation != generation_) return;
+    --used_;
+    if (slab.full()) open_.push_back(slab);
+    slab.put(memory);
+    if (slab.used == 0) open_.move_to_back(slab);
+    take_surplus(surplus);
+  }
+
+  // Pushes a slab that is not needed any more, if there is one: no call takes long.
+  void take_surplus(Slab*& surplus) noexcept {
+    if (open_.empty() || open_.back().used != 0) return;
+    if ((slabs_ - 1) * kSlabBlocks < keep_) return;
+    Slab& unused = open_.back();
+    open_.erase(unused);
+    --slabs_;
+    unused.next = std::exchange(surplus, &unused);
+  }
+
+  // Not under the lock: it may take long.
+  static void unmap(Slab* surplus) noexcept {
+    while (surplus != nullptr) Pages::unmap(std::exchange(surplus, surplus->next), kSlabSize);
+  }
+
+  void** bundle(std::size_t index) noexcept {
+    return depot_ + (first_bundle_ + index) % kMostBundles * kBundle;
+  }
+
   void* take() noexcept {
     Slab& slab = open_.front();
     void* const block = slab.take();
@@ -171,26 +224,18 @@ class BlockPool final : public PoolBase {
   }
 
   // Each epoch anew: kept is what this epoch and the one before needed.
-  void look_at_need() noexcept {
-    if (++freed_ < kEpoch) return;
+  void look_at_need(std::size_t freed) noexcept {
+    freed_ += freed;
+    if (freed_ < kEpoch) return;
     freed_ = 0;
     keep_ = std::max(peak_, last_peak_);
     last_peak_ = std::exchange(peak_, used_);
   }
 
-  // One slab a call: no call takes long.
-  Slab* take_surplus() noexcept {
-    if (open_.back().used != 0 || (slabs_ - 1) * kSlabBlocks < keep_) return nullptr;
-    Slab& slab = open_.back();
-    open_.erase(slab);
-    --slabs_;
-    return &slab;
-  }
-
   // The slabs of before are let be: a call may have left their lists half changed.
   void recover() noexcept override {
     open_ = {};
-    slabs_ = used_ = peak_ = last_peak_ = 0;
+    slabs_ = used_ = peak_ = last_peak_ = bundles_ = 0;
     ++generation_;
     lock_.store(false, std::memory_order_release);
   }
@@ -216,9 +261,10 @@ class BlockPool final : public PoolBase {
   };
 
   static constexpr std::size_t kHeader = 64;  // A cache line for the slab's own.
-  static constexpr std::size_t kSlabSize = std::size_t{256} * 1024;
+  static constexpr std::size_t kSlabSize = std::size_t{64} * 1024;
   static constexpr std::size_t kSlabBlocks = (kSlabSize - kHeader) / Size;
   static constexpr std::size_t kEpoch = 1024;  // Frees after which the need is looked at anew.
+  static constexpr std::size_t kMostBundles = 4;
   static_assert(Size % alignof(std::max_align_t) == 0 && Size <= kSlabSize / 8);
 
   std::atomic<bool> lock_{false};
@@ -231,83 +277,11 @@ class BlockPool final : public PoolBase {
   std::size_t keep_ = 1;       // Blocks for which slabs are kept: one slab in any case.
   std::size_t freed_ = 0;      // In this epoch.
   unsigned generation_ = 0;    // Forks that this process descends from.
+  // Bundles on their way from thread to thread, a ring: the newest is used first.
+  std::size_t bundles_ = 0;
+  std::size_t first_bundle_ = 0;
+  void* depot_[kMostBundles * kBundle] = {};
 };
-
-// Sizes are rounded up to whole cache lines, so that few pools serve many types; above this they come
-// from operator new. So does all for the address sanitizer, which then sees each use of a freed block.
-#if defined(BATCHWRIGHT_ASAN) || defined(BATCHWRIGHT_NO_POOL)
-inline constexpr std::size_t kLargestPooled = 0;
-#else
-inline constexpr std::size_t kLargestPooled = 1024;
-#endif
-constexpr std::size_t pooled_size(std::size_t size) noexcept { return (size + 63) / 64 * 64; }
-
-template <std::size_t Size, std::size_t Alignment>
-void* pool_allocate() {
-  if constexpr (Alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-    return ::operator new(Size, std::align_val_t(Alignment));
-  } else if constexpr (pooled_size(Size) > kLargestPooled) {
-    return ::operator new(Size);
-  } else {
-    return BlockPool<pooled_size(Size)>::instance().allocate();
-  }
-}
-
-template <std::size_t Size, std::size_t Alignment>
-void pool_deallocate(void* memory) noexcept {
-  if constexpr (Alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-    ::operator delete(memory, std::align_val_t(Alignment));
-  } else if constexpr (pooled_size(Size) > kLargestPooled) {
-    ::operator delete(memory);
-  } else {
-    BlockPool<pooled_size(Size)>::instance().deallocate(memory);
-  }
-}
-
-/// A std::allocator over the pools, for the shared state of promises.
-template <class T>
-struct PoolAllocator {
-  using value_type = T;
-
-  PoolAllocator() noexcept = default;
-  template <class U>
-  PoolAllocator(const PoolAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
-
-  T* allocate(std::size_t n) {
-    if (n == 1) return static_cast<T*>(pool_allocate<kSize, alignof(T)>());
-    return static_cast<T*>(::operator new(n* kSize, std::align_val_t(alignof(T))));
-  }
-  void deallocate(T* memory, std::size_t n) noexcept {
-    if (n == 1) return pool_deallocate<kSize, alignof(T)>(memory);
-    ::operator delete(memory, std::align_val_t(alignof(T)));
-  }
-
-  friend bool operator==(PoolAllocator, PoolAllocator) noexcept { return true; }
-
- private:
-  static constexpr std::size_t kSize =
-      sizeof(T);  // NOLINT(bugprone-sizeof-expression): of a pointer
-};
-
-/// `new` and `delete` of a T in a pool.
-template <class T, class... Args>
-T* pool_new(Args&&... args) {
-  struct Memory {
-    void* block = pool_allocate<sizeof(T), alignof(T)>();
-    ~Memory() {
-      if (block != nullptr) pool_deallocate<sizeof(T), alignof(T)>(block);
-    }
-  } memory;
-  T* const object = new (memory.block) T(std::forward<Args>(args)...);
-  memory.block = nullptr;
-  return object;
-}
-
-template <class T>
-void pool_delete(T* object) noexcept {
-  object->~T();
-  pool_deallocate<sizeof(T), alignof(T)>(object);
-}
 
 }  // namespace batchwright::inline v0_1::detail
 

@@ -5,7 +5,7 @@
 #include "../completion_task.hpp"
 #include "../errors.hpp"
 #include "../result.hpp"
-#include "block_pool.hpp"
+#include "pooled.hpp"
 #include "deferred_wakes.hpp"
 
 #include <functional>

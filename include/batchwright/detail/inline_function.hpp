@@ -2,7 +2,7 @@
 #ifndef BATCHWRIGHT_DETAIL_INLINE_FUNCTION_HPP
 #define BATCHWRIGHT_DETAIL_INLINE_FUNCTION_HPP
 
-#include "block_pool.hpp"
+#include "pooled.hpp"
 
 #include <cstddef>
 #include <new>

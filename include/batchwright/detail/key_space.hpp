@@ -4,7 +4,7 @@
 
 #include "../errors.hpp"
 #include "../key_function.hpp"
-#include "block_pool.hpp"
+#include "pooled.hpp"
 #include "lock.hpp"
 
 #include <cstddef>

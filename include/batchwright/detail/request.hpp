@@ -5,7 +5,7 @@
 #include "../batch_info.hpp"
 #include "../result.hpp"
 #include "../submit_options.hpp"
-#include "block_pool.hpp"
+#include "pooled.hpp"
 #include "class_id.hpp"
 #include "flow.hpp"
 #include "inline_function.hpp"

@@ -4,7 +4,7 @@
 
 #include "../errors.hpp"
 #include "../options.hpp"
-#include "block_pool.hpp"
+#include "pooled.hpp"
 #include "fair_share.hpp"
 #include "flow_table.hpp"
 #include "request.hpp"

@@ -6,7 +6,7 @@
 #include "../outcome.hpp"
 #include "../result.hpp"
 #include "../runtime.hpp"
-#include "block_pool.hpp"
+#include "pooled.hpp"
 #include "inline_function.hpp"
 #include "request.hpp"
 
