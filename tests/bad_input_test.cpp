@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "support/coroutine.hpp"
 #include "support/fragile.hpp"
-#include "support/shell.hpp"
 #include "support/sanitizers.hpp"
+#include "support/shell.hpp"
 
 #include <gtest/gtest.h>
 

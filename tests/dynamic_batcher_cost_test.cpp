@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/allocations.hpp"
 #include "tests/support/coroutine.hpp"
-#include "tests/support/shell.hpp"
 #include "tests/support/sanitizers.hpp"
+#include "tests/support/shell.hpp"
 
 #include <batchwright/batchwright.hpp>
 #include <batchwright/testing/test_runtime.hpp>

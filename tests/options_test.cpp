@@ -95,6 +95,10 @@ TEST(BadOptions, NoCapIsZero) {
             "DynamicBatcher: max_queued_bytes must be at least 1, got 0");
   EXPECT_EQ(problem_of({.overtaking_bound = 0}),
             "DynamicBatcher: overtaking_bound must be at least 1, got 0");
+  EXPECT_EQ(problem_of({.spin = -1ns}),
+            "DynamicBatcher: spin must be from 0 to 1000000000 ns, got -1 ns");
+  EXPECT_EQ(problem_of({.spin = 2s}),
+            "DynamicBatcher: spin must be from 0 to 1000000000 ns, got 2000000000 ns");
   EXPECT_EQ(problem_of({.max_batch_size = 1,
                         .max_in_flight = 1,
                         .capacity = 1,

@@ -3,8 +3,8 @@
 #define BATCHWRIGHT_KEY_FUNCTION_HPP
 
 #include "batch_info.hpp"
-#include "detail/pooled.hpp"
 #include "detail/key_label.hpp"
+#include "detail/pooled.hpp"
 
 #include <concepts>
 #include <cstddef>

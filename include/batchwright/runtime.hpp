@@ -27,6 +27,9 @@ namespace batchwright::inline v0_1 {
 /// | `r.interleave(name)`              | a point at which another thread may run first; does nothing in production; noexcept |
 /// | `r.start(function)` -> Thread     | a joinable thread that runs `function()`; may throw std::system_error |
 ///
+/// A constant `R::kMostLooks`, if there is one, is how often whoever looks out for something looks, at
+/// most, before it parks: for a runtime whose time stands still while it spins.
+///
 /// A runtime is a cheap handle: copies act on the same time and the same threads.
 template <class R>
 concept Runtime =

@@ -2,9 +2,9 @@
 #ifndef BATCHWRIGHT_TICKET_HPP
 #define BATCHWRIGHT_TICKET_HPP
 
-#include "detail/pooled.hpp"
 #include "detail/deferred_wakes.hpp"
 #include "detail/own_thread.hpp"
+#include "detail/pooled.hpp"
 #include "detail/request.hpp"
 #include "errors.hpp"
 #include "result.hpp"

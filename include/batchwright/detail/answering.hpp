@@ -184,9 +184,26 @@ class Answering {
       }
       leave(state, state.items.size());
       DeferredWakes deferred;
-      for (std::size_t index = 0; index < state.items.size(); ++index) {
+      const auto give_one = [&](std::size_t index, std::size_t later) {
+        if (later < state.items.size() && state.items[later] != nullptr) {
+          state.items[later]->completion.prefetch();
+        }
         give(*state.items[index], answers(index), timing(state, index, state.finished),
              state.info.executor);
+      };
+      constexpr std::size_t kAhead = 3;
+      std::size_t futures = 0;
+      for (std::size_t index = 0; index < state.items.size(); ++index) {
+        if (state.items[index]->by_future) {
+          ++futures;
+        } else {
+          give_one(index, index + kAhead);
+          state.items[index] = nullptr;
+        }
+      }
+      // Whoever waits for the oldest of them is woken when he need not wait for the others any more.
+      for (std::size_t index = state.items.size(); futures > 0 && index > 0; --index) {
+        if (state.items[index - 1] != nullptr) give_one(index - 1, index - 1 - kAhead);
       }
       state.wakes = deferred.list().take();
     } else {

@@ -5,8 +5,8 @@
 #include "../completion_task.hpp"
 #include "../errors.hpp"
 #include "../result.hpp"
-#include "pooled.hpp"
 #include "deferred_wakes.hpp"
+#include "pooled.hpp"
 
 #include <functional>
 #include <future>

@@ -62,7 +62,7 @@ class Core final : public BatchSink<TIn, TOut>,
         policy_(options.policy),
         pool_share_(static_cast<std::uint32_t>(options.pool_share)),
         admission_(options.capacity, options.max_queued_bytes, options.levels),
-        intake_(runtime, std::max<std::size_t>(executors_, 1)),
+        intake_(runtime, std::max<std::size_t>(executors_, 1), options.spin),
         answering_(runtime, std::max<std::size_t>(executors_, 1), limits_of(options).cap(),
                    options.metrics, options.preserve_order == PreserveOrder::yes, *this,
                    std::move(options.observer)),
@@ -74,7 +74,7 @@ class Core final : public BatchSink<TIn, TOut>,
         end_(runtime) {
     cap_ = dispatcher_.limits().cap();
     for (std::size_t i = 0; i < executors_ && pooled_ == nullptr; ++i) {
-      mailboxes_.push_back(std::make_unique<Mailbox<Batch, R>>(runtime));
+      mailboxes_.push_back(std::make_unique<Mailbox<Batch, R>>(runtime, options.spin));
     }
   }
 

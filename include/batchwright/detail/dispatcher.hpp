@@ -210,16 +210,13 @@ class Dispatcher {
     }
   }
 
-  void absorb_arrivals() noexcept {
-    RequestChain arrivals = std::exchange(inbox_.arrivals, {});
-    if (arrivals.empty()) return;
-    arrive(arrivals);
-  }
+  void absorb_arrivals() noexcept { arrive(std::exchange(inbox_.arrivals, {})); }
 
   void arrive(const RequestChain& requests) noexcept {
     for (RequestHeader* header = requests.first; header != nullptr;) {
       auto& request = static_cast<Item&>(*header);
       header = RequestChain::next(*header);
+      if (header != nullptr) static_cast<Item*>(header)->prefetch();
       request.place = Place::scheduler;
       scheduler_.arrive(request);
     }

@@ -50,6 +50,11 @@ class InlineFunction<void(Args...)> {
     }
   }
 
+  /// Begins to fetch what the callable points to, if that is the first thing in it. Requires: not empty.
+  void prefetch() const noexcept {
+    if (table_->points) detail::prefetch(*reinterpret_cast<void* const*>(storage_));
+  }
+
   void operator()(Args... args) noexcept { table_->call(storage_, std::forward<Args>(args)...); }
 
  private:
@@ -58,24 +63,25 @@ class InlineFunction<void(Args...)> {
   struct Table {
     void (*call)(void*, Args&&...) noexcept;
     void (*destroy)(void*) noexcept;
+    bool points;  // Large enough to begin with a pointer.
   };
 
   template <class F>
   static constexpr bool kFits = sizeof(F) <= kCapacity && alignof(F) <= alignof(void*);
 
   template <class F>
-  static constexpr Table kInPlace = {
-      [](void* storage, Args&&... args) noexcept {
-        (*static_cast<F*>(storage))(std::forward<Args>(args)...);
-      },
-      [](void* storage) noexcept { static_cast<F*>(storage)->~F(); }};
+  static constexpr Table kInPlace = {[](void* storage, Args&&... args) noexcept {
+                                       (*static_cast<F*>(storage))(std::forward<Args>(args)...);
+                                     },
+                                     [](void* storage) noexcept { static_cast<F*>(storage)->~F(); },
+                                     sizeof(F) >= sizeof(void*)};
 
   template <class F>
   static constexpr Table kPooled = {
       [](void* storage, Args&&... args) noexcept {
         (**static_cast<F**>(storage))(std::forward<Args>(args)...);
       },
-      [](void* storage) noexcept { pool_delete(*static_cast<F**>(storage)); }};
+      [](void* storage) noexcept { pool_delete(*static_cast<F**>(storage)); }, true};
 
   alignas(void*) std::byte storage_[kCapacity];
   const Table* table_ = nullptr;

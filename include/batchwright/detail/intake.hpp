@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_INTAKE_HPP
 
 #include "../runtime.hpp"
+#include "bell.hpp"
 #include "deferred_wakes.hpp"
 #include "idle_waiters.hpp"
 #include "inbox.hpp"
@@ -33,14 +34,15 @@ namespace batchwright::inline v0_1::detail {
 /// executor goes from batch to batch without waking anybody. Nothing that comes wakes the dispatcher
 /// while its role is lent; whoever gives the role back looks for what would have.
 ///
-/// The bell. The dispatcher sleeps on a count of rings, not on `role_`: an executor also rings to leave
-/// it callers to be woken, for which it needs no role. It reads the count, then looks at all that it
-/// could be rung for, then parks on that count; whoever rings has changed what it looks at before. Who
-/// has rung and unlocked may only unpark: the batcher may be destroyed by what he handed over.
+/// The bell. The dispatcher sleeps on it, not on `role_`: an executor also rings to leave it callers to
+/// be woken, for which it needs no role. Who has rung and unlocked may only unpark: the batcher may be
+/// destroyed by what he handed over.
 template <class Batch, Runtime R>
 class Intake {
  public:
-  Intake(const R& runtime, std::size_t executors) : runtime_(runtime), lock_(runtime) {
+  /// `spin`: how long the dispatcher looks out before it sleeps, see AdaptiveSpin.
+  Intake(const R& runtime, std::size_t executors, Duration spin = {})
+      : runtime_(runtime), lock_(runtime), bell_(runtime, spin) {
     box_.vacated.reserve(executors);
     box_.granted.reserve(executors);
   }
@@ -252,8 +254,7 @@ class Intake {
         has_wakes_.store(true, std::memory_order_release);
       }
       role_.store(to_dispatcher ? kDispatcher : kFree, std::memory_order_seq_cst);
-      rings = to_dispatcher || leaves_wakes;
-      if (rings) bell_.fetch_add(1, std::memory_order_seq_cst);
+      rings = (to_dispatcher || leaves_wakes) && bell_.ring();
     }
     runtime_.interleave("gave the role back");
     if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) rings = true;
@@ -313,18 +314,18 @@ class Intake {
   // Sleeps until the role is the dispatcher's again.
   void rest(TimePoint until) noexcept {
     runtime_.interleave("about to sleep");
-    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && elected()) return;
+    if (cancelled_.load(std::memory_order_seq_cst) != nullptr && pass(kFree, kDispatcher)) return;
     for (;;) {
-      const std::uint32_t bell = bell_.load(std::memory_order_seq_cst);
+      const std::uint32_t heard = bell_.rings();
       const std::uint32_t role = role_.load(std::memory_order_seq_cst);
       if (role == kDispatcher) return;
       see_to_wakes();  // Without the role, which others may need meanwhile.
       if (runtime_.now() < until) {
-        runtime_.park(bell_, bell, until);
+        bell_.wait(heard, until);
       } else if (role == kFree) {
         if (pass(kFree, kDispatcher)) return;
       } else if (wants_back()) {  // Given back meanwhile, nobody may ring.
-        runtime_.park(bell_, bell, kNever);
+        bell_.wait(heard, kNever);
       }
     }
   }
@@ -344,7 +345,7 @@ class Intake {
   }
 
   // After the bell has been rung. The batcher may be gone by now: only the word's address is used.
-  void wake_dispatcher() noexcept { runtime_.unpark(bell_, 1); }
+  void wake_dispatcher() noexcept { runtime_.unpark(bell_.word(), 1); }
 
   // Who has the role. While it is free, or lent, the dispatcher sleeps, or sees to wakes.
   enum : std::uint32_t { kDispatcher, kFree, kLent };
@@ -354,14 +355,10 @@ class Intake {
            role_.compare_exchange_strong(from, to, std::memory_order_seq_cst);
   }
 
-  // True for the one who ends the sleep; the bell has been rung then. Under the lock, while the wish is
-  // the sleeper's and the batcher is alive (a canceller is waited for otherwise, and looks at no wish).
-  // The wake itself comes after it, because it can cost as much as a thousand critical sections.
-  bool elected() noexcept {
-    if (!pass(kFree, kDispatcher)) return false;
-    bell_.fetch_add(1, std::memory_order_seq_cst);
-    return true;
-  }
+  // True for the one who has to wake the dispatcher; the bell has been rung then. Under the lock, while
+  // the wish is the sleeper's and the batcher is alive (a canceller is waited for otherwise, and looks at
+  // no wish). The wake comes after it, because it can cost as much as a thousand critical sections.
+  bool elected() noexcept { return pass(kFree, kDispatcher) && bell_.ring(); }
 
   void splice(const RequestChain& requests) noexcept {
     RequestChain& all = box_.arrivals;
@@ -388,7 +385,7 @@ class Intake {
   TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
   std::atomic<RequestBase*> cancelled_{nullptr};
   std::atomic<std::uint32_t> role_{kDispatcher};
-  std::atomic<std::uint32_t> bell_{0};  // The dispatcher sleeps on it.
+  Bell<R> bell_;
 
   // Callers left to the dispatcher: its own while the flag is set, else guarded by lock_.
   WakeList wakes_;

@@ -4,8 +4,8 @@
 
 #include "../errors.hpp"
 #include "../key_function.hpp"
-#include "pooled.hpp"
 #include "lock.hpp"
+#include "pooled.hpp"
 
 #include <cstddef>
 #include <memory>

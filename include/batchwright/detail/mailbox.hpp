@@ -2,7 +2,9 @@
 #ifndef BATCHWRIGHT_DETAIL_MAILBOX_HPP
 #define BATCHWRIGHT_DETAIL_MAILBOX_HPP
 
+#include "../policy.hpp"
 #include "../runtime.hpp"
+#include "adaptive_spin.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -15,13 +17,14 @@ namespace batchwright::inline v0_1::detail {
 template <class Batch, Runtime R>
 class Mailbox {
  public:
-  explicit Mailbox(const R& runtime) noexcept : runtime_(runtime) {}
+  /// `spin`: how long the executor looks out before it sleeps, see AdaptiveSpin.
+  explicit Mailbox(const R& runtime, Duration spin = {}) noexcept
+      : runtime_(runtime), spin_(runtime, spin) {}
 
   /// From the dispatcher. Requires: the executor is vacant.
   void put(Batch& batch) noexcept {
     batch_ = &batch;
-    word_.store(kFull, std::memory_order_release);
-    runtime_.unpark(word_, 1);
+    if (word_.exchange(kFull, std::memory_order_acq_rel) == kAsleep) runtime_.unpark(word_, 1);
   }
 
   /// From the dispatcher, or at a failed start: no batch will come any more.
@@ -32,10 +35,13 @@ class Mailbox {
 
   /// From the executor: the next batch, or null when there will be none.
   Batch* take() noexcept {
-    std::uint32_t seen = word_.load(std::memory_order_acquire);
-    while (seen == kEmpty) {
-      runtime_.park(word_, kEmpty, kNever);
-      seen = word_.load(std::memory_order_acquire);
+    std::uint32_t seen = kEmpty;
+    const auto come = [&] { return (seen = word_.load(std::memory_order_acquire)) != kEmpty; };
+    if (!come() && !spin_.wait_for(kNever, come)) {
+      word_.compare_exchange_strong(seen, kAsleep, std::memory_order_acq_rel);
+      while ((seen = word_.load(std::memory_order_acquire)) == kAsleep) {
+        runtime_.park(word_, kAsleep, kNever);
+      }
     }
     if (seen == kClosed) return nullptr;
     Batch* const batch = batch_;
@@ -45,11 +51,12 @@ class Mailbox {
   }
 
  private:
-  enum : std::uint32_t { kEmpty, kFull, kClosed };
+  enum : std::uint32_t { kEmpty, kAsleep, kFull, kClosed };
 
   std::atomic<std::uint32_t> word_{kEmpty};
   Batch* batch_ = nullptr;
   [[no_unique_address]] R runtime_;
+  AdaptiveSpin<R> spin_;  // The executor's.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -5,11 +5,11 @@
 #include "../batch_info.hpp"
 #include "../result.hpp"
 #include "../submit_options.hpp"
-#include "pooled.hpp"
 #include "class_id.hpp"
 #include "flow.hpp"
 #include "inline_function.hpp"
 #include "parking.hpp"
+#include "pooled.hpp"
 #include "request_header.hpp"
 
 #include <atomic>
@@ -146,19 +146,28 @@ class RequestBase : public RequestHeader, public Cancellable {
             held_flow->tenant_class.load(std::memory_order_relaxed)};
   }
 
+  // Of few requests, or of the submitter alone.
   CancelSink* sink = nullptr;
-  bool watched = false;  // Set before the hand-over: late cancellations are passed on.
-  ClassId priority_class = kNoClass;
   std::uint64_t trace_id = 0;
-  HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
-  std::size_t level = kNoCount;   // Of the queue policies, by which it was admitted.
   RequestBase* next_cancelled = nullptr;  // The link of a cancellation on its way,
   RequestBase* next_of_call =
-      nullptr;  // and of the requests of one call, constant once handed over.
+      nullptr;                    // and of the requests of one call, constant once handed over.
+  WaitingGroup* group = nullptr;  // The dispatcher's.
 
-  // The dispatcher's.
-  Place place = Place::intake;
-  WaitingGroup* group = nullptr;
+ private:
+  struct Canceller {
+    RequestBase* request;
+    void operator()() const noexcept { request->cancel(); }
+  };
+  std::optional<StopCallback<Canceller>> stop_callback_;
+
+ public:
+  HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
+  std::size_t level = kNoCount;   // Of the queue policies, by which it was admitted.
+  ClassId priority_class = kNoClass;
+  bool watched = false;  // Set before the hand-over: late cancellations are passed on.
+  bool by_future = false;
+  Place place = Place::intake;  // The dispatcher's.
 
  protected:
   RequestBase() = default;
@@ -198,16 +207,10 @@ class RequestBase : public RequestHeader, public Cancellable {
   enum : std::uint32_t { kOpen, kPosting, kShut };
   enum : std::uint32_t { kNoStop, kRegistering, kRegistered, kAnswered };
 
-  struct Canceller {
-    RequestBase* request;
-    void operator()() const noexcept { request->cancel(); }
-  };
-
   std::atomic<std::uint32_t> state_{kQueued};
   std::atomic<std::uint32_t> references_{1};
   std::atomic<std::uint32_t> stop_state_{kNoStop};
   std::atomic<std::uint32_t> late_{kOpen};
-  std::optional<StopCallback<Canceller>> stop_callback_;
 };
 
 /// A request whose answer has a type.
@@ -238,6 +241,16 @@ class Request final : public AnswerableRequest<TOut> {
   }
 
   TIn& input() noexcept { return input_; }
+
+  /// Begins to fetch what the dispatcher will touch.
+  void prefetch() const noexcept {
+    const auto* const begin = reinterpret_cast<const std::byte*>(this);
+    detail::prefetch(begin);
+    detail::prefetch(begin + 64);
+    detail::prefetch(begin + 128);
+    detail::prefetch(&this->held_flow);
+    detail::prefetch(&this->completion);
+  }
 
   void drop_input() noexcept override {
     if (std::exchange(has_input_, false)) std::destroy_at(&input_);

@@ -16,6 +16,9 @@ struct Flow;
 
 /// What the scheduler knows of a request: neither its input, nor its result, nor how it is answered.
 /// All queues of the scheduler are intrusive, so it allocates nothing and nothing in it can fail.
+///
+/// A request is made on one core and queued on another, and each of its cache lines that both touch
+/// travels. So what every request needs comes first, and what few need stands together behind it.
 struct RequestHeader {
   // Given by the caller before the arrival and constant from then on.
   TimePoint enqueued{};
@@ -42,7 +45,6 @@ struct RequestHeader {
   RequestHeader* higher_levels = nullptr;
   std::uint64_t level_weight = 0;  ///< Of a level's node, where levels are weighed.
   std::int64_t order_key = 0;      ///< Within one priority the smaller goes first.
-  std::uint64_t delay_turn = 0;    ///< The order in which requests were delayed.
 
   ListHook<RequestHeader> by_age;         ///< AgeList
   ListHook<RequestHeader> by_acceptance;  ///< OvertakingLedger
@@ -50,11 +52,13 @@ struct RequestHeader {
   // OvertakingLedger: dispatched requests that were accepted between this one and its successor.
   std::uint64_t dispatched_behind = 0;
 
-  HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
-  TimePoint due = kNever;          ///< The first instant at which something becomes of it.
-  HeapHook<RequestHeader> by_length;
-
+  TimePoint due = kNever;                ///< The first instant at which something becomes of it.
   RequestHeader* next_picked = nullptr;  ///< BatchCut
+
+  // Of few requests.
+  HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
+  HeapHook<RequestHeader> by_length;
+  std::uint64_t delay_turn = 0;  ///< The order in which requests were delayed.
 
   /// From this instant on it may not be dispatched.
   TimePoint expires() const noexcept { return deadline < expiry ? deadline : expiry; }

@@ -4,9 +4,9 @@
 
 #include "../errors.hpp"
 #include "../options.hpp"
-#include "pooled.hpp"
 #include "fair_share.hpp"
 #include "flow_table.hpp"
+#include "pooled.hpp"
 #include "request.hpp"
 
 #include <cstddef>

@@ -6,8 +6,8 @@
 #include "../outcome.hpp"
 #include "../result.hpp"
 #include "../runtime.hpp"
-#include "pooled.hpp"
 #include "inline_function.hpp"
+#include "pooled.hpp"
 #include "request.hpp"
 
 #include <atomic>

@@ -212,6 +212,9 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
     raise_invalid("max_wait", "above 0 ns", to_text(options.max_wait));
   }
   if (options.overtaking_bound < 1) raise_invalid("overtaking_bound", "at least 1", "0");
+  if (options.spin < Duration::zero() || options.spin > std::chrono::seconds(1)) {
+    raise_invalid("spin", "from 0 to 1000000000 ns", to_text(options.spin));
+  }
   check_queue_policies(options.queue, options.levels);
   check_sizes("preferred_sizes", options.preferred_sizes, options.max_batch_size);
   check_sizes("allowed_sizes", options.allowed_sizes, options.max_batch_size);

@@ -63,6 +63,7 @@ class Submission {
     auto promise = make_promise<Answer>();
     std::future<Answer> future = promise.get_future();
     work.completion.emplace(FutureAnswer<Answer>(std::move(promise)));
+    if constexpr (requires { work.by_future; }) work.by_future = true;
     return future;
   }
 

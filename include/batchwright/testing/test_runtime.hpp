@@ -149,6 +149,9 @@ class TestRuntime {
     scheduler_->unpark(&word, count);
   }
 
+  /// How often whoever looks out for something looks before it parks: time stands still meanwhile.
+  static constexpr int kMostLooks = 2;
+
   /// Another thread runs, if one can: what a spinner waits for is up to the others.
   void relax() const noexcept { scheduler_->relax(scheduler_->self()); }
 
