@@ -53,20 +53,34 @@ void check_curve(const Options& options) {
   }
 }
 
-// What can be tried without being told more.
+// Whether a policy has to be told something, or is for what is not there.
+bool needs_more(std::string_view name) {
+  for (const char* const known : {"size", "deadline", "deferred", "quorum", "control_limit"}) {
+    if (name == known) return true;
+  }
+  return false;
+}
+
+// All that can be tried without being told more, with settings that fit or their defaults.
 std::vector<std::string> all_policies(const Options& options) {
-  std::vector<std::string> all = {"greedy", "time:max_wait_ms=2"};
-  const std::size_t half = std::max<std::size_t>(options.max_batch / 2, 1);
-  all.push_back("hybrid:size=" + std::to_string(half) + ",max_wait_ms=2");
   const double target_ms =
       options.objective ? static_cast<double>(options.objective->count()) / 2e6 : 20;
-  all.push_back("adaptive:target_ms=" + shown_ms(target_ms));
-  all.push_back("latency_fraction");
-  all.push_back("aimd:target_ms=" + shown_ms(target_ms));
-  all.push_back("regression");
+  const std::size_t half = std::max<std::size_t>(options.max_batch / 2, 1);
+  std::vector<std::string> all;
+  for (const std::string_view name : batchwright::policy_names()) {
+    if (name == "hybrid") {
+      all.push_back("hybrid:size=" + std::to_string(half) + ",max_wait_ms=2");
+    } else if (name == "time") {
+      all.emplace_back("time:max_wait_ms=2");
+    } else if (name == "adaptive" || name == "aimd") {
+      all.push_back(std::string(name) + ":target_ms=" + shown_ms(target_ms));
+    } else if (!needs_more(name)) {
+      all.emplace_back(name);
+    }
+  }
   if (options.deadlines) {
-    all.push_back("deadline");
-    all.push_back("deferred");
+    all.emplace_back("deadline");
+    all.emplace_back("deferred");
   }
   if (const auto clients = options.workload.clients()) {
     all.push_back("quorum:clients=" + std::to_string(*clients));

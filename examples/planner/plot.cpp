@@ -58,7 +58,9 @@ std::string stroke(std::size_t index) {
          (index >= kColours.size() ? " stroke-dasharray=\"6 3\"" : "");
 }
 
-std::string label(double number) { return fixed(number, number < 1 ? (number < 0.1 ? 2 : 1) : 0); }
+std::string label(double number) {
+  return fixed(number, number == 0 || number >= 1 ? 0 : (number < 0.1 ? 2 : 1));
+}
 
 // 1, 2 or 5 times a power of ten: about `count` steps up to `most`.
 double step_of(double most, int count) {
@@ -145,7 +147,7 @@ std::string axes(const Panel& panel, const Scale& scale, const Options& options)
 
 std::string lines(const Panel& panel, const Scale& scale, const std::vector<Curve>& curves) {
   std::string out;
-  for (std::size_t i = 0; i < curves.size(); ++i) {
+  for (std::size_t i = curves.size(); i-- > 0;) {  // Where they agree the first is seen.
     out += "<polyline fill=\"none\" " + stroke(i) + " points=\"";
     const std::vector<double>& values = curves[i].*panel.values;
     for (std::size_t k = 0; k < values.size(); ++k) {

@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -118,8 +120,14 @@ inline std::vector<std::string> tuning_candidates(const Simulation& simulation,
   if (!curve) detail::require_none(detail::must_be("service.curve", "callable", "none"));
   const std::vector<std::size_t> sizes = detail::powers_up_to(cap);
   detail::CandidateList list(simulation.batcher.max_wait);
-  list.add("greedy");
-  list.add("regression");
+  for (const std::string_view name : policy_names()) {  // Those that have no grid below.
+    constexpr std::string_view kGrids[] = {
+        "time",     "size",     "hybrid", "adaptive",      "aimd",
+        "deadline", "deferred", "quorum", "control_limit", "latency_fraction"};
+    if (std::find(std::begin(kGrids), std::end(kGrids), name) == std::end(kGrids)) {
+      list.add(std::string(name));
+    }
+  }
   list.add("regression:tick_ms=0");
   for (const double part : {0.1, 0.25, 0.5, 1.0, 2.0, 4.0}) {
     const Duration wait = detail::to_duration(part * static_cast<double>(curve(1).count()));

@@ -33,6 +33,15 @@ TEST(QuorumPolicy, WaitsForAllClientsOnOneExecutor) {
   expect_release(policy.decide(view_of(9)), 9, ReleaseReason::size);
 }
 
+TEST(QuorumPolicy, TheWaitBeginsWhenTheOthersWereAnswered) {
+  QuorumPolicy policy{.clients = 8, .max_wait = 3ms};
+  policy.on_batch({.finished = kOldest + 10ms});
+  policy.on_batch({.finished = kOldest + 9ms});
+  expect_wait(policy.decide(view_of(4, 10ms)), kOldest + 13ms, 8);
+  policy.last_finish = kOldest - 1ms;
+  expect_wait(policy.decide(view_of(4, 1ms)), kOldest + 3ms, 8);
+}
+
 TEST(QuorumPolicy, OnSeveralExecutorsWaitsForEachOnesPart) {
   const QuorumPolicy policy{.clients = 9};
   QueueView view = view_of(3);
@@ -94,6 +103,14 @@ TEST(QuorumPolicy, ClientsWhoDoNotThinkGetWholeBatches) {
                 0.001 * result.throughput_hz);
     EXPECT_NEAR(result.mean_batch_size(), n, 0.001 * n);
   }
+}
+
+// Half of them are queued while the other half is computed: that they have waited does not count.
+TEST(QuorumPolicy, LeavesHalfBatchesWithAWaitThatIsShorterThanABatch) {
+  const SimulationResult result = closed_loop(QuorumPolicy{.clients = 32}, 32, 200us);
+  EXPECT_GT(result.mean_batch_size(), 31.5);
+  EXPECT_GT(result.throughput_hz,
+            1.12 * closed_loop(batchwright::GreedyPolicy{}, 32, 200us).throughput_hz);
 }
 
 TEST(QuorumPolicy, OnTwoExecutorsTwoHalvesTakeTurns) {
