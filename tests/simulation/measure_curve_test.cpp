@@ -22,7 +22,6 @@ struct ManualClock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<ManualClock, duration>;
-  static constexpr bool is_steady = true;
   static inline duration elapsed{};
   static time_point now() noexcept { return time_point(elapsed); }
 };

@@ -68,9 +68,17 @@ TEST(TuningCandidates, NoWaitIsLongerThanTheNet) {
   const std::vector<std::string> all = tuning_candidates(simulation);
   EXPECT_TRUE(names(all, "time"));
   for (const std::string& name : all) {
-    if (name.starts_with("latency_fraction")) continue;  // Its most is 20 ms.
     EXPECT_EQ(parse_policy(name).validate(limits), "") << name;
   }
+}
+
+TEST(TuningCandidates, NoSizeIsAboveTheLargestAllowedOne) {
+  Simulation simulation = v100(PoissonArrivals{.rate_hz = 1000});
+  simulation.batcher.allowed_sizes = {4, 8};
+  for (const std::string& name : tuning_candidates(simulation)) {
+    EXPECT_EQ(parse_policy(name).validate({.max_batch_size = 8, .max_wait = 1s}), "") << name;
+  }
+  EXPECT_FALSE(tune(simulation).empty());
 }
 
 TEST(Tuner, FindsTheControlLimitOfTheOptimum) {
@@ -145,6 +153,11 @@ TEST(Tuner, SaysWhatIsWrong) {
             std::string::npos);
   EXPECT_EQ(error_of([&] { tune(Simulation{.arrivals = PoissonArrivals{}}); }),
             "Simulation: service.curve must be callable, got none");
+  EXPECT_EQ(error_of([&] {
+              tune(Simulation{.arrivals = PoissonArrivals{},
+                              .service = {.curve = AffineCurve{.per_item = -1ms}}});
+            }),
+            "Simulation: service.curve(1) must be at least 0 ns, got -1000000 ns");
 }
 
 }  // namespace

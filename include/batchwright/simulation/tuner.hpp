@@ -71,34 +71,28 @@ inline double cost_of(const simulation::SimulationResult& result, simulation::Tu
   return result.latency.mean_ns;
 }
 
-/// Names policies over their settings, none twice.
+/// Names policies over their settings, none twice, and none that the batcher's limits forbid.
 class CandidateList {
  public:
-  explicit CandidateList(Duration longest_wait) : longest_wait_(longest_wait) {}
+  explicit CandidateList(const PolicyLimits& limits) : limits_(limits) {}
 
   void add(std::string name) {
-    if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
-      names_.push_back(std::move(name));
-    }
-  }
-
-  /// `name` ends in the key of a wait, which the net allows or which is left out.
-  void add_wait(std::string name, Duration wait) {
-    if (wait <= longest_wait_) add(std::move(name) + "=" + milliseconds(wait));
-  }
-
-  static std::string milliseconds(Duration duration) {
-    std::string text;
-    append_scaled(text, duration.count(), 6);
-    return text;
+    if (std::find(names_.begin(), names_.end(), name) != names_.end()) return;
+    if (parse_policy(name).validate(limits_).empty()) names_.push_back(std::move(name));
   }
 
   std::vector<std::string> take() { return std::move(names_); }
 
  private:
-  Duration longest_wait_;
+  PolicyLimits limits_;
   std::vector<std::string> names_;
 };
+
+inline std::string in_milliseconds(Duration duration) {
+  std::string text;
+  append_scaled(text, duration.count(), 6);
+  return text;
+}
 
 inline std::vector<std::size_t> powers_up_to(std::size_t most) {
   std::vector<std::size_t> sizes;
@@ -115,11 +109,13 @@ namespace simulation {
 /// Policies that look at deadlines only where a class has one, quorums only where clients are known.
 inline std::vector<std::string> tuning_candidates(const Simulation& simulation,
                                                   std::size_t clients = 0) {
-  const std::size_t cap = simulation.batcher.max_batch_size;
+  const auto& allowed = simulation.batcher.allowed_sizes;
+  const std::size_t cap = allowed.empty() ? simulation.batcher.max_batch_size : allowed.back();
   const ServiceCurve& curve = simulation.service.curve;
   if (!curve) detail::require_none(detail::must_be("service.curve", "callable", "none"));
+  detail::require_none(detail::check_not_negative("service.curve(1)", curve(1)));
   const std::vector<std::size_t> sizes = detail::powers_up_to(cap);
-  detail::CandidateList list(simulation.batcher.max_wait);
+  detail::CandidateList list({.max_batch_size = cap, .max_wait = simulation.batcher.max_wait});
   for (const std::string_view name : policy_names()) {  // Those that have no grid below.
     constexpr std::string_view kGrids[] = {
         "time",     "size",     "hybrid", "adaptive",      "aimd",
@@ -131,19 +127,21 @@ inline std::vector<std::string> tuning_candidates(const Simulation& simulation,
   list.add("regression:tick_ms=0");
   for (const double part : {0.1, 0.25, 0.5, 1.0, 2.0, 4.0}) {
     const Duration wait = detail::to_duration(part * static_cast<double>(curve(1).count()));
-    list.add_wait("time:max_wait_ms", wait);
+    const std::string max_wait = "max_wait_ms=" + detail::in_milliseconds(wait);
+    list.add("time:" + max_wait);
     for (const std::size_t size : sizes) {
       if (size == cap) continue;
-      list.add_wait("hybrid:size=" + std::to_string(size) + ",max_wait_ms", wait);
+      list.add("hybrid:size=" + std::to_string(size) + "," + max_wait);
     }
     if (clients > 0) {
-      list.add_wait("quorum:clients=" + std::to_string(clients) + ",max_wait_ms", wait);
+      list.add("quorum:clients=" + std::to_string(clients) + "," + max_wait);
     }
   }
   for (const std::size_t size : sizes) {
     list.add("control_limit:limits=" + std::to_string(size));
-    const std::string target = detail::CandidateList::milliseconds(curve(size));
-    if (curve(size) <= Duration::zero()) continue;
+    if (curve(size) <= Duration::zero())
+      continue;  // A time that it cannot be is said by `simulate`.
+    const std::string target = detail::in_milliseconds(curve(size));
     list.add("aimd:target_ms=" + target);
     list.add("adaptive:step=1,target_ms=" + target);
   }
