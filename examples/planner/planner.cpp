@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Which batching policy, with which settings, for how long a model takes and how requests come: simulates
+// the very policies of the library. `planner --help` shows the options.
+
+#include "evaluation.hpp"
+#include "options.hpp"
+#include "plot.hpp"
+#include "progress.hpp"
+#include "report.hpp"
+
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+void run(const planner::Options& options) {
+  std::vector<planner::Row> rows;
+  std::vector<planner::Curve> curves;
+  {
+    planner::Progress progress(planner::steps(options));
+    const auto on_step = [&progress](const std::string& what) { progress.step(what); };
+    rows = planner::evaluate(options, on_step);
+    if (options.plot) curves = planner::sweep(options, on_step);
+  }
+  if (options.json) planner::write_file(*options.json, planner::json(rows));
+  if (options.plot) planner::write_file(*options.plot, planner::plot(options, curves));
+  std::fputs(planner::table(options, rows).c_str(), stdout);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  try {
+    const auto given = static_cast<std::size_t>(count < 1 ? 0 : count - 1);
+    const planner::Options options =
+        planner::parse_options(std::span<const char* const>(arguments + 1, given));
+    if (options.help) {
+      std::fputs(planner::usage(), stdout);
+      return 0;
+    }
+    run(options);
+    return 0;
+  } catch (const std::invalid_argument& error) {
+    std::fprintf(stderr, "planner: %s\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "planner: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#ifndef PLANNER_PLOT_HPP
+#define PLANNER_PLOT_HPP
+
+#include "evaluation.hpp"
+
+#include <string>
+#include <vector>
+
+namespace planner {
+
+/// An SVG that needs nothing else: mean and p99 of each policy against the load, on a logarithmic scale.
+std::string plot(const Options& options, const std::vector<Curve>& curves);
+
+}  // namespace planner
+
+#endif  // PLANNER_PLOT_HPP
