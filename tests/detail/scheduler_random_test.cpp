@@ -363,11 +363,10 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
       limits.overtaking_bound != 1000 && random.chance(60)) {
     shape.max_weight = std::max<std::uint32_t>(shape.max_weight, 3);
     shape.chosen.policy = batchwright_test::WaitForSize{};
-    std::vector<std::size_t> sizes = limits.allowed_sizes;
-    for (std::size_t size = 1; limits.allowed_sizes.empty() && size <= limits.max_batch_size;) {
-      sizes.push_back(size++);
-    }
-    limits.preferred_sizes = draw_subset(random, sizes, 3);
+    const std::size_t small = limits.allowed_sizes.empty() ? 1 + random.below(limits.cap())
+                                                           : limits.allowed_sizes.front();
+    limits.preferred_sizes = {small};
+    if (small < limits.cap()) limits.preferred_sizes.push_back(limits.cap());
   }
   shape.policy_percent = percent(15);
   shape.service_percent = percent(100);
