@@ -11,7 +11,6 @@
 namespace {
 
 using batchwright::testing::TestThread;
-using batchwright_test::for_each_seed;
 using batchwright_test::TestRuntime;
 
 using Errand = batchwright::detail::Errand<int, int, TestRuntime>;
@@ -43,21 +42,6 @@ TEST(Errand, WhoSendsItSleepsUntilTheWorkIsDone) {
   errand.run(runner);
   sender.join();
   EXPECT_TRUE(returned);
-}
-
-// It lies on the stack of its sender, who leaves as soon as it can.
-TEST(Errand, IsNotTouchedAfterItsSenderMayHaveLeftInAnyInterleaving) {
-  for_each_seed(200, [](const TestRuntime& runtime) {
-    auto errand = std::make_unique<Errand>(runtime, 0, [](Errand::Runner&) {});
-    Errand& sent = *errand;
-    TestThread executor = runtime.start([&] {
-      Errand::Runner runner;
-      sent.run(runner);
-    });
-    errand->wait();
-    errand.reset();  // Reported by the address sanitizer.
-    executor.join();
-  });
 }
 
 TEST(Errand, TheWorkHasTheExecutorsRunnerAtHand) {

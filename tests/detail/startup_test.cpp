@@ -5,9 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
 namespace {
@@ -52,16 +50,6 @@ TEST(Startup, ThrowsWhatTheStartThrowsAndTellsTheThread) {
     threads.front().join();
     EXPECT_FALSE(good);
   });
-}
-
-TEST(Startup, WhatTheThreadHoldsIsGoneWhenItHasEnded) {
-  const TestRuntime runtime;
-  std::vector<TestThread> threads;
-  auto held = std::make_shared<int>(1);
-  const std::weak_ptr<int> seen = held;
-  start_and_wait(runtime, threads, [held = std::move(held)](auto&& start) { start([] {}); });
-  threads.front().join();
-  EXPECT_TRUE(seen.expired());
 }
 
 }  // namespace
