@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <batchwright/detail/batch_state.hpp>
-#include <batchwright/detail/block_pool.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <batchwright/batch.hpp>
-#include <batchwright/detail/block_pool.hpp>
 #include <batchwright/detail/predictor_forms.hpp>
 
 #include <gtest/gtest.h>
