@@ -378,6 +378,37 @@ TEST(BatchByValue, ItKeepsItsFactsWhileItIsPending) {
   kept.clear();
 }
 
+// A device may read them until then.
+TEST(BatchByValue, ItsInputsStayWhereTheyAreWhileOtherBatchesComeAndGo) {
+  TestRuntime runtime;
+  std::optional<Batch> slow;
+  const int* input = nullptr;
+  TestBatcher<int, int> batcher(
+      [&](Batch batch) {
+        if (!slow.has_value()) {
+          input = &batch.input(1);
+          slow.emplace(std::move(batch));
+          return;
+        }
+        for (std::size_t i = 0; i < batch.size(); ++i) batch.answer(i, batch.input(i));
+      },
+      {.max_batch_size = 2});
+  auto first = batcher.submit_many(Values{1, 2}, use_ticket);
+  runtime.settle();
+  for (int round = 0; round < 20; ++round) {
+    auto others = batcher.submit_many(Values{7, 8}, use_ticket);
+    runtime.settle();
+    EXPECT_EQ(what_of(others), (Whats{"7", "8"}));
+    ASSERT_EQ(slow->size(), 2u);
+    EXPECT_EQ(&slow->input(1), input);
+    EXPECT_EQ(*input, 2);
+  }
+  slow->answer(0, 10);
+  slow->answer(1, 20);
+  runtime.settle();
+  EXPECT_EQ(what_of(first), (Whats{"10", "20"}));
+}
+
 // How many at once.
 
 // Drops every batch, and those that come when these are gone.

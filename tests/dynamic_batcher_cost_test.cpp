@@ -97,6 +97,7 @@ TEST(Guarantee, SteadyStateAllocatesNothingWithDeadlinesStopsPrioritiesLanesAndT
        .lane = [](const int& x) { return x % 3; },
        .tenant = [](const int& x) { return static_cast<long>(x % 4); },
        .share = [](const int& x) { return static_cast<std::size_t>(1 + x % 4); },
+       .forecast = batchwright::Forecast::refuse,
        .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}},
       runtime);
   StopSource stop;

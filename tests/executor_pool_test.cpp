@@ -398,6 +398,30 @@ TEST(ExecutorPool, AnIdlePoolUsesNoCpu) {
   EXPECT_EQ(activity(runtime), before);
 }
 
+TEST(ExecutorPool, ABatcherThatIsPausedOrWaitsForExecutorsThatHangUsesNoCpu) {
+  TestRuntime runtime;
+  const auto pool = make_pool(runtime, 2);
+  Gate gate(runtime);
+  Batcher holder(shared_predictor(echo_behind(gate)), {.max_batch_size = 1, .pool = pool});
+  TestBatcher<int, int, HybridPolicy> waits(
+      adds(1), {.policy = {.max_wait = 1ms}, .pool = pool, .max_wait = 5ms});
+  TestBatcher<int, int, HybridPolicy> paused(
+      adds(1), {.policy = {.max_wait = 1ms}, .pool = pool, .max_wait = 5ms});
+  paused.pause();
+  auto held = holder.submit_many(Ints{1, 2}, use_ticket);
+  auto waiting = waits.submit_many(Ints{1, 2, 3}, use_ticket);
+  auto kept = paused.submit_many(Ints{1, 2, 3}, use_ticket);
+  runtime.settle();
+  runtime.advance(10ms);  // All windows are over.
+  EXPECT_EQ(gate.waiting(), 2u);
+  const std::uint64_t before = activity(runtime);
+  EXPECT_EQ(runtime.advance(1h), 0u);
+  EXPECT_EQ(activity(runtime), before);
+  EXPECT_EQ(runtime.next_due(), batchwright::kNever);
+  gate.open();
+  EXPECT_EQ(waiting[2].get(), 4);
+}
+
 TEST(ExecutorPool, ABusyExecutorGoesFromBatchToBatchWithoutWakingAnybody) {
   TestRuntime runtime(TestOptions{.switch_probability = 0});
   const auto pool = make_pool(runtime, 1);

@@ -37,6 +37,7 @@ class Lane {
   bool preferred_reached() {
     return cut_.preferred_reached(rig_.order, *rig_.backlog.first_lane());
   }
+  void set_cap(std::size_t cap) { cut_.set_cap(cap); }
   std::size_t missing(std::size_t queued) const { return cut_.missing_to_preferred(queued); }
 
  private:
@@ -127,6 +128,19 @@ TEST(BatchCut, SaysWhatIsMissingToAPreferredSize) {
   EXPECT_EQ(lane.missing(4), 1u);
   EXPECT_EQ(lane.missing(6), 1u);
   EXPECT_EQ(Lane({}, {1}).missing(1), kNoCount);
+}
+
+TEST(BatchCut, UnderALoweredCapOnlyTheSizesUpToItArePreferred) {
+  const SchedulerLimits limits{.max_batch_size = 16, .preferred_sizes = {2, 8}};
+  Lane three(limits, {3});
+  EXPECT_FALSE(three.preferred_reached());
+  three.set_cap(7);
+  EXPECT_TRUE(three.preferred_reached());  // Past the largest that is left.
+  three.set_cap(16);
+  EXPECT_FALSE(three.preferred_reached());
+  three.set_cap(1);
+  EXPECT_FALSE(three.preferred_reached());
+  EXPECT_EQ(three.missing(1), kNoCount);
 }
 
 }  // namespace

@@ -245,4 +245,31 @@ TEST(ExecutorTable, AVacantExecutorThatIsReservedIsClaimedAtOnce) {
   EXPECT_EQ(table.available(), 1u);
 }
 
+TEST(ExecutorTable, ASlowExecutorIsNotAwaitedWhereAFastOneTakesAllBatches) {
+  ExecutorTable table(2, 2);
+  run(table, 1, 100);
+  table.start(1, 1, 1, at(0));  // Vacant at 100.
+  const auto expected = [&](std::uint64_t batches) {
+    return table.expected_vacant(batches, Duration(30), at(0));
+  };
+  EXPECT_EQ(expected(0), at(0));
+  EXPECT_EQ(expected(1), at(30));
+  EXPECT_EQ(expected(3), at(90));
+  EXPECT_EQ(expected(4), at(100));  // From then on they take turns.
+  EXPECT_EQ(expected(5), at(120));
+  EXPECT_EQ(expected(6), at(130));
+}
+
+TEST(ExecutorTable, WhatOthersUseMayBeVacantAtAnyMoment) {
+  ExecutorTable table(2, 2, true);
+  table.grant(0);
+  run(table, 0, 100);
+  table.grant(0);
+  table.start(1, 0, 1, at(0));
+  EXPECT_EQ(table.expected_vacant(0, Duration(30), at(5)), at(5));
+  table.grant(1);
+  table.start(2, 1, 1, at(0));  // Not yet seen, so it may end at once.
+  EXPECT_EQ(table.expected_vacant(1, Duration(95), at(5)), at(100));
+}
+
 }  // namespace

@@ -14,11 +14,13 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -33,6 +35,7 @@ namespace {
 
 namespace bw = batchwright;
 using batchwright_test::Random;
+using batchwright_test::ReferenceExecutors;
 using batchwright_test::ReferenceModel;
 using bw::Duration;
 using bw::TimePoint;
@@ -53,6 +56,7 @@ struct NamedRequest : RequestHeader {
   std::size_t id = 0;
   std::size_t slot = 0;    // Its index among the live ones.
   bool withdrawn = false;  // Cancelled or evicted.
+  bool refused = false;    // By the forecast.
 };
 
 /// One view, and what it points to.
@@ -60,6 +64,8 @@ struct Sight {
   bw::QueueView view;
   std::vector<bw::QueuedRequest> order;
   std::vector<bw::RunningBatch> running;
+  std::optional<bw::ServiceEstimate> service;
+  std::vector<bw::SizeMean> means;
 };
 
 /// What a policy was shown and told. The scheduler copies its policy, so the copies share this.
@@ -78,6 +84,11 @@ struct Witness {
     Sight& sight = sights[calls++];
     sight.view = seen;
     sight.running.assign(seen.running.begin(), seen.running.end());
+    sight.service.reset();
+    if (seen.service != nullptr) {
+      sight.service = *seen.service;
+      sight.means.assign(seen.service->means.begin(), seen.service->means.end());
+    }
     sight.order.clear();
     bw::QueueCursor cursor = seen.queue;
     for (bw::QueuedRequest request; cursor.next(request);) sight.order.push_back(request);
@@ -96,20 +107,27 @@ bw::Decision ask(const AnyTestPolicy& policy, const bw::QueueView& view) noexcep
   return std::visit([&view](const auto& chosen) noexcept { return chosen.decide(view); }, policy);
 }
 
+/// A policy, and what it asks for.
+struct Chosen {
+  AnyTestPolicy policy;
+  bool every_look = false;
+  bool asks_service = false;
+};
+
 /// Notes what its policy is shown and told.
 struct WitnessedPolicy {
-  AnyTestPolicy policy;
+  Chosen chosen;
   Witness* witness = nullptr;
-  bool every_look = false;
 
   bw::Decision decide(const bw::QueueView& view) noexcept {
     witness->see(view);
-    return ask(policy, view);
+    return ask(chosen.policy, view);
   }
   bw::PolicyNeeds needs() const noexcept {
     bw::PolicyNeeds needs =
-        std::visit([](const auto& chosen) { return bw::detail::needs_of(chosen); }, policy);
-    needs.every_look = needs.every_look || every_look;
+        std::visit([](const auto& policy) { return bw::detail::needs_of(policy); }, chosen.policy);
+    needs.every_look = needs.every_look || chosen.every_look;
+    needs.service = chosen.asks_service;
     return needs;
   }
   void on_arrivals(const bw::ArrivalReport& report) noexcept {
@@ -143,6 +161,12 @@ enum Feature : std::size_t {
   kSmallBound,
   kAsynchronous,
   kExecutors,
+  kForecast,
+  kLeased,
+  kErrands,
+  kCapChanges,
+  kPolicyChanges,
+  kService,
   kFeatureCount,
 };
 
@@ -151,14 +175,16 @@ constexpr const char* kFeatureNames[kFeatureCount] = {
     "earliest_deadline", "shortest_first", "priorities",  "expiry",      "delay",
     "preferred",         "pad_up",         "trim_down",   "cheapest",    "eviction",
     "cancellations",     "flush",          "pause",       "small_bound", "asynchronous",
-    "executors"};
+    "executors",         "forecast",       "leased",      "errands",     "cap_changes",
+    "policy_changes",    "service"};
 
 /// The pairs of which no scheduler can have both.
 bool contradict(std::size_t a, std::size_t b) {
   if (a > b) std::swap(a, b);
   const auto is_fit = [](std::size_t feature) { return feature >= kPadUp && feature <= kCheapest; };
   return (a == kPadded && b >= kPreferred && b <= kCheapest) ||
-         (a == kEarliestDeadline && b == kShortestFirst) || (is_fit(a) && is_fit(b));
+         (a == kEarliestDeadline && b == kShortestFirst) || (is_fit(a) && is_fit(b)) ||
+         (a == kBoundLanes && b == kLeased);
 }
 
 using FeatureSet = std::array<bool, kFeatureCount>;
@@ -183,6 +209,15 @@ struct Reach {
   std::uint64_t kept = 0;               // ...which found that it would cost more.
   std::uint64_t padded_up = 0;          // Batches padded to an allowed size.
   std::uint64_t spared = 0;             // Evictions for which there was not enough.
+  std::uint64_t hopeful = 0;            // Newcomers with a deadline that the forecast let in...
+  std::uint64_t unclear = 0;            // ...or for which it hung on how a mean was rounded.
+  std::uint64_t refused_cancelled = 0;  // Newcomers that it refused, and that were cancelled then.
+  std::uint64_t wanted = 0;             // Waits for an executor alone...
+  std::uint64_t wanted_busy = 0;        // ...while all of them were at work here.
+  std::uint64_t revoked = 0;            // Leases that were not used.
+  std::uint64_t errands = 0;            // Errands begun...
+  std::uint64_t errands_late = 0;       // ...after they had to wait.
+  std::uint64_t below_cap = 0;          // Batches at a lowered cap.
   std::uint64_t steps = 0;
   std::uint64_t schedules = 0;
 };
@@ -196,8 +231,8 @@ struct Entry {
 /// The knobs of one schedule, all drawn from its seed.
 struct Shape {
   bw::detail::SchedulerLimits limits;
-  AnyTestPolicy policy;
-  bool every_look = false;
+  Chosen chosen;
+  unsigned service_percent = 0;  // Of the policies.
   std::vector<int> priorities{0};
   std::vector<std::uint32_t> shares;        // Of the tenants with a name.
   std::vector<std::size_t> lane_executors;  // Of the lanes with a name.
@@ -216,6 +251,9 @@ struct Shape {
   unsigned cancel_percent = 0;
   unsigned flush_percent = 0;
   unsigned pause_percent = 0;
+  unsigned errand_percent = 0;
+  unsigned cap_percent = 0;
+  unsigned policy_percent = 0;
   unsigned finish_percent = 30;
   bool asynchronous = false;
   std::int64_t start = 0;
@@ -265,6 +303,75 @@ void draw_flows(Random& random, unsigned density, Shape& shape) {
   }
   shape.mixes_default = lanes && random.chance(25);
   shape.limits.keyed_lanes = lane_count > 1 || random.chance(20);
+}
+
+Chosen draw_policy(Random& random, std::size_t max_batch_size) {
+  const Duration window(random.between(0, 20));
+  const std::size_t size = random.below(max_batch_size + 2);
+  Chosen chosen;
+  chosen.every_look = random.chance(20);
+  switch (random.below(10)) {
+    case 0:
+      chosen.policy = batchwright_test::ReleaseAll{};
+      break;
+    case 1:
+      chosen.policy = batchwright_test::ReleaseSome{size};
+      break;
+    case 2:
+      chosen.policy = batchwright_test::WaitForAge{window};
+      break;
+    case 3:
+      chosen.policy = batchwright_test::WaitForSize{random.chance(20) ? bw::kNoCount : size};
+      break;
+    case 4:
+      chosen.policy = batchwright_test::WaitForEither{size, window};
+      break;
+    case 5:
+      chosen.policy = batchwright_test::ReleaseBeforeDeadline{window};
+      break;
+    case 6:
+    case 7:
+      chosen.policy =
+          batchwright_test::Steadfast{random.bits(), static_cast<unsigned>(random.below(60))};
+      break;
+    default:
+      chosen.policy =
+          batchwright_test::Whimsical{random.bits(), static_cast<unsigned>(random.below(80))};
+  }
+  return chosen;
+}
+
+/// What may come to an executor but batches, and what may change in mid-run.
+void draw_changes(Random& random, unsigned density, Shape& shape) {
+  bw::detail::SchedulerLimits& limits = shape.limits;
+  limits.leased_executors = random.chance(density / 2 + 5);
+  // An executor that is bound to a lane is the batcher's own.
+  if (limits.leased_executors) {
+    std::fill(shape.lane_executors.begin(), shape.lane_executors.end(), bw::kNoCount);
+  }
+  if (random.chance(density / 2 + 5)) limits.forecast = bw::Forecast::refuse;
+  // Requests of a batcher that pads weigh 1.
+  if (limits.forecast != bw::Forecast::off && limits.size_rule == bw::SizeRule::padded) {
+    shape.max_weight = 1;
+  }
+  const auto percent = [&](std::size_t at_most) {
+    return random.chance(density / 2 + 5) ? static_cast<unsigned>(1 + random.below(at_most)) : 0;
+  };
+  shape.errand_percent = percent(20);
+  shape.cap_percent = percent(20);
+  // Preferred sizes that a lowered cap puts out of reach, and weights that may miss the others.
+  if (shape.cap_percent > 0 && limits.size_rule == bw::SizeRule::sum &&
+      limits.overtaking_bound != 1000 && random.chance(60)) {
+    shape.max_weight = std::max<std::uint32_t>(shape.max_weight, 3);
+    shape.chosen.policy = batchwright_test::WaitForSize{};
+    const std::size_t small = limits.allowed_sizes.empty() ? 1 + random.below(limits.cap())
+                                                           : limits.allowed_sizes.front();
+    limits.preferred_sizes = {small};
+    if (small < limits.cap()) limits.preferred_sizes.push_back(limits.cap());
+  }
+  shape.policy_percent = percent(15);
+  shape.service_percent = percent(100);
+  shape.chosen.asks_service = random.chance(shape.service_percent);
 }
 
 Shape draw_shape(Random& random) {
@@ -323,37 +430,7 @@ Shape draw_shape(Random& random) {
   shape.delay_percent = random.chance(density) ? static_cast<unsigned>(1 + random.below(80)) : 0;
   shape.evict_percent = random.chance(density) ? static_cast<unsigned>(1 + random.below(30)) : 0;
 
-  const Duration window(random.between(0, 20));
-  const std::size_t size = random.below(limits.max_batch_size + 2);
-  shape.every_look = random.chance(20);
-  switch (random.below(10)) {
-    case 0:
-      shape.policy = batchwright_test::ReleaseAll{};
-      break;
-    case 1:
-      shape.policy = batchwright_test::ReleaseSome{size};
-      break;
-    case 2:
-      shape.policy = batchwright_test::WaitForAge{window};
-      break;
-    case 3:
-      shape.policy = batchwright_test::WaitForSize{random.chance(20) ? bw::kNoCount : size};
-      break;
-    case 4:
-      shape.policy = batchwright_test::WaitForEither{size, window};
-      break;
-    case 5:
-      shape.policy = batchwright_test::ReleaseBeforeDeadline{window};
-      break;
-    case 6:
-    case 7:
-      shape.policy =
-          batchwright_test::Steadfast{random.bits(), static_cast<unsigned>(random.below(60))};
-      break;
-    default:
-      shape.policy =
-          batchwright_test::Whimsical{random.bits(), static_cast<unsigned>(random.below(80))};
-  }
+  shape.chosen = draw_policy(random, limits.max_batch_size);
 
   shape.steps = 50 + random.below(400);
   shape.queue_limit = 3 + random.below(22);
@@ -375,8 +452,9 @@ Shape draw_shape(Random& random) {
     limits.max_batch_size = 2 + random.below(4);
     shape.max_weight = std::min<std::uint32_t>(shape.max_weight, 2);
     shape.priorities = {-1, 0, 5, 5, 5};
-    shape.policy = random.chance(50) ? AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 20})
-                                     : AnyTestPolicy(batchwright_test::WaitForSize{});
+    shape.chosen.policy = random.chance(50)
+                              ? AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 20})
+                              : AnyTestPolicy(batchwright_test::WaitForSize{});
     limits.max_wait = Duration(random.between(20, 200));
     limits.preferred_sizes.clear();
     limits.allowed_sizes.clear();
@@ -393,10 +471,10 @@ Shape draw_shape(Random& random) {
     limits.allowed_sizes = {1 + random.below(2), 3 + random.below(2), 5 + random.below(2)};
     limits.max_batch_size = limits.allowed_sizes.back() + (random.chance(50) ? 0 : random.below(6));
     limits.preferred_sizes.clear();
-    limits.fit = random.chance(75) ? bw::FitRule::cheapest : bw::FitRule::trim_down;
-    shape.policy = random.chance(50)
-                       ? AnyTestPolicy(batchwright_test::ReleaseAll{})
-                       : AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 70});
+    limits.fit = random.chance(80) ? bw::FitRule::cheapest : bw::FitRule::trim_down;
+    shape.chosen.policy = random.chance(50)
+                              ? AnyTestPolicy(batchwright_test::ReleaseAll{})
+                              : AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 70});
     shape.finish_percent = static_cast<unsigned>(40 + random.below(61));
     // What weighs more than the largest allowed size runs alone, and teaches nothing of that size.
     shape.max_weight = random.chance(25)
@@ -428,6 +506,14 @@ Shape draw_shape(Random& random) {
     limits.executors = 1;
     limits.max_in_flight = 1;
   }
+  draw_changes(random, density, shape);
+  // The model knows no size classes: all up to 16 are exact.
+  if (limits.forecast != bw::Forecast::off || shape.service_percent > 0) {
+    limits.max_batch_size = std::min<std::size_t>(limits.max_batch_size, 16);
+    const auto too_large = [&](std::size_t size) { return size > limits.max_batch_size; };
+    std::erase_if(limits.preferred_sizes, too_large);
+    std::erase_if(limits.allowed_sizes, too_large);
+  }
   return shape;
 }
 
@@ -457,6 +543,12 @@ FeatureSet features_of(const Shape& shape) {
   on[kSmallBound] = limits.overtaking_bound < 1000;
   on[kAsynchronous] = shape.asynchronous;
   on[kExecutors] = limits.executors > 1;
+  on[kForecast] = limits.forecast != bw::Forecast::off;
+  on[kLeased] = limits.leased_executors;
+  on[kErrands] = shape.errand_percent > 0;
+  on[kCapChanges] = shape.cap_percent > 0;
+  on[kPolicyChanges] = shape.policy_percent > 0;
+  on[kService] = shape.service_percent > 0;
   return on;
 }
 
@@ -469,6 +561,8 @@ ReferenceModel::Limits model_limits(const Shape& shape) {
   copy.preferred_sizes = limits.preferred_sizes;
   copy.allowed_sizes = limits.allowed_sizes;
   copy.fit = limits.fit;
+  copy.forecasts = limits.forecast != bw::Forecast::off;
+  copy.leased = limits.leased_executors;
   copy.keyed_lanes = limits.keyed_lanes;
   copy.shares.insert(copy.shares.end(), shape.shares.begin(), shape.shares.end());
   copy.lane_executors.insert(copy.lane_executors.end(), shape.lane_executors.begin(),
@@ -494,13 +588,9 @@ class Schedule {
         lanes_(shape_.lane_executors.size()),
         flows_(tenants_.size() * lanes_.size()),
         now_(Duration(shape_.start)),
-        real_(WitnessedPolicy{shape_.policy, &seen_by_real_, shape_.every_look}, shape_.limits),
-        model_(
-            [this](const bw::QueueView& view) {
-              seen_by_model_.see(view);
-              return ask(shape_.policy, view);
-            },
-            model_limits(shape_)) {
+        cap_(shape_.limits.cap()),
+        real_(WitnessedPolicy{shape_.chosen, &seen_by_real_}, shape_.limits),
+        model_(model_policy(shape_.chosen), shape_.chosen.asks_service, model_limits(shape_)) {
     for (std::size_t i = 0; i < tenants_.size(); ++i) tenants_[i].share = shape_.shares[i];
     for (std::size_t i = 0; i < lanes_.size(); ++i) lanes_[i].executor = shape_.lane_executors[i];
     for (std::size_t i = 0; i < flows_.size(); ++i) {
@@ -517,11 +607,15 @@ class Schedule {
          failure_.empty() && reach_.steps - start < shape_.steps;) {
       advance();
       finish_batches();
+      if (shape_.limits.leased_executors) grants();
       if (random_.chance(50)) control(ending);
       arrivals();
       cancellations();
       if (random_.chance(shape_.evict_percent)) evict();
       if (random_.chance(50)) control(ending);
+      if (random_.chance(shape_.cap_percent)) change_cap();
+      if (random_.chance(shape_.policy_percent)) change_policy();
+      if (shape_.errand_percent > 0) errands();
       if (!ending && reach_.steps - start > shape_.steps - shape_.steps / 4) {
         ending = true;
         if (ends_by_drain) {
@@ -535,6 +629,7 @@ class Schedule {
         }
       }
       take_actions();
+      if (shape_.limits.leased_executors) give_back();
     }
     ++reach_.schedules;
     return failure_.empty();
@@ -546,7 +641,7 @@ class Schedule {
     out << failure_ << "\nseed " << seed_ << ", step " << reach_.steps << " of all: cap "
         << limits.max_batch_size << ", executors " << limits.executors << ", in flight "
         << limits.max_in_flight << ", max_wait " << limits.max_wait.count() << ", bound "
-        << limits.overtaking_bound << ", policy " << shape_.policy.index();
+        << limits.overtaking_bound << ", first policy " << shape_.chosen.policy.index();
     for (std::size_t i = 0; i < kFeatureCount; ++i) {
       if (features_[i]) out << ", " << kFeatureNames[i];
     }
@@ -573,6 +668,14 @@ class Schedule {
 
  private:
   static constexpr std::int64_t kBlank = INT64_MIN + 7;
+
+  /// Something else for an executor to do.
+  struct Errand {
+    std::size_t executor = 0;
+    bool new_predictor = false;
+    bool begun = false;
+    bool had_to_wait = false;
+  };
 
   struct Batch {
     bw::BatchReport report;
@@ -633,10 +736,14 @@ class Schedule {
   }
 
   void vacate(Batch& batch) {
-    note("vacate executor", static_cast<std::int64_t>(batch.report.executor));
     batch.vacated = true;
-    real_.vacate(batch.report.executor);
-    model_.vacate(batch.report.executor);
+    vacate(batch.report.executor);
+  }
+
+  void vacate(std::size_t executor) {
+    note("vacate executor", static_cast<std::int64_t>(executor));
+    real_.vacate(executor);
+    model_.vacate(executor);
   }
 
   void report(Batch& batch) {
@@ -660,6 +767,91 @@ class Schedule {
     real_.report(batch.report);
     model_.report(batch.report);
     if (batch.report.size > 0) ++reported_;
+  }
+
+  ReferenceModel::Policy model_policy(const Chosen& chosen) {
+    return [this, policy = chosen.policy](const bw::QueueView& view) {
+      seen_by_model_.see(view);
+      return ask(policy, view);
+    };
+  }
+
+  /// Another executor is lent: mostly because it was wanted, else it comes too late. One that is reserved
+  /// may have been on its way.
+  void grants() {
+    for (std::size_t i = random_.below(shape_.limits.executors), n = shape_.limits.executors; n > 0;
+         --n, i = (i + 1) % shape_.limits.executors) {
+      const ReferenceExecutors& executors = model_.executors();
+      if (executors.at_work(i) || executors.granted(i)) continue;
+      if (!random_.chance(wants_executor_ ? 60 : 5)) continue;
+      if (executors.reserved(i) && !random_.chance(20)) continue;
+      note("grant executor", static_cast<std::int64_t>(i));
+      real_.executors().grant(i);
+      model_.grant(i);
+      wants_executor_ = false;
+    }
+  }
+
+  /// What is lent and not used is given back, sooner or later.
+  void give_back() {
+    while (failure_.empty() && random_.chance(80)) {
+      const std::size_t expected = model_.revoke();
+      note("revoke executor", static_cast<std::int64_t>(expected));
+      const std::size_t actual = real_.executors().revoke();
+      if (actual != expected) difference("revoke()", actual, expected);
+      if (expected == bw::kNoCount) return;
+      ++reach_.revoked;
+      take_actions();
+    }
+  }
+
+  void change_cap() {
+    const std::vector<std::size_t>& allowed = shape_.limits.allowed_sizes;
+    cap_ = allowed.empty() ? 1 + random_.below(shape_.limits.max_batch_size)
+                           : allowed[random_.below(allowed.size())];
+    note("set cap", static_cast<std::int64_t>(cap_));
+    real_.set_cap(cap_);
+    model_.set_cap(cap_);
+  }
+
+  void change_policy() {
+    Chosen chosen = draw_policy(random_, shape_.limits.max_batch_size);
+    chosen.asks_service = random_.chance(shape_.service_percent);
+    note("set policy, asks for service", static_cast<std::int64_t>(chosen.policy.index()),
+         chosen.asks_service);
+    model_.set_policy(model_policy(chosen), chosen.asks_service);
+    real_.set_policy(WitnessedPolicy{std::move(chosen), &seen_by_real_});
+  }
+
+  void errands() {
+    for (Errand& errand : errands_) {
+      if (!errand.begun || !random_.chance(30)) continue;
+      vacate(errand.executor);
+      errand.executor = bw::kNoCount;
+    }
+    std::erase_if(errands_, [](const Errand& one) { return one.executor == bw::kNoCount; });
+    if (random_.chance(shape_.errand_percent)) {
+      const std::size_t executor = random_.below(shape_.limits.executors);
+      if (!model_.executors().reserved(executor)) {
+        note("reserve executor", static_cast<std::int64_t>(executor));
+        real_.executors().reserve(executor);
+        model_.reserve(executor);
+        errands_.push_back({.executor = executor, .new_predictor = random_.chance(50)});
+      }
+    }
+    for (Errand& errand : errands_) {
+      if (errand.begun) continue;
+      errand.begun = model_.begin_errand(errand.executor, errand.new_predictor);
+      const bool begun = real_.begin_errand(errand.executor, errand.new_predictor);
+      if (begun != errand.begun) difference("begin_errand()", begun, errand.begun);
+      if (begun) {
+        note("begin errand on executor, new predictor", static_cast<std::int64_t>(errand.executor),
+             errand.new_predictor);
+        ++reach_.errands;
+        reach_.errands_late += errand.had_to_wait ? 1 : 0;
+      }
+      errand.had_to_wait = true;
+    }
   }
 
   void arrivals() {
@@ -709,10 +901,22 @@ class Schedule {
     twin.lane = lane;
     twin.priority = request->priority;
     twin.weight = request->weight;
+    const ReferenceModel::Hope hope = model_.hope(twin);
     real_.arrive(*request);
-    const std::uint64_t sequence = model_.arrive(twin);
-    if (request->sequence != sequence) difference("sequence", request->sequence, sequence);
-    if (!request->queued) failure_ = "a request that arrived does not count as queued";
+    request->refused = !request->queued;
+    if (hope == ReferenceModel::Hope::unclear) {
+      ++reach_.unclear;
+    } else if (request->refused != (hope == ReferenceModel::Hope::misses)) {
+      difference("whether it is refused", request->refused, !request->refused);
+    }
+    if (request->refused) {
+      model_.turn_away(twin);
+    } else {
+      const std::uint64_t sequence = model_.arrive(twin);
+      if (request->sequence != sequence) difference("sequence", request->sequence, sequence);
+      const bool judged = features_[kForecast] && request->expires() != bw::kNever;
+      reach_.hopeful += judged && model_.service().samples() >= 8 ? 1 : 0;
+    }
     live_.push_back(std::move(request));
   }
 
@@ -747,11 +951,15 @@ class Schedule {
   }
 
   void cancellations() {
-    while (!live_.empty() && random_.chance(shape_.cancel_percent)) {
-      NamedRequest& request = *random_.pick(live_);
+    // What was just refused is still there for as long as nobody has asked for an action.
+    const bool refused = !live_.empty() && live_.back()->refused;
+    while (!live_.empty() && random_.chance(shape_.cancel_percent * (refused ? 4 : 1))) {
+      NamedRequest& request = refused ? *live_.back() : *random_.pick(live_);
+      if (request.refused && request.withdrawn) break;
       if (request.withdrawn) continue;
       note("cancel id", static_cast<std::int64_t>(request.id));
       request.withdrawn = true;
+      reach_.refused_cancelled += request.refused ? 1 : 0;
       real_.cancel(request);
       model_.cancel(request.id);
     }
@@ -828,11 +1036,14 @@ class Schedule {
       if (failure_.empty()) compare(actual, expected);
       if (!failure_.empty()) return;
       if (expected.kind == ReferenceModel::Kind::idle) {
+        wants_executor_ = false;
         if (batches_.empty()) quiet_ = history_.size();
         return;
       }
       if (expected.kind == ReferenceModel::Kind::wait) {
         awaited_ = expected.until;
+        wants_executor_ = expected.wants_executor;
+        if (wants_executor_) count_wanted();
         return;
       }
       settle(actual, expected);
@@ -844,11 +1055,24 @@ class Schedule {
     if (real_.running() != model_.running()) {
       difference("running()", real_.running(), model_.running());
     }
+    for (std::size_t i = 0; i < shape_.limits.executors; ++i) {
+      const bool occupied = real_.executors().occupied(i);
+      if (occupied == model_.executors().usable(i)) difference("occupied()", occupied, !occupied);
+    }
     if (real_.paused() != model_.paused()) difference("paused()", real_.paused(), model_.paused());
     if (real_.oldest() != model_.oldest()) difference("oldest()", real_.oldest(), model_.oldest());
     if (real_.oldest_dispatch() != model_.oldest_dispatch()) {
       difference("oldest_dispatch()", real_.oldest_dispatch(), model_.oldest_dispatch());
     }
+  }
+
+  void count_wanted() {
+    ++reach_.wanted;
+    std::size_t at_work = 0;
+    for (std::size_t i = 0; i < shape_.limits.executors; ++i) {
+      at_work += model_.executors().at_work(i) ? 1 : 0;
+    }
+    reach_.wanted_busy += at_work == shape_.limits.executors ? 1 : 0;
   }
 
   /// Counts what happened, and forgets the requests: from here on nobody may touch them.
@@ -896,6 +1120,7 @@ class Schedule {
     const bool is_cheapest = features_[kCheapest];
     reach_.looked_at_several += seen_by_model_.calls > 1 ? 1 : 0;
     reach_.looked_at_fewer += seen_by_real_.calls < seen_by_model_.calls ? 1 : 0;
+    reach_.below_cap += cap_ < shape_.limits.cap() && action.size == cap_ ? 1 : 0;
     reach_.preferred += action.cut == Cut::preferred ? 1 : 0;
     reach_.trimmed_down += action.cut == Cut::trimmed && !is_cheapest ? 1 : 0;
     reach_.trimmed_cheaper += action.cut == Cut::trimmed && is_cheapest ? 1 : 0;
@@ -944,8 +1169,22 @@ class Schedule {
     if (actual.missing != expected.missing) {
       return difference("missing", actual.missing, expected.missing);
     }
+    if (actual.wants_executor != expected.wants_executor) {
+      return difference("wants_executor", actual.wants_executor, expected.wants_executor);
+    }
     if (actual.oldest != expected.oldest) {
       return difference("oldest", actual.oldest, expected.oldest);
+    }
+    if (actual.size != expected.size) return difference("size", actual.size, expected.size);
+    if (actual.forecast.has_value() != expected.forecast_ns.has_value()) {
+      return difference("whether there is a forecast", actual.forecast.has_value(),
+                        expected.forecast_ns.has_value());
+    }
+    // The nearest whole nanosecond, however it was added up.
+    if (expected.forecast_ns.has_value() &&
+        std::abs(static_cast<double>(actual.forecast->count()) - *expected.forecast_ns) > 0.5001) {
+      return difference("forecast", static_cast<double>(actual.forecast->count()),
+                        *expected.forecast_ns);
     }
     compare_requests(actual.requests, expected.requests);
     if (actual.padded_size != expected.padded_size) {
@@ -1021,7 +1260,9 @@ class Schedule {
     if (a.max_batch_size != b.max_batch_size) return "max_batch_size";
     if (a.executors != b.executors) return "executors";
     if (a.free_executors != b.free_executors) return "free_executors";
-    if (a.service != nullptr || a.arrivals != nullptr) return "estimates that nobody asked for";
+    if (real.service.has_value() != model.service.has_value()) return "whether there is a service";
+    if (real.service.has_value() && !alike(real, model)) return "service";
+    if (a.arrivals != nullptr) return "estimates that nobody asked for";
     if (!alike(real.running, model.running)) return "running";
     const auto same = [](const bw::QueuedRequest& x, const bw::QueuedRequest& y) {
       return x.priority == y.priority && x.enqueued == y.enqueued && x.deadline == y.deadline &&
@@ -1030,6 +1271,18 @@ class Schedule {
     const bool in_order = std::equal(real.order.begin(), real.order.end(), model.order.begin(),
                                      model.order.end(), same);
     return in_order ? "" : "queue";
+  }
+
+  static bool alike(const Sight& real, const Sight& model) {
+    const auto near = [](double a, double b) { return std::abs(a - b) < 1e-6; };
+    return real.service->samples == model.service->samples &&
+           near(real.service->intercept_ns, model.service->intercept_ns) &&
+           near(real.service->slope_ns, model.service->slope_ns) &&
+           std::equal(real.means.begin(), real.means.end(), model.means.begin(), model.means.end(),
+                      [&near](const bw::SizeMean& a, const bw::SizeMean& b) {
+                        return near(a.size, b.size) && near(a.mean_ns, b.mean_ns) &&
+                               a.samples == b.samples;
+                      });
   }
 
   /// The batches that are being computed, in whatever order.
@@ -1059,10 +1312,13 @@ class Schedule {
   TimePoint awaited_ = bw::kNever;
   Witness seen_by_real_;
   Witness seen_by_model_;
+  std::size_t cap_;
+  bool wants_executor_ = false;
   bw::detail::Scheduler<WitnessedPolicy> real_;
   ReferenceModel model_;
   std::vector<std::unique_ptr<NamedRequest>> live_;
   std::vector<Batch> batches_;
+  std::vector<Errand> errands_;
   std::vector<Entry> history_;
   std::size_t quiet_ = 0;  // How long the history was when nothing was queued or computed.
   std::string failure_;
@@ -1079,9 +1335,9 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-// As many as it takes to reach everything often: about two seconds. Where the compiler does not
+// As many as it takes to reach everything often: about three seconds. Where the compiler does not
 // optimize, or watches memory, fewer are taken and reach is not asserted.
-constexpr std::uint64_t kFullSteps = 3'000'000;
+constexpr std::uint64_t kFullSteps = 4'000'000;
 constexpr std::uint64_t kDefaultSteps = batchwright_test::kSlow ? 500'000 : kFullSteps;
 
 TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
@@ -1111,6 +1367,7 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   expect_reached("cancelled", requests(bw::Outcome::cancelled));
   expect_reached("evicted", requests(bw::Outcome::evicted));
   expect_reached("stopped", requests(bw::Outcome::stopped));
+  expect_reached("would expire", requests(bw::Outcome::would_expire));
   for (std::size_t i = 0; i < bw::kReleaseReasonCount; ++i) {
     expect_reached(to_string(static_cast<bw::ReleaseReason>(i)), reach.reasons[i]);
   }
@@ -1127,6 +1384,16 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   expect_reached("cheaper padded", reach.kept);
   expect_reached("padded up", reach.padded_up);
   expect_reached("spared", reach.spared);
+  expect_reached("hopeful", reach.hopeful);
+  expect_reached("refused, cancelled", reach.refused_cancelled);
+  expect_reached("executor wanted", reach.wanted);
+  expect_reached("wanted of busy", reach.wanted_busy);
+  expect_reached("revoked", reach.revoked);
+  expect_reached("errands", reach.errands);
+  expect_reached("errands that waited", reach.errands_late);
+  expect_reached("at lowered cap", reach.below_cap);
+  std::printf("%18s %llu\n", "unclear", static_cast<unsigned long long>(reach.unclear));
+  EXPECT_LT(reach.unclear, reach.hopeful / 100 + 10);
   for (std::size_t i = 0; i < kFeatureCount; ++i)
     expect_reached(kFeatureNames[i], reach.pairs[i][i]);
   std::string rarest;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -1215,6 +1216,28 @@ TEST(Scheduler, ADrainReachesLanesThatWait) {
   ManyLanes many({.every_look = false});
   many.rig.scheduler.drain();
   EXPECT_EQ(many.rig.next(1), "run 0 on 0: drain");
+}
+
+// The tenants take turns in each lane by what they got in all of them.
+TEST(Scheduler, ABatchOfAnotherLaneMayMakeAPreferredSizeReached) {
+  Rig rig(WaitForSize{}, {.max_batch_size = 16,
+                          .executors = 2,
+                          .max_in_flight = 2,
+                          .preferred_sizes = {4, 10},
+                          .keyed_lanes = true});
+  bw::detail::Tenant first, second;
+  bw::detail::Lane waiting, other;
+  std::array<bw::detail::Flow, 3> flows;
+  flows[0].tenant = flows[2].tenant = &first;
+  flows[1].tenant = &second;
+  flows[0].lane = flows[1].lane = &waiting;
+  flows[2].lane = &other;
+  rig.arrive("a", {.weight = 2}, &flows[0]);
+  rig.arrive("b", {.weight = 4}, &flows[1]);
+  EXPECT_EQ(rig.next(0), "wait until never for 1");  // In this order 2 and 6.
+  rig.arrive("big", {.weight = 10}, &flows[2]);
+  EXPECT_EQ(rig.next(1), "run big on 0: size");
+  EXPECT_EQ(rig.next(1), "run b on 1: size");
 }
 
 TEST(Scheduler, TheOldestOfManyLanesIsKnown) {

@@ -2,7 +2,9 @@
 #ifndef BATCHWRIGHT_TESTS_SUPPORT_REFERENCE_MODEL_HPP
 #define BATCHWRIGHT_TESTS_SUPPORT_REFERENCE_MODEL_HPP
 
+#include "reference_executors.hpp"
 #include "reference_queue.hpp"
+#include "reference_service.hpp"
 
 #include <batchwright/outcome.hpp>
 #include <batchwright/policy.hpp>
@@ -12,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,8 @@ class ReferenceModel {
     std::vector<std::size_t> preferred_sizes{};
     std::vector<std::size_t> allowed_sizes{};
     batchwright::FitRule fit = batchwright::FitRule::pad_up;
+    bool forecasts = false;
+    bool leased = false;
     bool keyed_lanes = false;
     std::vector<std::uint64_t> shares{1};                            ///< By tenant.
     std::vector<std::size_t> lane_executors{batchwright::kNoCount};  ///< By lane.
@@ -60,18 +64,25 @@ class ReferenceModel {
     std::uint64_t batch_id = 0;
     TimePoint until = batchwright::kNever;
     std::size_t missing = batchwright::kNoCount;
+    bool wants_executor = false;
     TimePoint oldest{};
     std::size_t padded_size = 0;
+    std::optional<double> forecast_ns{};
     Requests requests{};
     std::size_t size = 0;  ///< Of a batch, before it is padded up.
     Cut cut = Cut::plain;  ///< `kept`: both means are known, and say that trimming costs more.
   };
 
-  ReferenceModel(Policy policy, const Limits& limits)
+  /// `asks_service`: the policy wants to be shown what was measured.
+  ReferenceModel(Policy policy, bool asks_service, const Limits& limits)
       : policy_(std::move(policy)),
+        asks_service_(asks_service),
         limits_(limits),
         queue_(limits.order, limits.overtaking_bound, limits.shares),
-        executors_(limits.executors) {}
+        executors_(limits.executors, limits.max_in_flight, limits.leased),
+        service_(limits.max_batch_size) {
+    set_cap(limits.max_batch_size);
+  }
 
   // Events only mutate.
 
@@ -80,7 +91,55 @@ class ReferenceModel {
     return queue_.accepted();
   }
 
-  void cancel(std::size_t id) { cancelled_.push_back(queue_.take(id)); }
+  /// Whether the forecast says that a newcomer meets its deadline. It is `unclear` where that hangs on
+  /// how a mean was rounded: then it is as the scheduler says.
+  enum class Hope { meets, misses, unclear };
+
+  Hope hope(const Request& newcomer) const {
+    if (!limits_.forecasts) return Hope::meets;
+    if (newcomer.deadline == batchwright::kNever && newcomer.expiry == batchwright::kNever) {
+      return Hope::meets;
+    }
+    // "A request that finds the batcher idle is never refused, and until eight batches have been
+    // measured none is."
+    if (service_.samples() < 8) return Hope::meets;
+    if (queue_.empty() && executors_.running().empty()) return Hope::meets;
+
+    // "What goes before the request, of its tenant and of the others by their shares, in full batches",
+    // then "the request's own batch". "Under the padded rule the work of others is counted by their
+    // number at the newcomer's length."
+    const bool padded = limits_.size_rule == batchwright::SizeRule::padded;
+    const std::uint64_t before = queue_.weight_before(newcomer);
+    const std::uint64_t size = padded ? (before + 1) * newcomer.length : before + newcomer.weight;
+    const std::uint64_t full = (size - 1) / cap_;
+    const double each_ns = service_.expected_ns(cap_);
+    const double own_ns = service_.expected_ns(static_cast<std::size_t>(size - full * cap_));
+    const auto misses = [&](double slack) {
+      const Duration each(static_cast<std::int64_t>(each_ns + slack));
+      const Duration own(static_cast<std::int64_t>(own_ns + slack));
+      const TimePoint start = executors_.expected_vacant(full, each, newcomer.enqueued);
+      // "If the forecast answer comes after its deadline, or the forecast entry of the predictor after
+      // its timeout."
+      return start + own > newcomer.deadline || start > newcomer.expiry;
+    };
+    const bool at_least = misses(-kRounding);
+    if (at_least != misses(kRounding)) return Hope::unclear;
+    return at_least ? Hope::misses : Hope::meets;
+  }
+
+  /// Turns a newcomer away that would not meet its deadline.
+  void turn_away(const Request& newcomer) { hopeless_.push_back(newcomer); }
+
+  void cancel(std::size_t id) {
+    const auto turned_away = std::find_if(hopeless_.begin(), hopeless_.end(),
+                                          [id](const Request& one) { return one.id == id; });
+    if (turned_away == hopeless_.end()) {
+      cancelled_.push_back(queue_.take(id));
+    } else {
+      cancelled_.push_back(*turned_away);
+      hopeless_.erase(turned_away);
+    }
+  }
 
   /// Who was evicted; nobody if all that may be evicted does not suffice.
   Requests evict(std::size_t count, std::size_t bytes, int priority, std::size_t tenant) {
@@ -93,29 +152,44 @@ class ReferenceModel {
 
   /// All requests of a batch have been answered.
   void report(const batchwright::BatchReport& report) {
-    std::erase_if(running_, [&report](const batchwright::RunningBatch& batch) {
-      return batch.batch_id == report.batch_id;
-    });
+    executors_.finish(report);
     // "One of size zero was not computed, because all of it had expired or been cancelled by then,
-    // and teaches nothing."
-    if (report.size == 0) return;
-    // A batch that failed says nothing about the executor's speed.
-    if (report.failed) return;
-    // "An exponentially weighted mean with gain 1/8; the first sample sets it", in whole
-    // nanoseconds.
-    Executor& executor = executors_[report.executor];
-    const std::int64_t sample = (report.finished - report.dispatched).count();
-    executor.mean_ns = executor.seen ? executor.mean_ns + (sample - executor.mean_ns) / 8 : sample;
-    executor.seen = true;
-    // The mean of one size, for `cheapest`: sizes up to 16 are not lumped together.
-    SizeMean& mean = means_[report.size];
-    ++mean.samples;
-    const double gain = std::max(1.0 / 16, 1.0 / static_cast<double>(mean.samples));
-    mean.ns += gain * (static_cast<double>(std::max<std::int64_t>(sample, 0)) - mean.ns);
+    // and teaches nothing." One that failed teaches nothing either, and nothing is learned that nobody
+    // wants to know.
+    if (report.size == 0 || report.failed || !learns()) return;
+    service_.observe(report.size, report.finished - report.dispatched);
   }
 
-  /// The predictor of an executor has returned: that may be before or after its batch is answered.
-  void vacate(std::size_t executor) { executors_[executor].occupied = false; }
+  void vacate(std::size_t executor) { executors_.vacate(executor); }
+  void grant(std::size_t executor) { executors_.grant(executor); }
+  std::size_t revoke() { return executors_.revoke(); }
+  void reserve(std::size_t executor) { executors_.reserve(executor); }
+
+  /// "With `new_predictor` the service times of before mean nothing any more."
+  bool begin_errand(std::size_t executor, bool new_predictor) {
+    if (!executors_.begin_errand(executor, new_predictor)) return false;
+    if (new_predictor) service_.forget();
+    return true;
+  }
+
+  /// "At most what the limits say, and one of the allowed sizes where there are such."
+  void set_cap(std::size_t cap) {
+    cap_ = cap;
+    for (const std::size_t allowed : limits_.allowed_sizes) {
+      if (allowed <= cap) cap_ = allowed;
+    }
+    // Batches are at most so large from now on, so what is larger is no size that could be preferred.
+    preferred_.clear();
+    for (const std::size_t size : limits_.preferred_sizes) {
+      if (size <= cap_) preferred_.push_back(size);
+    }
+  }
+
+  /// From now on another policy decides.
+  void set_policy(Policy policy, bool asks_service) {
+    policy_ = std::move(policy);
+    asks_service_ = asks_service;
+  }
 
   /// "`flush()` marks all that is queued as due."
   void flush() { flushed_ = queue_.accepted(); }
@@ -134,17 +208,12 @@ class ReferenceModel {
   void abandon() { abandoning_ = true; }
 
   std::size_t queued() const { return queue_.all().size(); }
-  std::size_t running() const { return running_.size(); }
+  std::size_t running() const { return executors_.running().size(); }
+  const ReferenceExecutors& executors() const { return executors_; }
+  const ReferenceService& service() const { return service_; }
   bool paused() const { return paused_; }
 
-  /// When the oldest unfinished batch was dispatched.
-  TimePoint oldest_dispatch() const {
-    TimePoint earliest = batchwright::kNever;
-    for (const batchwright::RunningBatch& batch : running_) {
-      earliest = std::min(earliest, batch.dispatched);
-    }
-    return earliest;
-  }
+  TimePoint oldest_dispatch() const { return executors_.oldest_dispatch(); }
 
   /// The earliest enqueue time: callers stamp it, so it need not be that of the first accepted.
   TimePoint oldest() const { return oldest_of(queue_.all()); }
@@ -154,13 +223,15 @@ class ReferenceModel {
   Action next(TimePoint now) {
     using batchwright::Outcome;
     if (!cancelled_.empty()) return fail(Outcome::cancelled, std::exchange(cancelled_, {}));
+    if (!hopeless_.empty()) return fail(Outcome::would_expire, std::exchange(hopeless_, {}));
     if (!evicted_.empty()) return fail(Outcome::evicted, std::exchange(evicted_, {}));
     if (abandoning_ && !queue_.empty()) return fail_queued(Outcome::stopped, queue_.by_activity());
     queue_.delay(now);
     const Requests expired = queue_.expired(now);
     if (!expired.empty()) return fail_queued(Outcome::expired, expired);
     if (queue_.empty()) return {};
-    if (paused_ || available_executors() == 0) {
+    const bool available = executors_.available() > 0;
+    if (paused_ || (!available && !executors_.more_would_help())) {
       return wait(queue_.wake(), batchwright::kNoCount);
     }
 
@@ -169,9 +240,15 @@ class ReferenceModel {
     for (const std::size_t lane : queue_.lanes()) {
       // "A lane bound to an occupied executor is not looked at and contributes nothing."
       const std::size_t executor = limits_.lane_executors[lane];
-      if (executor != batchwright::kNoCount && executors_[executor].occupied) continue;
+      if (executor != batchwright::kNoCount && !executors_.usable(executor)) continue;
       Verdict verdict = judge(lane, now);
       (verdict.due ? due : waiting).push_back(std::move(verdict));
+    }
+    if (!due.empty() && !available) {
+      // "A batch is due, and nothing but an executor is missing."
+      Action action = wait(queue_.wake(), batchwright::kNoCount);
+      action.wants_executor = true;
+      return action;
     }
     if (!due.empty()) {
       // "Of the due lanes, the one whose first request is first by the order is dispatched."
@@ -192,16 +269,8 @@ class ReferenceModel {
   }
 
  private:
-  struct Executor {
-    bool occupied = false;
-    bool seen = false;
-    std::int64_t mean_ns = 0;  ///< Zero while not yet seen.
-  };
-
-  struct SizeMean {
-    double ns = 0;
-    std::uint64_t samples = 0;
-  };
+  /// Far more than what two ways of adding up differ by.
+  static constexpr double kRounding = 1e-6;
 
   /// What one lane may do now.
   struct Verdict {
@@ -235,9 +304,9 @@ class ReferenceModel {
     return action;
   }
 
-  /// "`cap` = max_batch_size, or the largest `allowed` size if allowed is not empty."
-  std::size_t cap() const {
-    return limits_.allowed_sizes.empty() ? limits_.max_batch_size : limits_.allowed_sizes.back();
+  /// "What no policy needs is not computed"; `cheapest` and the forecast need it too.
+  bool learns() const {
+    return asks_service_ || limits_.forecasts || limits_.fit == batchwright::FitRule::cheapest;
   }
 
   /// "`sum`: the size of a set of requests is the sum of weights. `padded`: count x the longest
@@ -300,34 +369,34 @@ class ReferenceModel {
       return std::any_of(verdict.order.begin(), verdict.order.end(), holds);
     };
     const batchwright::Decision decision = ask_policy(verdict.order, now);
-    if (decision.is_release()) return release(std::min(decision.size(), cap()), decision.reason());
+    if (decision.is_release()) return release(std::min(decision.size(), cap_), decision.reason());
 
     // A policy that waits is overruled once the lane is due for another reason. All of these take
     // as much as the cap allows.
     const std::size_t size = size_of(verdict.order);
-    const std::size_t awaited = std::min(decision.size(), cap());
+    const std::size_t awaited = std::min(decision.size(), cap_);
     const TimePoint end_of_net = net_of(oldest_of(verdict.order));
-    if (size >= awaited) return release(cap(), ReleaseReason::size);
-    if (preferred_size_reached(verdict.order)) return release(cap(), ReleaseReason::size);
-    if (decision.until() <= now) return release(cap(), ReleaseReason::time);
-    if (draining_) return release(cap(), ReleaseReason::drain);
+    if (size >= awaited) return release(cap_, ReleaseReason::size);
+    if (preferred_size_reached(verdict.order)) return release(cap_, ReleaseReason::size);
+    if (decision.until() <= now) return release(cap_, ReleaseReason::time);
+    if (draining_) return release(cap_, ReleaseReason::drain);
     if (any([this](const Request& request) { return request.sequence <= flushed_; })) {
-      return release(cap(), ReleaseReason::flush);
+      return release(cap_, ReleaseReason::flush);
     }
     // "At the bound it goes first and its lane is due."
     if (any([](const Request& request) { return request.at_bound; })) {
-      return release(cap(), ReleaseReason::overtaken);
+      return release(cap_, ReleaseReason::overtaken);
     }
     // "No request waits longer than `max_wait` for company, whatever a policy says. A lane's clock
     // is its oldest request, not its head."
-    if (end_of_net <= now) return release(cap(), ReleaseReason::net);
+    if (end_of_net <= now) return release(cap_, ReleaseReason::net);
 
     verdict.until = std::min(decision.until(), end_of_net);
     verdict.missing = awaited - size;
     // A preferred size may be reached by the first request that brings the lane to the smallest of
     // them, and by any further one.
-    if (!limits_.preferred_sizes.empty()) {
-      const std::size_t smallest = limits_.preferred_sizes.front();
+    if (!preferred_.empty()) {
+      const std::size_t smallest = preferred_.front();
       verdict.missing = std::min(verdict.missing, size < smallest ? smallest - size : 1);
     }
     return verdict;
@@ -336,26 +405,25 @@ class ReferenceModel {
   /// "Some prefix of the lane's order, of size <= cap, has exactly a preferred size, or lane.size >
   /// the largest preferred."
   bool preferred_size_reached(const Requests& order) const {
-    if (limits_.preferred_sizes.empty()) return false;
-    if (size_of(order) > limits_.preferred_sizes.back()) return true;
-    return !longest_exact(order, limits_.preferred_sizes).empty();
+    if (preferred_.empty()) return false;
+    if (size_of(order) > preferred_.back()) return true;
+    return !longest_exact(order, preferred_).empty();
   }
 
   /// How much of the lane, in its order, leaves.
   void cut(Action& action, const Requests& order, std::size_t limit) const {
     action.requests = longest_prefix(order, limit);
-    const std::vector<std::size_t>& preferred = limits_.preferred_sizes;
     const std::vector<std::size_t>& allowed = limits_.allowed_sizes;
-    if (!preferred.empty()) {
+    if (!preferred_.empty()) {
       // "When due by time, the largest such prefix leaves, or all if there is none", "but not past
       // the largest preferred size".
-      const Requests exact = longest_exact(action.requests, preferred);
+      const Requests exact = longest_exact(action.requests, preferred_);
       if (!exact.empty()) {
         action.requests = exact;
         action.cut = Cut::preferred;
         return;
       }
-      action.requests = longest_prefix(order, std::min(limit, preferred.back()));
+      action.requests = longest_prefix(order, std::min(limit, preferred_.back()));
     }
 
     const std::size_t whole = size_of(action.requests);
@@ -366,11 +434,10 @@ class ReferenceModel {
     if (limits_.fit == batchwright::FitRule::cheapest) {
       // "Trims if and only if time(down)/down <= time(up)/actual by measured means; a size never
       // measured is padded up to."
-      const auto time_down = means_.find(size_of(down));
-      const auto time_up = means_.find(padded_up(whole));
-      if (time_down == means_.end() || time_up == means_.end()) return;
-      if (time_down->second.ns / static_cast<double>(size_of(down)) >
-          time_up->second.ns / static_cast<double>(whole)) {
+      const std::optional<double> time_down = service_.mean_of(size_of(down));
+      const std::optional<double> time_up = service_.mean_of(padded_up(whole));
+      if (!time_down || !time_up) return;
+      if (*time_down / static_cast<double>(size_of(down)) > *time_up / static_cast<double>(whole)) {
         action.cut = Cut::kept;
         return;
       }
@@ -389,34 +456,17 @@ class ReferenceModel {
     action.executor = choose_executor(verdict.lane);
     action.batch_id = ++batches_;
     action.oldest = oldest_of(action.requests);
+    if (learns() && service_.samples() > 0) {
+      action.forecast_ns = service_.expected_ns(action.size);
+    }
     queue_.dispatch(action.requests);
-
-    Executor& executor = executors_[action.executor];
-    executor.occupied = true;
-    running_.push_back(
-        {action.batch_id, action.executor, action.size, now, now + Duration(executor.mean_ns)});
+    executors_.start(action.batch_id, action.executor, action.size, now);
     return action;
   }
 
-  /// The lane's own, or "the free one that is expected to finish first, then the lowest index".
   std::size_t choose_executor(std::size_t lane) const {
     if (limits_.lane_executors[lane] != batchwright::kNoCount) return limits_.lane_executors[lane];
-    std::size_t best = executors_.size();
-    for (std::size_t index = 0; index < executors_.size(); ++index) {
-      if (executors_[index].occupied) continue;
-      if (best == executors_.size() || executors_[index].mean_ns < executors_[best].mean_ns) {
-        best = index;
-      }
-    }
-    return best;
-  }
-
-  /// How many batches could be dispatched now: each needs a free executor, and "asynchronous
-  /// predictors are bounded by `max_in_flight`" unfinished batches.
-  std::size_t available_executors() const {
-    std::size_t free = 0;
-    for (const Executor& executor : executors_) free += executor.occupied ? 0 : 1;
-    return std::min(free, limits_.max_in_flight - running_.size());
+    return executors_.choose();
   }
 
   static TimePoint oldest_of(const Requests& requests) {
@@ -446,10 +496,26 @@ class ReferenceModel {
     view.count = lane.size();
     view.size = size_of(lane);
     view.oldest = oldest_of(lane);
-    view.max_batch_size = cap();
+    view.max_batch_size = cap_;
     view.executors = limits_.executors;
-    view.free_executors = available_executors();
-    view.running = running_;
+    // "At least one executor free": where they are leased the policy is asked before.
+    view.free_executors = std::max<std::size_t>(executors_.available(), 1);
+    view.running = executors_.running();
+    batchwright::ServiceEstimate estimate;
+    std::vector<batchwright::SizeMean> means;
+    if (asks_service_) {
+      if (service_.samples() > 0) {
+        const ReferenceService::Line line = service_.fit();
+        estimate.intercept_ns = line.intercept;
+        estimate.slope_ns = line.slope;
+      }
+      estimate.samples = service_.samples();
+      for (const auto& [size, mean] : service_.means()) {
+        means.push_back({static_cast<double>(size), mean.ns, mean.samples});
+      }
+      estimate.means = means;
+      view.service = &estimate;
+    }
     view.queue = batchwright::QueueCursor(&order, &step);
     return policy_(view);
   }
@@ -466,13 +532,16 @@ class ReferenceModel {
   }
 
   Policy policy_;
+  bool asks_service_;
   Limits limits_;
+  std::size_t cap_ = 0;
+  std::vector<std::size_t> preferred_;  // Those that are not above the cap.
   ReferenceQueue queue_;
   Requests cancelled_;  // In order of cancellation.
+  Requests hopeless_;   // In order of arrival.
   Requests evicted_;    // In order of eviction.
-  std::vector<Executor> executors_;
-  std::vector<batchwright::RunningBatch> running_;  // Unfinished batches.
-  std::map<std::size_t, SizeMean> means_;           // By size; only those with a sample.
+  ReferenceExecutors executors_;
+  ReferenceService service_;
   std::uint64_t batches_ = 0;
   std::uint64_t flushed_ = 0;  // What was accepted up to here is due.
   bool paused_ = false;

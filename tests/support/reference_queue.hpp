@@ -183,6 +183,27 @@ class ReferenceQueue {
                                 : tenant_precedes(a.tenant, b.tenant, tags_);
   }
 
+  /// How much leaves before a newcomer does: of its tenant what goes before it, and of each other tenant
+  /// what its share lets pass meanwhile.
+  std::uint64_t weight_before(const ReferenceRequest& newcomer) const {
+    ReferenceRequest last = newcomer;
+    last.sequence = accepted_ + 1;
+    std::uint64_t own = 0;
+    std::vector<std::uint64_t> others(shares_.size());
+    for (const ReferenceRequest& request : queued_) {
+      if (request.tenant != newcomer.tenant) {
+        others[request.tenant] += request.weight;
+      } else if (precedes_within_tenant(request, last)) {
+        own += request.weight;
+      }
+    }
+    std::uint64_t all = own;
+    for (std::size_t tenant = 0; tenant < shares_.size(); ++tenant) {
+      all += std::min(others[tenant], own * shares_[tenant] / shares_[newcomer.tenant]);
+    }
+    return all;
+  }
+
   /// The batch leaves: its tenants pay, and those that stay have been overtaken.
   void dispatch(const ReferenceRequests& batch) {
     // "V = effective(tenant of the batch's head); then for each request of the batch in order" its

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <span>
 #include <utility>
 #include <vector>
@@ -27,7 +29,7 @@ class ExecutorTable {
         leased_(leased) {
     for (Executor& executor : executors_) executor.occupied = leased;
     running_.reserve(max_in_flight);
-    expected_.reserve(max_in_flight);
+    expected_.reserve(executors);
   }
 
   std::size_t count() const noexcept { return executors_.size(); }
@@ -93,25 +95,32 @@ class ExecutorTable {
   }
 
   /// When a vacant executor is expected after `batches` others have been begun, each as soon as one is
-  /// vacant, and each as long as `each`.
+  /// vacant, and each as long as `each`. What is not at work here counts as vacant: others may give it
+  /// back at any moment. O(executors log executors).
   TimePoint expected_vacant(std::uint64_t batches, Duration each, TimePoint now) noexcept {
-    const std::uint64_t count = executors_.size();
-    const std::uint64_t rounds = batches / count;
-    std::size_t others = static_cast<std::size_t>(batches % count);
-    TimePoint first = now;
-    if (others >= free_) {
-      others -= free_;
-      expected_.clear();
-      for (const RunningBatch& batch : running_) expected_.push_back(batch.expected_finish);
-      if (others < expected_.size()) {
-        const auto place = expected_.begin() + static_cast<std::ptrdiff_t>(others);
-        std::nth_element(expected_.begin(), place, expected_.end());
-        first = std::max(now, *place);
-      }
+    expected_.assign(executors_.size(), now);
+    for (const RunningBatch& batch : running_) {
+      if (!executors_[batch.executor].called) continue;
+      expected_[batch.executor] = std::max(now, batch.expected_finish);
     }
-    const auto span = static_cast<double>(rounds) * static_cast<double>(each.count());
+    std::sort(expected_.begin(), expected_.end());
+    if (batches == 0 || each <= Duration::zero()) return expected_.front();
+    // Those that are vacant in time to get one of the batches, or this one, take turns from the instant
+    // on at which the last of them is.
+    const auto part_end = std::partition_point(
+        expected_.begin(), expected_.end(),
+        [&](TimePoint vacant) { return begun_before(vacant, each) <= batches; });
+    const TimePoint last = *std::prev(part_end);
+    const std::uint64_t rest = batches - begun_before(last, each);
+    for (auto turn = expected_.begin(); turn != part_end; ++turn) {
+      *turn += turns_before(last, *turn, each) * each;
+    }
+    const auto count = static_cast<std::uint64_t>(part_end - expected_.begin());
+    const auto place = expected_.begin() + static_cast<std::ptrdiff_t>(rest % count);
+    std::nth_element(expected_.begin(), place, part_end);
+    const auto span = static_cast<double>(rest / count) * static_cast<double>(each.count());
     if (span >= 9e18) return kNever;
-    return saturating_add(first, Duration(static_cast<std::int64_t>(span)));
+    return saturating_add(*place, Duration(static_cast<std::int64_t>(span)));
   }
 
   /// When the oldest running batch was dispatched. Batches are kept in the order of their dispatch.
@@ -173,6 +182,20 @@ class ExecutorTable {
  private:
   static constexpr int kMemory = 8;  // Batches that an executor's mean remembers.
 
+  // How many batches, each as long as `each`, an executor begins before `instant`, one after the other.
+  static std::int64_t turns_before(TimePoint instant, TimePoint vacant, Duration each) noexcept {
+    return instant <= vacant ? 0 : (instant - vacant - Duration(1)) / each + 1;
+  }
+
+  // How many all of them begin.
+  std::uint64_t begun_before(TimePoint instant, Duration each) const noexcept {
+    std::uint64_t turns = 0;
+    for (const TimePoint vacant : expected_) {
+      turns += static_cast<std::uint64_t>(turns_before(instant, vacant, each));
+    }
+    return turns;
+  }
+
   struct Executor {
     Duration mean{};
     bool seen = false;
@@ -184,7 +207,7 @@ class ExecutorTable {
 
   std::vector<Executor> executors_;
   std::vector<RunningBatch> running_;
-  std::vector<TimePoint> expected_;
+  std::vector<TimePoint> expected_;  // Of each executor, when it is vacant.
   std::size_t free_;
   std::size_t called_ = 0;
   std::size_t max_in_flight_;

@@ -27,7 +27,7 @@ class RequestForecast {
   bool refuses() const noexcept { return refuses_; }
 
   /// Requires that the request's tenant is known and that it is not queued yet. `tenants`: of all that
-  /// have something queued the first. O(levels before it + flows).
+  /// have something queued the first. O(levels before it + flows), and ExecutorTable::expected_vacant.
   template <class Tenants>
   bool hopeless(const RequestHeader& request, const Tenants& tenants, std::size_t cap,
                 const ServiceModel& service, ExecutorTable& executors) const noexcept {

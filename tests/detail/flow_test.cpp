@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include <batchwright/detail/flow.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+
+namespace {
+
+using batchwright::SizeRule;
+using batchwright::detail::Flow;
+using batchwright::detail::Lane;
+using batchwright::detail::RequestHeader;
+
+TEST(Flow, WhatIsAtItsBoundGoesBeforeTheQueue) {
+  std::array<RequestHeader, 4> requests;
+  for (std::size_t i = 0; i < requests.size(); ++i) requests[i].sequence = i + 1;
+  requests[3].priority = 9;
+  Flow flow;
+  EXPECT_TRUE(flow.empty());
+  EXPECT_EQ(flow.front(), nullptr);
+  for (RequestHeader* request : {&requests[2], &requests[3]}) flow.queue.push(*request);
+  EXPECT_EQ(flow.front(), &requests[3]);
+  for (RequestHeader* request : {&requests[0], &requests[1]}) {
+    request->at_bound = true;
+    flow.at_bound.push_back(*request);
+  }
+  EXPECT_EQ(flow.front(), &requests[0]);
+  EXPECT_EQ(flow.next(requests[0]), &requests[1]);
+  EXPECT_EQ(flow.next(requests[1]), &requests[3]);
+  EXPECT_EQ(flow.next(requests[3]), &requests[2]);
+  EXPECT_EQ(flow.next(requests[2]), nullptr);
+}
+
+TEST(Flow, IsNotEmptyWhileSomethingIsAtItsBound) {
+  RequestHeader request;
+  request.at_bound = true;
+  Flow flow;
+  flow.at_bound.push_back(request);
+  EXPECT_FALSE(flow.empty());
+  EXPECT_EQ(flow.next(request), nullptr);
+}
+
+TEST(Lane, ItsSizeIsItsWeightOrItsNumberTimesItsLongest) {
+  Lane lane;
+  EXPECT_EQ(lane.size(SizeRule::padded), 0u);
+  std::array<RequestHeader, 3> requests;
+  constexpr std::array<std::uint32_t, 3> kLengths = {2, 7, 3};
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].length = kLengths[i];
+    lane.lengths.insert(requests[i]);
+  }
+  lane.count = 3;
+  lane.weight = 5;
+  EXPECT_EQ(lane.size(SizeRule::sum), 5u);
+  EXPECT_EQ(lane.size(SizeRule::padded), 21u);
+}
+
+}  // namespace
