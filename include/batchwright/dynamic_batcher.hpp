@@ -76,6 +76,7 @@ class BasicDynamicBatcher {
   explicit BasicDynamicBatcher(P&& predictor, Options options = {}, const R& runtime = R()) {
     auto source = detail::make_source<TIn, TOut>(std::forward<P>(predictor));
     detail::settle(options, source->parallel(), source->asynchronous());
+    detail::check_coalescing<TOut>(options);
     core_ = std::make_shared<Core>(std::move(source), std::move(options), runtime);
     core_->start();
   }

@@ -58,6 +58,7 @@ struct MetricsSnapshot {
   std::uint64_t completed = 0;       ///< Answered with a value.
   std::uint64_t completed_late = 0;  ///< Of these, answered after their deadline.
   std::uint64_t failed = 0;          ///< The predictor failed with them.
+  std::uint64_t shared = 0;          ///< Of both, those for whom an identical one was computed.
   std::uint64_t expired = 0;
   std::uint64_t cancelled = 0;
   std::uint64_t stopped = 0;
@@ -161,7 +162,8 @@ inline constexpr std::uint64_t MetricsSnapshot::*kMetricsCounters[] = {
     &MetricsSnapshot::would_expire,   &MetricsSnapshot::evicted,
     &MetricsSnapshot::batches_failed, &MetricsSnapshot::executions,
     &MetricsSnapshot::items,          &MetricsSnapshot::room,
-    &MetricsSnapshot::computed,       &MetricsSnapshot::padding};
+    &MetricsSnapshot::computed,       &MetricsSnapshot::padding,
+    &MetricsSnapshot::shared};
 
 inline constexpr std::uint64_t MetricsSnapshot::*kMetricsGauges[] = {
     &MetricsSnapshot::queued, &MetricsSnapshot::executing, &MetricsSnapshot::executing_batches,
@@ -308,6 +310,7 @@ inline std::string to_string(const MetricsSnapshot& metrics) {
   count("completed", metrics.completed);
   count("late", metrics.completed_late);
   count("failed", metrics.failed);
+  if (metrics.shared > 0) count("shared", metrics.shared);
   count("expired", metrics.expired);
   count("cancelled", metrics.cancelled);
   count("stopped", metrics.stopped);

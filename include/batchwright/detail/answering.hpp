@@ -7,12 +7,15 @@
 #include "answer_order.hpp"
 #include "batch_state.hpp"
 #include "class_register.hpp"
+#include "coalescer.hpp"
 #include "deferred_wakes.hpp"
 #include "metrics_recorder.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -28,8 +31,10 @@ template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
   /// `end` hears of batches where answers are given in order.
+  /// `coalescer`, unless null, knows who shares a computation.
   Answering(const R& runtime, std::size_t executors, std::size_t cap, const MetricsOptions& metrics,
-            bool in_order, BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer)
+            bool in_order, BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer,
+            Coalescer<TIn, TOut, R>* coalescer = nullptr)
       : runtime_(runtime),
         in_order_(in_order),
         order_(runtime),
@@ -37,7 +42,8 @@ class Answering {
         classes_(runtime, metrics),
         recorder_(runtime, executors, classes_.size()),
         cap_(cap),
-        observer_(std::move(observer)) {}
+        observer_(std::move(observer)),
+        coalescer_(coalescer) {}
 
   MetricsRecorder<R>& recorder() noexcept { return recorder_; }
 
@@ -46,7 +52,11 @@ class Answering {
 
   const MetricsRecorder<R>& recorder() const noexcept { return recorder_; }
   ClassRegister<R>& classes() noexcept { return classes_; }
-  std::size_t executing() const noexcept { return executing_.load(std::memory_order_relaxed); }
+  /// Requests, riders among them.
+  std::size_t executing() const noexcept {
+    return executing_.load(std::memory_order_relaxed) + riding();
+  }
+  std::size_t riding() const noexcept { return coalescer_ == nullptr ? 0 : coalescer_->riding(); }
   std::size_t executing_batches() const noexcept {
     return batches_.load(std::memory_order_relaxed);
   }
@@ -91,12 +101,15 @@ class Answering {
     }
   }
 
-  /// A batch has been dispatched.
-  void dispatched(BatchState<TIn, TOut>& state) noexcept {
+  /// A batch of so many requests has been dispatched.
+  void dispatched(BatchState<TIn, TOut>& state, std::size_t count) noexcept {
     if (in_order_) order_.begin(state);
-    executing_.fetch_add(state.dispatched.count, std::memory_order_relaxed);
+    executing_.fetch_add(count, std::memory_order_relaxed);
     batches_.fetch_add(1, std::memory_order_relaxed);
   }
+
+  /// A request that was dispatched has been taken out of its batch.
+  void taken_out() noexcept { executing_.fetch_sub(1, std::memory_order_relaxed); }
 
   /// The point of no return: takes into `state.items` what has neither expired nor been cancelled, and
   /// answers the rest. `lost` counts those whose cancellation the dispatcher is to answer.
@@ -104,17 +117,18 @@ class Answering {
     state.started = runtime_.now();
     state.items.clear();
     for (RequestHeader* header = state.dispatched.first; header != nullptr;) {
-      auto& request = static_cast<Request<TIn, TOut>&>(*header);
-      header = RequestChain::next(*header);
+      RequestHeader& one = *header;
+      header = RequestChain::next(one);
       runtime_.interleave("claim");
+      if (one.shared) {
+        enter_shared(state, static_cast<SharedWork&>(one), lost);
+        continue;
+      }
+      auto& request = static_cast<Request<TIn, TOut>&>(one);
       if (!request.claim()) {
-        executing_.fetch_sub(1, std::memory_order_relaxed);
-        lost.fetch_add(1, std::memory_order_relaxed);
-        request.release();
+        let_go(request, lost);
       } else if (request.expires() <= state.started) {
-        executing_.fetch_sub(1, std::memory_order_relaxed);
-        recorder_.executor(state.info.executor).ended(Outcome::expired, request.classes());
-        answer_unrun(request, Outcome::expired);
+        expire(state, request);
       } else {
         state.items.push_back(&request);
       }
@@ -179,13 +193,14 @@ class Answering {
         auto writer = recorder_.executor(state.info.executor);
         record_batch(writer, state);
         for (const auto* item : state.items) {
-          record(writer, state, *item, failed ? Outcome::failed : Outcome::ok, state.finished);
+          record(writer, state.timing(*item, state.finished), *item,
+                 failed ? Outcome::failed : Outcome::ok);
         }
       }
       leave(state, state.items.size());
       DeferredWakes deferred;
       for (std::size_t index = 0; index < state.items.size(); ++index) {
-        give(*state.items[index], answers(index), timing(state, index, state.finished),
+        give(*state.items[index], answers(index), state.timing(*state.items[index], state.finished),
              state.info.executor);
       }
       state.wakes = deferred.list().take();
@@ -213,12 +228,12 @@ class Answering {
                    Result<TOut>&& result) noexcept {
     if (in_order_) return answer_in_order(state, index, std::move(result));
     Request<TIn, TOut>& item = *std::exchange(state.items[index], nullptr);
-    const RequestTiming times = timing(state, item, runtime_.now());
+    const RequestTiming times = state.timing(item, runtime_.now());
     item.drop_input();
     const bool last = state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1;
     {
       auto writer = recorder_.executor(state.info.executor);
-      record(writer, state, item, result.outcome(), times.answered);
+      record(writer, times, item, result.outcome());
       if (last) {
         state.finished = times.answered;
         record_batch(writer, state);
@@ -233,6 +248,59 @@ class Answering {
   bool in_order() const noexcept { return in_order_; }
 
  private:
+  void let_go(Request<TIn, TOut>& request, std::atomic<std::int64_t>& lost) noexcept {
+    taken_out();
+    lost.fetch_add(1, std::memory_order_relaxed);
+    request.release();
+  }
+
+  void expire(const BatchState<TIn, TOut>& state, Request<TIn, TOut>& request) noexcept {
+    taken_out();
+    recorder_.executor(state.info.executor).ended(Outcome::expired, request.classes());
+    answer_unrun(request, Outcome::expired);
+  }
+
+  void enter_shared(BatchState<TIn, TOut>& state, SharedWork& work,
+                    std::atomic<std::int64_t>& lost) noexcept {
+    const auto entry = coalescer_->enter(work, state.started);
+    executing_.fetch_add(entry.late, std::memory_order_relaxed);
+    if (entry.leader != nullptr) state.items.push_back(entry.leader);
+    for_each(entry.lost, [&](Request<TIn, TOut>& request) { let_go(request, lost); });
+    for_each(entry.expired, [&](Request<TIn, TOut>& request) { expire(state, request); });
+  }
+
+  // Gives the others of a work, which is over then, what its leader is about to get.
+  void give_shared(Request<TIn, TOut>& leader, const Result<TOut>& result,
+                   const RequestTiming& times, std::size_t executor) noexcept {
+    std::size_t entered = 0;
+    const RequestChain others = coalescer_->end(leader, entered);
+    executing_.fetch_sub(entered, std::memory_order_relaxed);
+    for_each(others, [&](Request<TIn, TOut>& request) {
+      std::optional<Result<TOut>> copy;
+      guarded([&] { coalescer_->copy(result, copy); },
+              [&](std::exception_ptr error) {
+                copy.emplace(Result<TOut>::failure(Outcome::failed, std::move(error)));
+              });
+      RequestTiming its = times;
+      its.enqueued = request.enqueued;
+      its.started = std::max(times.started, request.enqueued);
+      request.drop_input();
+      {
+        auto writer = recorder_.executor(executor);
+        record(writer, its, request, copy->outcome());
+        writer.shared();
+      }
+      give(request, std::move(*copy), its, executor);
+    });
+  }
+
+  template <class Visit>
+  static void for_each(const RequestChain& requests, Visit visit) noexcept {
+    for (RequestHeader* next = requests.first; next != nullptr;) {
+      visit(static_cast<Request<TIn, TOut>&>(*std::exchange(next, RequestChain::next(*next))));
+    }
+  }
+
   void answer_in_order(BatchState<TIn, TOut>& state, std::size_t index,
                        Result<TOut>&& result) noexcept {
     Request<TIn, TOut>* const item = std::exchange(state.items[index], nullptr);
@@ -262,10 +330,10 @@ class Answering {
 
   void record_and_give(const BatchState<TIn, TOut>& state, Request<TIn, TOut>& item,
                        Result<TOut>&& result) noexcept {
-    const RequestTiming times = timing(state, item, runtime_.now());
+    const RequestTiming times = state.timing(item, runtime_.now());
     {
       auto writer = recorder_.executor(state.info.executor);
-      record(writer, state, item, result.outcome(), times.answered);
+      record(writer, times, item, result.outcome());
     }
     executing_.fetch_sub(1, std::memory_order_relaxed);
     give(item, std::move(result), times, state.info.executor);
@@ -286,12 +354,12 @@ class Answering {
                   .failed = state.failed.load(std::memory_order_relaxed)});
   }
 
-  static void record(Writer& writer, const BatchState<TIn, TOut>& state,
-                     const Request<TIn, TOut>& item, Outcome outcome, TimePoint answered) noexcept {
+  static void record(Writer& writer, const RequestTiming& times, const RequestBase& item,
+                     Outcome outcome) noexcept {
     writer.answered({.outcome = outcome,
-                     .queue_wait = state.started - item.enqueued,
-                     .latency = answered - item.enqueued,
-                     .late = answered > item.deadline},
+                     .queue_wait = times.started - times.enqueued,
+                     .latency = times.answered - times.enqueued,
+                     .late = times.answered > item.deadline},
                     item);
   }
 
@@ -300,21 +368,9 @@ class Answering {
     batches_.fetch_sub(1, std::memory_order_relaxed);
   }
 
-  static RequestTiming timing(const BatchState<TIn, TOut>& state, std::size_t index,
-                              TimePoint answered) noexcept {
-    return timing(state, *state.items[index], answered);
-  }
-  static RequestTiming timing(const BatchState<TIn, TOut>& state, const Request<TIn, TOut>& item,
-                              TimePoint answered) noexcept {
-    return {.enqueued = item.enqueued,
-            .started = state.started,
-            .answered = answered,
-            .batch_size = static_cast<std::uint32_t>(state.items.size()),
-            .batch_id = state.info.batch_id};
-  }
-
   void give(Request<TIn, TOut>& request, Result<TOut>&& result, const RequestTiming& times,
             std::size_t executor) noexcept {
+    if (request.work != nullptr) give_shared(request, result, times, executor);
     result.set_timing(times);
     if (observer_ != nullptr) {
       observer_->on_answered({.trace_id = request.trace_id,
@@ -339,6 +395,7 @@ class Answering {
   MetricsRecorder<R> recorder_;
   std::atomic<std::size_t> cap_;
   std::shared_ptr<Observer> observer_;
+  Coalescer<TIn, TOut, R>* const coalescer_;
   std::atomic<std::size_t> executing_{0};
   std::atomic<std::size_t> batches_{0};
 };
