@@ -49,8 +49,8 @@ struct CoalesceBy {
 /// work has the rank of the most urgent of those who wait for it, and is computed while at least one
 /// does. Each of them counts against `capacity`, is answered by itself, with a copy of the result or the
 /// same exception, and may expire or be cancelled by itself: who came before the predictor was entered
-/// until then, who came later until the result is there. After `replace_predictor` nobody joins what the
-/// old predictor began.
+/// until then, who came later until the result is there. Nobody joins what a
+/// predictor was told to give up (`BatchInfo::stop`).
 ///
 /// TOut is the batcher's, and copyable. Where copying it throws, that request alone fails.
 template <class TOut, class F, class Hash = void>

@@ -30,8 +30,9 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
-  /// `end` hears of batches where answers are given in order.
-  /// `coalescer`, unless null, knows who shares a computation.
+  using Item = Request<TIn, TOut>;
+
+  /// `end` hears of batches where answers are given in order. `coalescer` may be null.
   Answering(const R& runtime, std::size_t executors, std::size_t cap, const MetricsOptions& metrics,
             bool in_order, BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer,
             Coalescer<TIn, TOut, R>* coalescer = nullptr)
@@ -124,7 +125,7 @@ class Answering {
         enter_shared(state, static_cast<SharedWork&>(one), lost);
         continue;
       }
-      auto& request = static_cast<Request<TIn, TOut>&>(one);
+      auto& request = static_cast<Item&>(one);
       if (!request.claim()) {
         let_go(request, lost);
       } else if (request.expires() <= state.started) {
@@ -167,14 +168,14 @@ class Answering {
   }
 
   /// Answers a request that no predictor saw. It has been counted.
-  void answer_unrun(Request<TIn, TOut>& request, Outcome outcome) noexcept {
+  void answer_unrun(Item& request, Outcome outcome) noexcept {
     request.drop_input();
     Result<TOut> result = Result<TOut>::failure(outcome);
     give(request, std::move(result), {.enqueued = request.enqueued, .answered = runtime_.now()}, 0);
   }
 
   /// Answers a request that was never accepted. It has been counted, and the observer knows.
-  void answer_refused(Request<TIn, TOut>& request, Outcome outcome) noexcept {
+  void answer_refused(Item& request, Outcome outcome) noexcept {
     request.drop_input();
     Result<TOut> result = Result<TOut>::failure(outcome);
     result.set_timing({.enqueued = request.enqueued, .answered = runtime_.now()});
@@ -197,7 +198,7 @@ class Answering {
                  failed ? Outcome::failed : Outcome::ok);
         }
       }
-      leave(state, state.items.size());
+      leave(state.items.size());
       DeferredWakes deferred;
       for (std::size_t index = 0; index < state.items.size(); ++index) {
         give(*state.items[index], answers(index), state.timing(*state.items[index], state.finished),
@@ -227,7 +228,7 @@ class Answering {
   void answer_item(BatchState<TIn, TOut>& state, std::size_t index,
                    Result<TOut>&& result) noexcept {
     if (in_order_) return answer_in_order(state, index, std::move(result));
-    Request<TIn, TOut>& item = *std::exchange(state.items[index], nullptr);
+    Item& item = *std::exchange(state.items[index], nullptr);
     const RequestTiming times = state.timing(item, runtime_.now());
     item.drop_input();
     const bool last = state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1;
@@ -248,13 +249,13 @@ class Answering {
   bool in_order() const noexcept { return in_order_; }
 
  private:
-  void let_go(Request<TIn, TOut>& request, std::atomic<std::int64_t>& lost) noexcept {
+  void let_go(Item& request, std::atomic<std::int64_t>& lost) noexcept {
     taken_out();
     lost.fetch_add(1, std::memory_order_relaxed);
     request.release();
   }
 
-  void expire(const BatchState<TIn, TOut>& state, Request<TIn, TOut>& request) noexcept {
+  void expire(const BatchState<TIn, TOut>& state, Item& request) noexcept {
     taken_out();
     recorder_.executor(state.info.executor).ended(Outcome::expired, request.classes());
     answer_unrun(request, Outcome::expired);
@@ -265,17 +266,17 @@ class Answering {
     const auto entry = coalescer_->enter(work, state.started);
     executing_.fetch_add(entry.late, std::memory_order_relaxed);
     if (entry.leader != nullptr) state.items.push_back(entry.leader);
-    for_each(entry.lost, [&](Request<TIn, TOut>& request) { let_go(request, lost); });
-    for_each(entry.expired, [&](Request<TIn, TOut>& request) { expire(state, request); });
+    entry.lost.template each<Item>([&](Item& request) { let_go(request, lost); });
+    entry.expired.template each<Item>([&](Item& request) { expire(state, request); });
   }
 
   // Gives the others of a work, which is over then, what its leader is about to get.
-  void give_shared(Request<TIn, TOut>& leader, const Result<TOut>& result,
-                   const RequestTiming& times, std::size_t executor) noexcept {
+  void give_shared(Item& leader, const Result<TOut>& result, const RequestTiming& times,
+                   std::size_t executor) noexcept {
     std::size_t entered = 0;
     const RequestChain others = coalescer_->end(leader, entered);
     executing_.fetch_sub(entered, std::memory_order_relaxed);
-    for_each(others, [&](Request<TIn, TOut>& request) {
+    others.template each<Item>([&](Item& request) {
       std::optional<Result<TOut>> copy;
       guarded([&] { coalescer_->copy(result, copy); },
               [&](std::exception_ptr error) {
@@ -294,16 +295,9 @@ class Answering {
     });
   }
 
-  template <class Visit>
-  static void for_each(const RequestChain& requests, Visit visit) noexcept {
-    for (RequestHeader* next = requests.first; next != nullptr;) {
-      visit(static_cast<Request<TIn, TOut>&>(*std::exchange(next, RequestChain::next(*next))));
-    }
-  }
-
   void answer_in_order(BatchState<TIn, TOut>& state, std::size_t index,
                        Result<TOut>&& result) noexcept {
-    Request<TIn, TOut>* const item = std::exchange(state.items[index], nullptr);
+    Item* const item = std::exchange(state.items[index], nullptr);
     item->drop_input();
     if (state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       state.finished = runtime_.now();
@@ -320,7 +314,7 @@ class Answering {
   }
 
   void give_in_order() noexcept {
-    order_.give([this](BatchState<TIn, TOut>& state, Request<TIn, TOut>& item,
+    order_.give([this](BatchState<TIn, TOut>& state, Item& item,
                        Result<TOut>&& result) { record_and_give(state, item, std::move(result)); },
                 [this](BatchState<TIn, TOut>& state) {
                   batches_.fetch_sub(1, std::memory_order_relaxed);
@@ -328,7 +322,7 @@ class Answering {
                 });
   }
 
-  void record_and_give(const BatchState<TIn, TOut>& state, Request<TIn, TOut>& item,
+  void record_and_give(const BatchState<TIn, TOut>& state, Item& item,
                        Result<TOut>&& result) noexcept {
     const RequestTiming times = state.timing(item, runtime_.now());
     {
@@ -363,12 +357,12 @@ class Answering {
                     item);
   }
 
-  void leave(const BatchState<TIn, TOut>&, std::size_t count) noexcept {
+  void leave(std::size_t count) noexcept {
     executing_.fetch_sub(count, std::memory_order_relaxed);
     batches_.fetch_sub(1, std::memory_order_relaxed);
   }
 
-  void give(Request<TIn, TOut>& request, Result<TOut>&& result, const RequestTiming& times,
+  void give(Item& request, Result<TOut>&& result, const RequestTiming& times,
             std::size_t executor) noexcept {
     if (request.work != nullptr) give_shared(request, result, times, executor);
     result.set_timing(times);

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -46,6 +47,14 @@ template <class TIn, class TOut, Runtime R>
 class Coalescer {
  public:
   using Item = Request<TIn, TOut>;
+
+  /// Null without the option.
+  static std::unique_ptr<Coalescer> make(const R& runtime, const Coalescing<TIn>& option,
+                                         Admission& admission,
+                                         Intake<BatchState<TIn, TOut>, R>& intake) {
+    if (!option) return nullptr;
+    return std::make_unique<Coalescer>(runtime, option.copier(), admission, intake);
+  }
 
   Coalescer(const R& runtime, const ResultCopier& copier, Admission& admission,
             Intake<BatchState<TIn, TOut>, R>& intake)
@@ -130,13 +139,8 @@ class Coalescer {
   /// Those who wait for what the scheduler has handed out to be failed.
   RequestChain unfold(const RequestChain& handed_out) noexcept {
     RequestChain requests;
-    for (RequestHeader* header = handed_out.first; header != nullptr;) {
-      RequestHeader& one = *header;
-      header = RequestChain::next(one);
-      if (!one.shared) {
-        requests.append(one);
-        continue;
-      }
+    handed_out.each<RequestHeader>([&](RequestHeader& one) {
+      if (!one.shared) return requests.append(one);
       auto& work = static_cast<SharedWork&>(one);
       {
         const LockGuard guard(lock_);
@@ -146,7 +150,7 @@ class Coalescer {
         }
       }
       pool_delete(&work);
-    }
+    });
     return requests;
   }
 
@@ -155,7 +159,7 @@ class Coalescer {
   std::size_t board(SharedWork& work, std::uint64_t batch_id, Board&& board) noexcept {
     const LockGuard guard(lock_);
     seats_.board(work, batch_id);
-    for_each(work, Seat::boarded, board);
+    each(work, Seat::boarded, board);
     return work.wanted;
   }
 
@@ -182,7 +186,7 @@ class Coalescer {
     const LockGuard guard(lock_);
     if (std::exchange(abandoned_, true)) return riders;
     seats_.each_dispatched([&](SharedWork& work) {
-      for_each(work, Seat::riding, [&](Item& request) {
+      each(work, Seat::riding, [&](Item& request) {
         seats_.unseat(request);
         riders.append(request);
       });
@@ -216,8 +220,8 @@ class Coalescer {
     bool over = false;
     {
       const LockGuard guard(lock_);
-      for_each(work, Seat::boarded, [&](Item& request) { enter(request, now, entry); });
-      for_each(work, Seat::riding, [&](Item& request) {
+      each(work, Seat::boarded, [&](Item& request) { enter(request, now, entry); });
+      each(work, Seat::riding, [&](Item& request) {
         if (entry.leader != nullptr) return;
         seats_.board(request);
         ++entry.late;
@@ -226,9 +230,7 @@ class Coalescer {
       over = entry.leader == nullptr;
       if (over) {
         // Their cancellations tell that nobody wants the work.
-        for (RequestHeader* one = entry.lost.first; one != nullptr; one = RequestChain::next(*one)) {
-          one->sequence = work.sequence;
-        }
+        entry.lost.template each<Item>([&](Item& request) { request.sequence = work.sequence; });
         seats_.over(work);
       }
     }
@@ -260,11 +262,10 @@ class Coalescer {
     }
     pool_delete(&work);
     if (room) offer_room();
-    for (RequestHeader* one = let_go.first; one != nullptr;) {
-      auto& request = static_cast<Item&>(*std::exchange(one, RequestChain::next(*one)));
+    let_go.each<Item>([this](Item& request) {
       lost_->fetch_add(1, std::memory_order_relaxed);
       request.release();
-    }
+    });
     return others;
   }
 
@@ -274,12 +275,6 @@ class Coalescer {
   }
 
   // From any thread.
-
-  /// There is another predictor: nobody joins what has been dispatched before.
-  void renew() noexcept {
-    const LockGuard guard(lock_);
-    seats_.each_dispatched([this](SharedWork& work) { seats_.close(work); });
-  }
 
   /// How many hold room in the queue and wait for what is being computed.
   std::size_t riding() const noexcept { return seats_.riding(); }
@@ -352,7 +347,7 @@ class Coalescer {
   }
 
   template <class Visit>
-  static void for_each(SharedWork& work, Seat seat, Visit&& visit) noexcept {
+  static void each(SharedWork& work, Seat seat, Visit&& visit) noexcept {
     for (RequestHeader* next = work.members.front(); next != nullptr;) {
       auto& request = static_cast<Item&>(*std::exchange(next, SharedWork::Members::next(*next)));
       if (request.seat == seat) visit(request);

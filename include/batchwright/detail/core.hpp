@@ -64,9 +64,7 @@ class Core final : public BatchSink<TIn, TOut>,
         pool_share_(static_cast<std::uint32_t>(options.pool_share)),
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1)),
-        coalescer_(options.coalesce ? std::make_unique<Coalescer<TIn, TOut, R>>(
-                                          runtime, options.coalesce.copier(), admission_, intake_)
-                                    : nullptr),
+        coalescer_(Coalescer<TIn, TOut, R>::make(runtime, options.coalesce, admission_, intake_)),
         answering_(runtime, std::max<std::size_t>(executors_, 1), limits_of(options).cap(),
                    options.metrics, options.preserve_order == PreserveOrder::yes, *this,
                    std::move(options.observer), coalescer_.get()),
@@ -123,11 +121,7 @@ class Core final : public BatchSink<TIn, TOut>,
 
   bool wait_idle(TimePoint until) {
     check_may_block();
-    IdleWaiter waiter;
-    intake_.add(waiter);
-    const bool idle = waiter.wait(runtime_, until);
-    intake_.remove(waiter);
-    return idle;
+    return detail::wait_idle(intake_, runtime_, until);
   }
 
   ShutdownReport shutdown(const ShutdownOptions& options) {
@@ -164,7 +158,6 @@ class Core final : public BatchSink<TIn, TOut>,
       replacement.unload_first(*predictors_, *fresh);
     }
     predictors_ = std::move(fresh);
-    if (coalescer_ != nullptr) coalescer_->renew();
   }
 
   /// See BasicDynamicBatcher.

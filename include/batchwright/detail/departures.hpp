@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -37,34 +36,32 @@ class Departures {
       admission_.leave_level(request.level);
       answering_.left_queue(request);
     };
-    for (RequestHeader* header = action.requests.first; header != nullptr;
-         header = RequestChain::next(*header)) {
-      if (header->shared) {
-        count += coalescer_->board(static_cast<SharedWork&>(*header), action.batch_id, leave) - 1;
-        continue;
+    action.requests.each<RequestHeader>([&](RequestHeader& header) {
+      if (header.shared) {
+        count += coalescer_->board(static_cast<SharedWork&>(header), action.batch_id, leave) - 1;
+        return;
       }
-      auto& request = static_cast<Item&>(*header);
+      auto& request = static_cast<Item&>(header);
       request.place = Place::gone;
       leave(request);
-    }
+    });
     start(count);
     admission_.give_back(count, bytes);
   }
 
   /// Answers those who have been taken out of the queue, or of what they rode on.
   void fail(const RequestChain& requests, Outcome outcome) noexcept {
-    for (RequestHeader* header = requests.first; header != nullptr;) {
-      auto& request = static_cast<Item&>(*std::exchange(header, RequestChain::next(*header)));
+    requests.each<Item>([&](Item& request) {
       leave(request);
       if (outcome == Outcome::cancelled) {
-        request.release();  // The cancellation's reference.
+        request.release();            // The cancellation's reference.
       } else if (!request.claim()) {  // A cancellation has won and is on its way here.
         lost_.fetch_add(1, std::memory_order_relaxed);
         request.release();
-        continue;
+        return;
       }
       answer(request, outcome);
-    }
+    });
   }
 
   /// A request that shares a work has been cancelled. False if it was let go of before.

@@ -191,10 +191,11 @@ class Dispatcher {
       if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
       publish();
       const auto shared = coalescer_ == nullptr ? Outlook() : coalescer_->outlook();
-      return {.until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
-              .missing = shared.joinable ? 1 : missing(rest),
-              .reports = rest.kind == Action::Kind::wait || !errands_.empty() ||
-                         leases_.awaited() || inbox_.closing != Closing::open};
+      return {
+          .until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
+          .missing = shared.joinable ? 1 : missing(rest),
+          .reports = rest.kind == Action::Kind::wait || !errands_.empty() || leases_.awaited() ||
+                     inbox_.closing != Closing::open};
     }
   }
 

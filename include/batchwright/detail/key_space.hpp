@@ -42,8 +42,7 @@ class KeySpace {
         [](void* context, const ErasedKey& key) {
           auto& asked = *static_cast<Query<Prepare>*>(context);
           const std::size_t salt = std::hash<const void*>()(asked.within) * 31;
-          asked.node =
-              &asked.space.find({key.value, key.hash ^ salt, asked.within}, asked.prepare);
+          asked.node = &asked.space.find({key.value, key.hash ^ salt, asked.within}, asked.prepare);
         },
         &query);
     return *query.node;

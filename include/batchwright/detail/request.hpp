@@ -108,10 +108,10 @@ enum class Place : std::uint8_t {
 enum class Seat : std::uint8_t {
   none,
   queued,
-  boarded,  ///< Dispatched with the work, and not yet claimed.
+  boarded,   ///< Dispatched with the work, and not yet claimed.
   entered,   ///< Being computed,
   unwanted,  ///< and cancelled too late.
-  riding,   ///< Came after the dispatch, and is claimed when the result is there.
+  riding,    ///< Came after the dispatch, and is claimed when the result is there.
 };
 
 /// One request, without its types: identity, lifetime and the one race that it can be in.
@@ -190,8 +190,8 @@ class RequestBase : public RequestHeader, public Cancellable {
   ClassId priority_class = kNoClass;
   std::uint64_t trace_id = 0;
   HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
-  SharedKey* shared_key = nullptr;  // Likewise. Null for what is computed alone.
-  std::size_t level = kNoCount;   // Of the queue policies, by which it was admitted.
+  SharedKey* shared_key = nullptr;        // Likewise. Null for what is computed alone.
+  std::size_t level = kNoCount;           // Of the queue policies, by which it was admitted.
   RequestBase* next_cancelled = nullptr;  // The link of a cancellation on its way,
   RequestBase* next_of_call =
       nullptr;  // and of the requests of one call, constant once handed over.

@@ -95,6 +95,16 @@ struct RequestChain {
     size -= request.weight;
   }
 
+  /// Calls `visit(request)` for each, in order; it may be gone afterwards.
+  template <class Item, class Visit>
+  void each(Visit&& visit) const {
+    for (RequestHeader* next = first; next != nullptr;) {
+      RequestHeader& request = *next;
+      next = request.by_rank.next;
+      visit(static_cast<Item&>(request));
+    }
+  }
+
   static RequestHeader* next(const RequestHeader& request) noexcept { return request.by_rank.next; }
 };
 

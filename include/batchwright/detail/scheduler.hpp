@@ -176,8 +176,10 @@ class Scheduler {
   /// The next action at `now`.
   Action next(TimePoint now) noexcept {
     tell_arrivals();
-    if (!cancelled_.empty()) return Action::failing(std::exchange(cancelled_, {}), Outcome::cancelled);
-    if (!hopeless_.empty()) return Action::failing(std::exchange(hopeless_, {}), Outcome::would_expire);
+    if (!cancelled_.empty())
+      return Action::failing(std::exchange(cancelled_, {}), Outcome::cancelled);
+    if (!hopeless_.empty())
+      return Action::failing(std::exchange(hopeless_, {}), Outcome::would_expire);
     if (!evicted_.empty()) return Action::failing(std::exchange(evicted_, {}), Outcome::evicted);
     if (abandoning_ && !backlog_.empty()) return Action::failing(take_all(), Outcome::stopped);
     if (deadlines_.due(now)) {
@@ -192,7 +194,8 @@ class Scheduler {
 
     const Choice choice = limits_.keyed_lanes ? choose_of_many(now) : choose_only(now);
     if (choice.lane != nullptr) return run(*choice.lane, choice.verdict, now);
-    return Action::waiting(std::min(deadlines_.earliest(), choice.verdict.until), choice.verdict.size);
+    return Action::waiting(std::min(deadlines_.earliest(), choice.verdict.until),
+                           choice.verdict.size);
   }
 
  private:

@@ -21,7 +21,7 @@ struct SharedWork : RequestHeader {
   SharedKey* key = nullptr;  // Null without members: they hold it.
   Members members;           // In the order in which they came.
   std::size_t wanted = 0;    // Members, but for those who entered and were cancelled too late.
-  Urgency urgency;  // What its rank is to be made of.
+  Urgency urgency;           // What its rank is to be made of.
 
   // Once dispatched. `deadline` is then the latest of those who want it.
   bool dispatched = false;
@@ -33,7 +33,8 @@ struct SharedWork : RequestHeader {
       return a.priority != b.priority ? a.priority > b.priority : a.deadline < b.deadline;
     }
   };
-  PairingHeap<RequestHeader, &RequestHeader::by_length, MoreUrgent> by_urgency;  // Until the dispatch.
+  PairingHeap<RequestHeader, &RequestHeader::by_length, MoreUrgent>
+      by_urgency;  // Until the dispatch.
 
   static RequestBase& member(RequestHeader& header) noexcept {
     return static_cast<RequestBase&>(header);
