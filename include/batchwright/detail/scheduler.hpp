@@ -59,8 +59,7 @@ class Scheduler {
     if (forecast_.refuses()) {
       backlog_.place(request);
       if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), service_, executors_)) {
-        hopeless_.append(request);
-        return;
+        return hopeless_.append(request);
       }
     }
     backlog_.enter(request);
