@@ -53,7 +53,7 @@ struct CoalesceBy {
 /// predictor was told to give up (`BatchInfo::stop`).
 ///
 /// TOut is the batcher's, and copyable. Where copying it throws, that request alone fails.
-template <class TOut, class F, class Hash = void>
+template <class TOut, class F, class Hash>
   requires(std::is_void_v<TOut> || std::copy_constructible<TOut>)
 CoalesceBy<TOut, F, Hash> coalesce_by(F key, Hash hash) {
   return {std::move(key), std::move(hash)};

@@ -310,12 +310,12 @@ inline std::string to_string(const MetricsSnapshot& metrics) {
   count("completed", metrics.completed);
   count("late", metrics.completed_late);
   count("failed", metrics.failed);
-  if (metrics.shared > 0) count("shared", metrics.shared);
   count("expired", metrics.expired);
   count("cancelled", metrics.cancelled);
   count("stopped", metrics.stopped);
   count("would expire", metrics.would_expire);
   count("evicted", metrics.evicted);
+  if (metrics.shared > 0) count("shared", metrics.shared);
   out.append("\nrejected  ");
   detail::append_metrics_counts(out, metrics.rejected);
   out.append("\nnow       ");
