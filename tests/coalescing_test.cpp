@@ -827,6 +827,97 @@ TEST(Coalescing, ACallbackMaySubmitTheSameAgain) {
   });
 }
 
+TEST(Coalescing, ClassesAddUpToTheWholeAlsoWithRiders) {
+  for_each_seed(30, [](TestRuntime& runtime) {
+    Taken taken;
+    Batcher batcher(taken.predictor(),
+                    {.max_in_flight = 1, .coalesce = kEqual, .metrics = {.per_priority = true}});
+    Ticket first = batcher.submit(1, use_ticket);
+    runtime.settle();
+    Ticket rider = batcher.submit(1, use_ticket);
+    Ticket gone = batcher.submit(1, use_ticket);
+    Ticket queued = batcher.submit(2, use_ticket);
+    runtime.settle();
+    EXPECT_TRUE(gone.cancel());
+    EXPECT_EQ(gone.result().outcome(), Outcome::cancelled);
+    MetricsSnapshot metrics = batcher.metrics();
+    EXPECT_EQ(metrics.queued, 1u);
+    EXPECT_EQ(metrics.priorities.front().queued, 1u);
+    EXPECT_EQ(metrics.priorities.front().accepted, 4u);
+    taken.answer(0);
+    EXPECT_EQ(first.get() + rider.get(), 4);
+    runtime.settle();
+    taken.answer(1);
+    EXPECT_EQ(queued.get(), 4);
+    batcher.shutdown();
+    metrics = batcher.metrics();
+    EXPECT_EQ(metrics.priorities.front().queued, 0u);
+    EXPECT_EQ(metrics.priorities.front().completed, 3u);
+    EXPECT_EQ(metrics.priorities.front().cancelled, 1u);
+    taken.all.clear();
+  });
+}
+
+TEST(Coalescing, AnObserverHearsOfEach) {
+  struct Ears final : batchwright::Observer {
+    std::vector<std::uint64_t> admitted;
+    std::vector<std::uint64_t> answered;
+    std::size_t computed = 0;
+    void on_admitted(const batchwright::AdmittedEvent& event) noexcept override {
+      admitted.push_back(event.trace_id);
+    }
+    void on_batch_formed(const batchwright::BatchFormedEvent& event) noexcept override {
+      computed += event.count;
+    }
+    void on_answered(const batchwright::AnsweredEvent& event) noexcept override {
+      answered.push_back(event.trace_id);
+      EXPECT_EQ(event.batch_id, 1u);
+      EXPECT_LE(event.enqueued, event.started);
+    }
+  };
+  TestRuntime runtime;
+  Calls calls;
+  const auto ears = std::make_shared<Ears>();
+  {
+    Batcher batcher(doubler(runtime, calls), {.coalesce = kEqual, .observer = ears});
+    batcher.pause();
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+      EXPECT_TRUE(batcher.submit(1, [](const Result<int>&) {}, {.trace_id = id}));
+    }
+  }
+  EXPECT_EQ(ears->admitted, (std::vector<std::uint64_t>{1, 2, 3}));
+  EXPECT_EQ(ears->computed, 1u);
+  std::sort(ears->answered.begin(), ears->answered.end());
+  EXPECT_EQ(ears->answered, ears->admitted);
+}
+
+TEST(Coalescing, AnInputIsDestroyedBeforeItsAnswer) {
+  struct Counted {
+    int* alive;
+    explicit Counted(int* count) : alive(count) { ++*alive; }
+    Counted(Counted&& other) noexcept : alive(other.alive) { ++*alive; }
+    ~Counted() { --*alive; }
+  };
+  TestRuntime runtime;
+  int alive = 0;
+  std::vector<int> seen;
+  {
+    TestBatcher<Counted, int> batcher(
+        [](Batch<Counted, int>& batch) {
+          for (std::size_t i = 0; i < batch.size(); ++i) batch.answer(i, 1);
+        },
+        {.coalesce = coalesce_by<int>([](const Counted&) { return 1; })});
+    batcher.pause();
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(
+          batcher.submit(Counted(&alive), [&](const Result<int>&) { seen.push_back(alive); }));
+    }
+    EXPECT_EQ(alive, 3);
+  }
+  // The first one's goes before all answers, each other's before its own.
+  EXPECT_EQ(seen, (std::vector<int>{1, 0, 0}));
+}
+
 // Bad input.
 
 TEST(Coalescing, MadeForAnotherResultItIsAnError) {

@@ -70,9 +70,10 @@ class Coalescer {
   // From the dispatcher's role.
 
   /// A request with a key has been taken in: it joins the open work of its key, or begins one, which
-  /// arrives in the scheduler. Without memory for that it arrives itself. Its place says which.
-  template <class Scheduler, class States>
-  void arrive(Item& request, Scheduler& scheduler, States& states) noexcept {
+  /// arrives in the scheduler. Without memory for that it arrives itself. Before it begins to ride
+  /// `ride(request)` is called: from then on its answer may come, and it be gone.
+  template <class Scheduler, class States, class Ride>
+  void arrive(Item& request, Scheduler& scheduler, States& states, Ride&& ride) noexcept {
     SharedWork* work = nullptr;
     bool lifted = false;
     {
@@ -83,6 +84,7 @@ class Coalescer {
         work = nullptr;
       }
       if (work != nullptr) {
+        if (work->dispatched) ride(request);
         seats_.seat(*work, request);
         if (work->dispatched) return;
         work->urgency.delay_at = std::max(work->urgency.delay_at, request.delay_at);

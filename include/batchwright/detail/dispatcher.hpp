@@ -233,8 +233,8 @@ class Dispatcher {
       auto& request = static_cast<Item&>(*header);
       header = RequestChain::next(*header);
       if (coalescer_ != nullptr && request.shared_key != nullptr) {
-        coalescer_->arrive(request, scheduler_, states_);
-        if (request.place == Place::riding) answering_.left_queue(request);
+        coalescer_->arrive(request, scheduler_, states_,
+                           [this](const Item& rider) { answering_.left_queue(rider); });
         continue;
       }
       request.place = Place::scheduler;

@@ -198,11 +198,10 @@ class RequestBase : public RequestHeader, public Cancellable {
 
   // The dispatcher's.
   Place place = Place::intake;
+  Seat seat = Seat::none;  // The coalescer's, under its lock.
   WaitingGroup* group = nullptr;
 
-  // The coalescer's, under its lock; of an item that is being computed also its executor's.
-  SharedWork* work = nullptr;
-  Seat seat = Seat::none;
+  SharedWork* work = nullptr;  // As `seat`; of an item that is being computed also its executor's.
 
  protected:
   RequestBase() = default;
