@@ -124,9 +124,10 @@ TEST(Coalescing, WhatRunsIsJoinedAlsoWhileAllExecutorsAreBusy) {
     runtime.settle();
     ASSERT_EQ(taken.all.size(), 1u);
     runtime.advance(3ms);
+    Ticket other = batcher.submit(2, use_ticket);
+    runtime.settle();  // From now on no arrival would change what the dispatcher does.
     Ticket second = batcher.submit(1, use_ticket);
     Ticket third = batcher.submit(1, use_ticket);
-    Ticket other = batcher.submit(2, use_ticket);
     runtime.settle();
     EXPECT_EQ(batcher.metrics().executing, 3u);
     EXPECT_EQ(batcher.metrics().queued, 1u);

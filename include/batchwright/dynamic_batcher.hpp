@@ -101,8 +101,8 @@ class BasicDynamicBatcher {
   /// refusal is the future's exception (QueueFullError and so on). Blocks only if the queue is full
   /// and `overflow` is `block`: until there is room, the deadline, a stop or `max_block`. Throws what
   /// TIn's constructor throws and what the options' functions of an input do (`bytes`, `weight`, `length`,
-  /// `lane`, `tenant`, `share`, all called here, on the caller's thread), std::invalid_argument if one of
-  /// these says 0, and std::bad_alloc; then nothing was accepted.
+  /// `lane`, `tenant`, `share`, `coalesce`, all called here, on the caller's thread), std::invalid_argument
+  /// if one of these says 0, and std::bad_alloc; then nothing was accepted.
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   std::future<TOut> submit(In&& input, const SubmitOptions& options = {}) {

@@ -78,7 +78,7 @@ struct MetricsSnapshot {
 
   // The state at `taken_at`.
   std::uint64_t queued = 0;
-  std::uint64_t executing = 0;          ///< Requests in batches that are being computed.
+  std::uint64_t executing = 0;          ///< Requests that are being computed, shared ones all.
   std::uint64_t executing_batches = 0;  ///< These batches.
   std::uint64_t blocked = 0;            ///< Submitters that wait for capacity.
   std::uint64_t max_batch_size = 0;     ///< The cap in force.
