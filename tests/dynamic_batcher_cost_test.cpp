@@ -119,6 +119,34 @@ TEST(Guarantee, SteadyStateAllocatesNothingWithDeadlinesStopsPrioritiesLanesAndT
             0u);
 }
 
+TEST(Guarantee, SteadyStateAllocatesNothingForIdenticalRequestsThatShareTheirWork) {
+  TestRuntime runtime;
+  TestBatcher<int, int> batcher(&double_in_place,
+                                {.max_batch_size = 8,
+                                 .capacity = 64,
+                                 .tenant = [](const int& x) { return x % 2; },
+                                 .coalesce = batchwright::coalesce_by<int>(
+                                     [](const int& x) { return static_cast<long>(x); })},
+                                runtime);
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             std::array<TestTicket<int>, 6> tickets;
+                             batcher.pause();
+                             for (int k = 0; k < 6; ++k) {
+                               tickets[static_cast<std::size_t>(k)] = batcher.submit(
+                                   i + k / 2, use_ticket,
+                                   {.priority = k % 3, .deadline = runtime.now() + 1s});
+                             }
+                             if (!tickets[0].cancel() || !tickets[5].cancel()) std::abort();
+                             batcher.resume();
+                             runtime.settle();
+                             int sum = 0;
+                             for (auto& ticket : tickets) sum += ticket.result() ? 1 : 0;
+                             if (sum != 4) std::abort();
+                           }),
+            0u);
+}
+
 TEST(Guarantee, SteadyStateAllocatesNothingForFutures) {
   in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
     EXPECT_EQ(allocations_of(50,

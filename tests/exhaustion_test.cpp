@@ -320,6 +320,13 @@ TEST(Exhaustion, NoAllocationThatFailsLosesARequestWithCompletionsPosted) {
   });
 }
 
+TEST(Exhaustion, NoAllocationThatFailsLosesARequestWhereIdenticalOnesShareTheirWork) {
+  walk_all(doubled, [] {
+    return Batcher::Options{
+        .coalesce = batchwright::coalesce_by<int>([](const Input& input) { return input.value; })};
+  });
+}
+
 TEST(Exhaustion, AWrongResultCountFailsTheBatchAlsoWithoutMemoryToSayIt) {
   for (std::int64_t nth = 1;; ++nth) {
     ASSERT_LT(nth, 200);

@@ -61,6 +61,7 @@ MetricsSnapshot numbered(std::uint64_t base) {
   metrics.latency.record_n(4, value());
   metrics.computed = value();
   metrics.padding = value();
+  metrics.shared = value();
   if (base == 0) return metrics;
   metrics.forecast.emplace();
   for (const auto classes : batchwright::detail::kMetricsClasses) {
@@ -282,12 +283,12 @@ TEST(Merge, AddsCountersAndGaugesAndTakesTheLargerOfAgesAndInstants) {
   MetricsSnapshot merged = numbered(10);
   merged += numbered(7);
   const MetricsSnapshot sum = numbered(17);
-  const auto& [taken_at, interval, submitted, accepted, completed, completed_late, failed, expired,
-               cancelled, stopped, would_expire, evicted, rejected, batches, batches_failed,
-               executions, items, room, computed, padding, queued, executing, executing_batches,
-               blocked, max_batch_size, oldest_queued_age, oldest_executing_age, batch_size,
-               service_time, queue_wait, latency, forecast, name, priorities, lanes, tenants] =
-      merged;
+  const auto& [taken_at, interval, submitted, accepted, completed, completed_late, failed, shared,
+               expired, cancelled, stopped, would_expire, evicted, rejected, batches,
+               batches_failed, executions, items, room, computed, padding, queued, executing,
+               executing_batches, blocked, max_batch_size, oldest_queued_age, oldest_executing_age,
+               batch_size, service_time, queue_wait, latency, forecast, name, priorities, lanes,
+               tenants] = merged;
   EXPECT_EQ(taken_at, numbered(10).taken_at);
   EXPECT_EQ(interval, numbered(10).interval);
   EXPECT_EQ(submitted, sum.submitted);
@@ -295,6 +296,7 @@ TEST(Merge, AddsCountersAndGaugesAndTakesTheLargerOfAgesAndInstants) {
   EXPECT_EQ(completed, sum.completed);
   EXPECT_EQ(completed_late, sum.completed_late);
   EXPECT_EQ(failed, sum.failed);
+  EXPECT_EQ(shared, sum.shared);
   EXPECT_EQ(expired, sum.expired);
   EXPECT_EQ(cancelled, sum.cancelled);
   EXPECT_EQ(stopped, sum.stopped);
@@ -376,6 +378,7 @@ TEST(Interval, SubtractsCountersAndHistogramsAndKeepsTheLaterGauges) {
   EXPECT_EQ(between.accepted, difference.accepted);
   EXPECT_EQ(between.completed, difference.completed);
   EXPECT_EQ(between.completed_late, difference.completed_late);
+  EXPECT_EQ(between.shared, difference.shared);
   EXPECT_EQ(between.failed, difference.failed);
   EXPECT_EQ(between.expired, difference.expired);
   EXPECT_EQ(between.cancelled, difference.cancelled);
@@ -503,7 +506,7 @@ TEST(MetricsTable, NamesEveryCount) {
                                                     std::to_string(metrics.rejected.total()));
   EXPECT_EQ(line_starting(metrics, "answered"),
             "answered    completed 3  late 4  failed 5  expired 6  cancelled 7  stopped 8  "
-            "would expire 9  evicted 10");
+            "would expire 9  evicted 10  shared 47");
   EXPECT_EQ(line_starting(metrics, "now"),
             "now         queued 34 (oldest 39 ns)  executing 35  in batches 36 (oldest 40 ns)  "
             "blocked 37");

@@ -9,6 +9,7 @@
 #include "batch.hpp"
 #include "batch_info.hpp"
 #include "class_metrics.hpp"
+#include "coalescing.hpp"
 #include "completion_task.hpp"
 #include "dynamic_batcher.hpp"
 #include "errors.hpp"

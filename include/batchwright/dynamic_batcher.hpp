@@ -76,6 +76,7 @@ class BasicDynamicBatcher {
   explicit BasicDynamicBatcher(P&& predictor, Options options = {}, const R& runtime = R()) {
     auto source = detail::make_source<TIn, TOut>(std::forward<P>(predictor));
     detail::settle(options, source->parallel(), source->asynchronous());
+    detail::check_coalescing<TOut>(options);
     core_ = std::make_shared<Core>(std::move(source), std::move(options), runtime);
     core_->start();
   }
@@ -100,9 +101,9 @@ class BasicDynamicBatcher {
   /// refusal is the future's exception (QueueFullError and so on). Blocks only if the queue is full
   /// and `overflow` is `block`: until there is room, the deadline, a stop or `max_block`. Throws what
   /// TIn's constructor throws and what the options' functions of an input do (`bytes`, `weight`, `length`,
-  /// `lane`, `tenant`, `share`, all called here, on the caller's thread), std::invalid_argument if one of
-  /// these says 0, and std::bad_alloc; then nothing was accepted. The futures of one batch become ready
-  /// at about the same time, the oldest usually last; callbacks are called in order.
+  /// `lane`, `tenant`, `share`, `coalesce`, all called here, on the caller's thread), std::invalid_argument
+  /// if one of these says 0, and std::bad_alloc; then nothing was accepted. The futures of one batch
+  /// become ready at about the same time, the oldest usually last; callbacks are called in order.
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   std::future<TOut> submit(In&& input, const SubmitOptions& options = {}) {

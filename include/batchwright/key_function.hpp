@@ -22,6 +22,7 @@ namespace detail {
 struct ErasedKey {
   const void* value = nullptr;
   std::size_t hash = 0;
+  const void* within = nullptr;  ///< Keys are equal only within the same.
 };
 
 /// A key function without its key's type.

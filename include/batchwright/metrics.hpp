@@ -58,6 +58,7 @@ struct MetricsSnapshot {
   std::uint64_t completed = 0;       ///< Answered with a value.
   std::uint64_t completed_late = 0;  ///< Of these, answered after their deadline.
   std::uint64_t failed = 0;          ///< The predictor failed with them.
+  std::uint64_t shared = 0;          ///< Of both, those for whom an identical one was computed.
   std::uint64_t expired = 0;
   std::uint64_t cancelled = 0;
   std::uint64_t stopped = 0;
@@ -77,7 +78,7 @@ struct MetricsSnapshot {
 
   // The state at `taken_at`.
   std::uint64_t queued = 0;
-  std::uint64_t executing = 0;          ///< Requests in batches that are being computed.
+  std::uint64_t executing = 0;          ///< Requests that are being computed, shared ones all.
   std::uint64_t executing_batches = 0;  ///< These batches.
   std::uint64_t blocked = 0;            ///< Submitters that wait for capacity.
   std::uint64_t max_batch_size = 0;     ///< The cap in force.
@@ -161,7 +162,8 @@ inline constexpr std::uint64_t MetricsSnapshot::*kMetricsCounters[] = {
     &MetricsSnapshot::would_expire,   &MetricsSnapshot::evicted,
     &MetricsSnapshot::batches_failed, &MetricsSnapshot::executions,
     &MetricsSnapshot::items,          &MetricsSnapshot::room,
-    &MetricsSnapshot::computed,       &MetricsSnapshot::padding};
+    &MetricsSnapshot::computed,       &MetricsSnapshot::padding,
+    &MetricsSnapshot::shared};
 
 inline constexpr std::uint64_t MetricsSnapshot::*kMetricsGauges[] = {
     &MetricsSnapshot::queued, &MetricsSnapshot::executing, &MetricsSnapshot::executing_batches,
@@ -313,6 +315,7 @@ inline std::string to_string(const MetricsSnapshot& metrics) {
   count("stopped", metrics.stopped);
   count("would expire", metrics.would_expire);
   count("evicted", metrics.evicted);
+  if (metrics.shared > 0) count("shared", metrics.shared);
   out.append("\nrejected  ");
   detail::append_metrics_counts(out, metrics.rejected);
   out.append("\nnow       ");

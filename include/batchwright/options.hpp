@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_OPTIONS_HPP
 
 #include "class_metrics.hpp"
+#include "coalescing.hpp"
 #include "completion_task.hpp"
 #include "executor_pool.hpp"
 #include "key_function.hpp"
@@ -124,6 +125,11 @@ struct BatcherOptions {
 
   /// The share of an input's tenant, at least 1; asked of the request with which it comes up.
   std::function<std::size_t(const TIn&)> share = {};
+
+  /// Requests with equal keys, of one lane and tenant, are computed once, and each gets the answer: while
+  /// an equal one is queued or running a request joins it, whatever its own priority, deadline and stop,
+  /// which stay its own. Made by `coalesce_by<TOut>(key)`; see there.
+  Coalescing<TIn> coalesce = {};
 
   /// Whether what cannot meet its deadline is refused when it comes, so that the executors' time goes to
   /// those that can.

@@ -117,11 +117,14 @@ int main() {
        .pool_share = 2,
        .preserve_order = batchwright::PreserveOrder::yes,
        .lane = [](const Image& input) { return input.pixels.size(); },
+       .coalesce =
+           batchwright::coalesce_by<Label>([](const Image& input) { return input.pixels[0]; }),
        .forecast = batchwright::Forecast::refuse,
        .warm_up = {[] { return Image{{1}}; }}});
   pooled.replace_predictor(batchwright::shared_predictor(predict));
   pooled.reconfigure({.max_batch_size = 8, .policy = batchwright::GreedyPolicy{}});
   right = right && pooled.submit(Image{{21}}).get().value == 42;
+  right = right && pooled.metrics().shared == 0;
 
   std::puts(right ? "every line of the public surface works" : "a wrong answer");
   return right ? 0 : 1;

@@ -76,10 +76,10 @@ TEST_F(BatchStatesTest, AStateSaysWhatWasDispatchedAndIsUsedAgain) {
 
 TEST_F(BatchStatesTest, StopIsRequestedWhenEveryRequestIsUnwanted) {
   BatchState<int, int>& state = states_.take(action({kNever, kNever}), now_);
-  states_.unwanted(request(2));
-  states_.unwanted(request(2));  // Twice the same is one.
+  states_.unwanted(request(2).sequence);
+  states_.unwanted(request(2).sequence);  // Twice the same is one.
   EXPECT_FALSE(state.info.stop.stop_requested());
-  states_.unwanted(request(1));
+  states_.unwanted(request(1).sequence);
   EXPECT_TRUE(state.info.stop.stop_requested());
 }
 
@@ -96,7 +96,7 @@ TEST_F(BatchStatesTest, StopIsRequestedAtTheLastDeadlineAndNotBefore) {
 TEST_F(BatchStatesTest, ACancellationBringsTheInstantForward) {
   BatchState<int, int>& state = states_.take(action({now_ + 3ms, kNever}), now_);
   EXPECT_EQ(states_.earliest(), kNever);
-  states_.unwanted(request(2));
+  states_.unwanted(request(2).sequence);
   EXPECT_EQ(states_.earliest(), now_ + 3ms);
   states_.serve(now_ + 3ms);
   EXPECT_TRUE(state.info.stop.stop_requested());
@@ -105,21 +105,21 @@ TEST_F(BatchStatesTest, ACancellationBringsTheInstantForward) {
 TEST_F(BatchStatesTest, AnotherBatchIsNotTouched) {
   BatchState<int, int>& first = states_.take(action({kNever}), now_);
   BatchState<int, int>& second = states_.take(action({kNever}), now_);
-  states_.unwanted(request(2));
+  states_.unwanted(request(2).sequence);
   EXPECT_FALSE(first.info.stop.stop_requested());
   EXPECT_TRUE(second.info.stop.stop_requested());
 }
 
 TEST_F(BatchStatesTest, TheNextBatchOfAStateHasAStopOfItsOwn) {
   BatchState<int, int>& state = states_.take(action({kNever}), now_);
-  states_.unwanted(request(1));
+  states_.unwanted(request(1).sequence);
   const StopToken stopped = state.info.stop;
   states_.put_back(state);
   BatchState<int, int>& again = states_.take(action({kNever}), now_);
   ASSERT_EQ(&again, &state);
   EXPECT_TRUE(stopped.stop_requested());
   EXPECT_FALSE(again.info.stop.stop_requested());
-  states_.unwanted(request(1));  // Of the batch before: means nothing any more.
+  states_.unwanted(request(1).sequence);  // Of the batch before: means nothing any more.
   EXPECT_FALSE(again.info.stop.stop_requested());
 }
 
@@ -129,7 +129,7 @@ TEST_F(BatchStatesTest, WhoWasInTheBatchBeforeIsForgotten) {
   EXPECT_EQ(states_.earliest(), kNever);
   BatchState<int, int>& again = states_.take(action({kNever}), now_);
   ASSERT_EQ(&again, &state);
-  states_.unwanted(request(2));
+  states_.unwanted(request(2).sequence);
   EXPECT_TRUE(again.info.stop.stop_requested());
 }
 
@@ -147,7 +147,7 @@ TEST_F(BatchStatesTest, WithoutSomebodyWhoLooksNothingIsWatched) {
   BatchState<int, int>& state = blind.take(action({now_ + 1ms}), now_);
   EXPECT_EQ(blind.earliest(), kNever);
   blind.serve(now_ + 2ms);
-  blind.unwanted(request(1));
+  blind.unwanted(request(1).sequence);
   EXPECT_FALSE(state.info.stop.stop_requested());
 }
 

@@ -108,7 +108,7 @@ TEST(PriorityQueue, TheLastOfALevelMayLeaveFirst) {
 }
 
 void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t highest,
-                        std::size_t most, std::int64_t keys = 1) {
+                        std::size_t most, std::int64_t keys = 1, bool reranks = false) {
   Random random(seed);
   PriorityQueue queue;
   NaiveQueue naive;
@@ -119,12 +119,20 @@ void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t hi
       request.priority = static_cast<int>(random.between(lowest, highest));
       request.order_key = random.between(0, keys - 1);
       request.delayed = keys > 1 && random.chance(30);
+      request.sequence = request.delay_turn = static_cast<std::uint64_t>(step) + 1;
       queue.push(request);
       naive.requests.push_back(&request);
+    } else if (reranks && random.chance(50)) {
+      RequestHeader& request = *random.pick(naive.requests);
+      queue.erase(request, true);
+      request.priority = static_cast<int>(random.between(lowest, highest));
+      request.order_key = random.between(0, keys - 1);
+      request.delayed = keys > 1 && random.chance(30);
+      queue.insert(request);
     } else {
       RequestHeader* const leaving =
           random.chance(50) ? queue.front() : random.pick(naive.requests);
-      queue.erase(*leaving);
+      queue.erase(*leaving, true);
       std::erase(naive.requests, leaving);
       std::erase_if(live, [leaving](const auto& request) { return request.get() == leaving; });
     }
@@ -151,6 +159,38 @@ TEST(PriorityQueue, WithinAPriorityTheKeyDecidesAndDelayedOnesComeLast) {
 }
 
 // With a tree that degenerates these would take minutes.
+TEST(PriorityQueue, WhatIsInsertedWithAnotherRankKeepsItsAge) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    compare_with_naive(seed, 0, 0, 20, 1, true);
+    compare_with_naive(seed, -1, 1, 40, 2, true);
+    compare_with_naive(seed, INT_MIN, INT_MAX, 30, 1, true);
+  }
+}
+
+TEST(PriorityQueue, WhatIsInsertedIsWeighedWithItsLevel) {
+  PriorityQueue queue;
+  RequestHeader requests[4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    requests[i].weight = 1U << i;
+    requests[i].sequence = i + 1;
+    requests[i].priority = i == 3 ? 1 : 0;
+    queue.push(requests[i]);
+  }
+  for (const std::size_t moved : {0u, 1u, 2u}) {
+    queue.erase(requests[moved], true);
+    requests[moved].priority = 1;
+    queue.insert(requests[moved]);
+  }
+  RequestHeader newcomer;
+  newcomer.priority = 1;
+  EXPECT_EQ(queue.weight_before(newcomer, 100), 15u);
+  queue.erase(requests[0], true);
+  requests[0].priority = 0;
+  queue.insert(requests[0]);
+  EXPECT_EQ(queue.weight_before(newcomer, 100), 14u);
+  EXPECT_EQ(walk(queue), (Order{&requests[1], &requests[2], &requests[3], &requests[0]}));
+}
+
 TEST(PriorityQueue, AHundredThousandLevelsStayFastHoweverTheyCome) {
   constexpr std::size_t kLevels = 100'000;
   enum class Coming { ascending, descending, shuffled };

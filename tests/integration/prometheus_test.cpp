@@ -350,6 +350,9 @@ batchwright_requests_answered_total{batcher="rank",outcome="evicted"} 0
 # HELP batchwright_requests_late_total Requests answered with a value after their deadline.
 # TYPE batchwright_requests_late_total counter
 batchwright_requests_late_total{batcher="rank"} 1
+# HELP batchwright_requests_shared_total Requests answered with what an identical one computed.
+# TYPE batchwright_requests_shared_total counter
+batchwright_requests_shared_total{batcher="rank"} 0
 # HELP batchwright_batches_total Batches computed, by why they left the queue.
 # TYPE batchwright_batches_total counter
 batchwright_batches_total{batcher="rank",reason="size"} 0
@@ -524,6 +527,7 @@ TEST(Prometheus, EachCounterAndGaugeIsInItsOwnSeries) {
       {"requests_submitted_total", &M::submitted},
       {"requests_accepted_total", &M::accepted},
       {"requests_late_total", &M::completed_late},
+      {"requests_shared_total", &M::shared},
       {"batches_failed_total", &M::batches_failed},
       {"predictor_calls_total", &M::executions},
       {"batch_requests_total", &M::items},

@@ -35,6 +35,13 @@ struct Action {
   std::size_t padded_size = 0;         ///< and the allowed size that it is padded to.
   std::optional<Duration> forecast{};  ///< What the service model says of it, if there is one.
   RequestChain requests{};
+
+  static Action failing(const RequestChain& requests, Outcome outcome) noexcept {
+    return {.kind = Kind::fail, .outcome = outcome, .requests = requests};
+  }
+  static Action waiting(TimePoint until, std::size_t missing) noexcept {
+    return {.kind = Kind::wait, .until = until, .missing = missing};
+  }
 };
 
 }  // namespace batchwright::inline v0_1::detail

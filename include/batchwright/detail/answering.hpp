@@ -5,14 +5,18 @@
 #include "../errors.hpp"
 #include "../observer.hpp"
 #include "answer_order.hpp"
+#include "answer_sequence.hpp"
 #include "batch_state.hpp"
 #include "class_register.hpp"
+#include "coalescer.hpp"
 #include "deferred_wakes.hpp"
 #include "metrics_recorder.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -27,9 +31,12 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
-  /// `end` hears of batches where answers are given in order.
+  using Item = Request<TIn, TOut>;
+
+  /// `end` hears of batches where answers are given in order. `coalescer` may be null.
   Answering(const R& runtime, std::size_t executors, std::size_t cap, const MetricsOptions& metrics,
-            bool in_order, BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer)
+            bool in_order, BatchEnd<TIn, TOut>& end, std::shared_ptr<Observer> observer,
+            Coalescer<TIn, TOut, R>* coalescer = nullptr)
       : runtime_(runtime),
         in_order_(in_order),
         order_(runtime),
@@ -37,7 +44,8 @@ class Answering {
         classes_(runtime, metrics),
         recorder_(runtime, executors, classes_.size()),
         cap_(cap),
-        observer_(std::move(observer)) {}
+        observer_(std::move(observer)),
+        coalescer_(coalescer) {}
 
   MetricsRecorder<R>& recorder() noexcept { return recorder_; }
 
@@ -46,7 +54,11 @@ class Answering {
 
   const MetricsRecorder<R>& recorder() const noexcept { return recorder_; }
   ClassRegister<R>& classes() noexcept { return classes_; }
-  std::size_t executing() const noexcept { return executing_.load(std::memory_order_relaxed); }
+  /// Requests, riders among them.
+  std::size_t executing() const noexcept {
+    return executing_.load(std::memory_order_relaxed) + riding();
+  }
+  std::size_t riding() const noexcept { return coalescer_ == nullptr ? 0 : coalescer_->riding(); }
   std::size_t executing_batches() const noexcept {
     return batches_.load(std::memory_order_relaxed);
   }
@@ -91,12 +103,15 @@ class Answering {
     }
   }
 
-  /// A batch has been dispatched.
-  void dispatched(BatchState<TIn, TOut>& state) noexcept {
+  /// A batch of so many requests has been dispatched.
+  void dispatched(BatchState<TIn, TOut>& state, std::size_t count) noexcept {
     if (in_order_) order_.begin(state);
-    executing_.fetch_add(state.dispatched.count, std::memory_order_relaxed);
+    executing_.fetch_add(count, std::memory_order_relaxed);
     batches_.fetch_add(1, std::memory_order_relaxed);
   }
+
+  /// A request that was dispatched has been taken out of its batch.
+  void taken_out() noexcept { executing_.fetch_sub(1, std::memory_order_relaxed); }
 
   /// The point of no return: takes into `state.items` what has neither expired nor been cancelled, and
   /// answers the rest. `lost` counts those whose cancellation the dispatcher is to answer.
@@ -104,17 +119,18 @@ class Answering {
     state.started = runtime_.now();
     state.items.clear();
     for (RequestHeader* header = state.dispatched.first; header != nullptr;) {
-      auto& request = static_cast<Request<TIn, TOut>&>(*header);
-      header = RequestChain::next(*header);
+      RequestHeader& one = *header;
+      header = RequestChain::next(one);
       runtime_.interleave("claim");
+      if (one.shared) {
+        enter_shared(state, static_cast<SharedWork&>(one), lost);
+        continue;
+      }
+      auto& request = static_cast<Item&>(one);
       if (!request.claim()) {
-        executing_.fetch_sub(1, std::memory_order_relaxed);
-        lost.fetch_add(1, std::memory_order_relaxed);
-        request.release();
+        let_go(request, lost);
       } else if (request.expires() <= state.started) {
-        executing_.fetch_sub(1, std::memory_order_relaxed);
-        recorder_.executor(state.info.executor).ended(Outcome::expired, request.classes());
-        answer_unrun(request, Outcome::expired);
+        expire(state, request);
       } else {
         state.items.push_back(&request);
       }
@@ -153,14 +169,14 @@ class Answering {
   }
 
   /// Answers a request that no predictor saw. It has been counted.
-  void answer_unrun(Request<TIn, TOut>& request, Outcome outcome) noexcept {
+  void answer_unrun(Item& request, Outcome outcome) noexcept {
     request.drop_input();
     Result<TOut> result = Result<TOut>::failure(outcome);
     give(request, std::move(result), {.enqueued = request.enqueued, .answered = runtime_.now()}, 0);
   }
 
   /// Answers a request that was never accepted. It has been counted, and the observer knows.
-  void answer_refused(Request<TIn, TOut>& request, Outcome outcome) noexcept {
+  void answer_refused(Item& request, Outcome outcome) noexcept {
     request.drop_input();
     Result<TOut> result = Result<TOut>::failure(outcome);
     result.set_timing({.enqueued = request.enqueued, .answered = runtime_.now()});
@@ -179,32 +195,16 @@ class Answering {
         auto writer = recorder_.executor(state.info.executor);
         record_batch(writer, state);
         for (const auto* item : state.items) {
-          record(writer, state, *item, failed ? Outcome::failed : Outcome::ok, state.finished);
+          record(writer, state.timing(*item, state.finished), *item,
+                 failed ? Outcome::failed : Outcome::ok);
         }
       }
-      leave(state, state.items.size());
+      leave(state.items.size());
       DeferredWakes deferred;
-      const auto give_one = [&](std::size_t index, std::size_t later) {
-        if (later < state.items.size() && state.items[later] != nullptr) {
-          state.items[later]->completion.prefetch();
-        }
-        give(*state.items[index], answers(index), timing(state, index, state.finished),
+      in_answer_sequence(state.items, [&](std::size_t index) {
+        give(*state.items[index], answers(index), state.timing(*state.items[index], state.finished),
              state.info.executor);
-      };
-      constexpr std::size_t kAhead = 3;
-      std::size_t futures = 0;
-      for (std::size_t index = 0; index < state.items.size(); ++index) {
-        if (state.items[index]->by_future) {
-          ++futures;
-        } else {
-          give_one(index, index + kAhead);
-          state.items[index] = nullptr;
-        }
-      }
-      // Whoever waits for the oldest of them is woken when he need not wait for the others any more.
-      for (std::size_t index = state.items.size(); futures > 0 && index > 0; --index) {
-        if (state.items[index - 1] != nullptr) give_one(index - 1, index - 1 - kAhead);
-      }
+      });
       state.wakes = deferred.list().take();
     } else {
       answer_range(state, 0, state.items.size(), answers);
@@ -229,13 +229,13 @@ class Answering {
   void answer_item(BatchState<TIn, TOut>& state, std::size_t index,
                    Result<TOut>&& result) noexcept {
     if (in_order_) return answer_in_order(state, index, std::move(result));
-    Request<TIn, TOut>& item = *std::exchange(state.items[index], nullptr);
-    const RequestTiming times = timing(state, item, runtime_.now());
+    Item& item = *std::exchange(state.items[index], nullptr);
+    const RequestTiming times = state.timing(item, runtime_.now());
     item.drop_input();
     const bool last = state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1;
     {
       auto writer = recorder_.executor(state.info.executor);
-      record(writer, state, item, result.outcome(), times.answered);
+      record(writer, times, item, result.outcome());
       if (last) {
         state.finished = times.answered;
         record_batch(writer, state);
@@ -250,9 +250,55 @@ class Answering {
   bool in_order() const noexcept { return in_order_; }
 
  private:
+  void let_go(Item& request, std::atomic<std::int64_t>& lost) noexcept {
+    taken_out();
+    lost.fetch_add(1, std::memory_order_relaxed);
+    request.release();
+  }
+
+  void expire(const BatchState<TIn, TOut>& state, Item& request) noexcept {
+    taken_out();
+    recorder_.executor(state.info.executor).ended(Outcome::expired, request.classes());
+    answer_unrun(request, Outcome::expired);
+  }
+
+  void enter_shared(BatchState<TIn, TOut>& state, SharedWork& work,
+                    std::atomic<std::int64_t>& lost) noexcept {
+    const auto entry = coalescer_->enter(work, state.started);
+    executing_.fetch_add(entry.late, std::memory_order_relaxed);
+    if (entry.leader != nullptr) state.items.push_back(entry.leader);
+    entry.lost.template each<Item>([&](Item& request) { let_go(request, lost); });
+    entry.expired.template each<Item>([&](Item& request) { expire(state, request); });
+  }
+
+  // Gives the others of a work, which is over then, what its leader is about to get.
+  void give_shared(Item& leader, const Result<TOut>& result, const RequestTiming& times,
+                   std::size_t executor) noexcept {
+    std::size_t entered = 0;
+    const RequestChain others = coalescer_->end(leader, entered);
+    executing_.fetch_sub(entered, std::memory_order_relaxed);
+    others.template each<Item>([&](Item& request) {
+      std::optional<Result<TOut>> copy;
+      guarded([&] { coalescer_->copy(result, copy); },
+              [&](std::exception_ptr error) {
+                copy.emplace(Result<TOut>::failure(Outcome::failed, std::move(error)));
+              });
+      RequestTiming its = times;
+      its.enqueued = request.enqueued;
+      its.started = std::max(times.started, request.enqueued);
+      request.drop_input();
+      {
+        auto writer = recorder_.executor(executor);
+        record(writer, its, request, copy->outcome());
+        writer.shared();
+      }
+      give(request, std::move(*copy), its, executor);
+    });
+  }
+
   void answer_in_order(BatchState<TIn, TOut>& state, std::size_t index,
                        Result<TOut>&& result) noexcept {
-    Request<TIn, TOut>* const item = std::exchange(state.items[index], nullptr);
+    Item* const item = std::exchange(state.items[index], nullptr);
     item->drop_input();
     if (state.unrecorded.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       state.finished = runtime_.now();
@@ -269,7 +315,7 @@ class Answering {
   }
 
   void give_in_order() noexcept {
-    order_.give([this](BatchState<TIn, TOut>& state, Request<TIn, TOut>& item,
+    order_.give([this](BatchState<TIn, TOut>& state, Item& item,
                        Result<TOut>&& result) { record_and_give(state, item, std::move(result)); },
                 [this](BatchState<TIn, TOut>& state) {
                   batches_.fetch_sub(1, std::memory_order_relaxed);
@@ -277,12 +323,12 @@ class Answering {
                 });
   }
 
-  void record_and_give(const BatchState<TIn, TOut>& state, Request<TIn, TOut>& item,
+  void record_and_give(const BatchState<TIn, TOut>& state, Item& item,
                        Result<TOut>&& result) noexcept {
-    const RequestTiming times = timing(state, item, runtime_.now());
+    const RequestTiming times = state.timing(item, runtime_.now());
     {
       auto writer = recorder_.executor(state.info.executor);
-      record(writer, state, item, result.outcome(), times.answered);
+      record(writer, times, item, result.outcome());
     }
     executing_.fetch_sub(1, std::memory_order_relaxed);
     give(item, std::move(result), times, state.info.executor);
@@ -303,35 +349,23 @@ class Answering {
                   .failed = state.failed.load(std::memory_order_relaxed)});
   }
 
-  static void record(Writer& writer, const BatchState<TIn, TOut>& state,
-                     const Request<TIn, TOut>& item, Outcome outcome, TimePoint answered) noexcept {
+  static void record(Writer& writer, const RequestTiming& times, const RequestBase& item,
+                     Outcome outcome) noexcept {
     writer.answered({.outcome = outcome,
-                     .queue_wait = state.started - item.enqueued,
-                     .latency = answered - item.enqueued,
-                     .late = answered > item.deadline},
+                     .queue_wait = times.started - times.enqueued,
+                     .latency = times.answered - times.enqueued,
+                     .late = times.answered > item.deadline},
                     item);
   }
 
-  void leave(const BatchState<TIn, TOut>&, std::size_t count) noexcept {
+  void leave(std::size_t count) noexcept {
     executing_.fetch_sub(count, std::memory_order_relaxed);
     batches_.fetch_sub(1, std::memory_order_relaxed);
   }
 
-  static RequestTiming timing(const BatchState<TIn, TOut>& state, std::size_t index,
-                              TimePoint answered) noexcept {
-    return timing(state, *state.items[index], answered);
-  }
-  static RequestTiming timing(const BatchState<TIn, TOut>& state, const Request<TIn, TOut>& item,
-                              TimePoint answered) noexcept {
-    return {.enqueued = item.enqueued,
-            .started = state.started,
-            .answered = answered,
-            .batch_size = static_cast<std::uint32_t>(state.items.size()),
-            .batch_id = state.info.batch_id};
-  }
-
-  void give(Request<TIn, TOut>& request, Result<TOut>&& result, const RequestTiming& times,
+  void give(Item& request, Result<TOut>&& result, const RequestTiming& times,
             std::size_t executor) noexcept {
+    if (request.work != nullptr) give_shared(request, result, times, executor);
     result.set_timing(times);
     if (observer_ != nullptr) {
       observer_->on_answered({.trace_id = request.trace_id,
@@ -356,6 +390,7 @@ class Answering {
   MetricsRecorder<R> recorder_;
   std::atomic<std::size_t> cap_;
   std::shared_ptr<Observer> observer_;
+  Coalescer<TIn, TOut, R>* const coalescer_;
   std::atomic<std::size_t> executing_{0};
   std::atomic<std::size_t> batches_{0};
 };

@@ -64,7 +64,7 @@ class Backlog {
   void place(RequestHeader& request) const noexcept {
     if (request.flow == nullptr) request.flow = const_cast<Flow*>(&own_flow_);
     request.delayed = request.at_bound = false;
-    request.order_key = order_key(request);
+    request.order_key = order_key(request.deadline, request);
   }
 
   void enter(RequestHeader& request) noexcept {
@@ -139,6 +139,18 @@ class Backlog {
     if (keyed_) agenda_.moved(request);
   }
 
+  /// Gives a request another rank; its age and its order of acceptance stay. O(those of its new level that
+  /// came later).
+  void rerank(RequestHeader& request, const Urgency& urgency) noexcept {
+    if (!request.at_bound) request.flow->queue.erase(request, weighed_);
+    request.priority = urgency.priority;
+    request.order_key = order_key(urgency.deadline, request);
+    request.delayed = request.delayed && request.delay_at == urgency.delay_at;
+    request.delay_at = urgency.delay_at;
+    if (!request.at_bound) request.flow->queue.insert(request);
+    if (keyed_) agenda_.moved(request);
+  }
+
   /// Marks all that is queued: see `Lane::flushed`.
   void flush() noexcept {
     for (Lane* lane = first_lane(); lane != nullptr; lane = Lanes::next(*lane)) {
@@ -158,10 +170,10 @@ class Backlog {
   using Lanes = IntrusiveList<&Lane::in_backlog>;
   using Tenants = IntrusiveList<&Tenant::in_backlog>;
 
-  std::int64_t order_key(const RequestHeader& request) const noexcept {
+  std::int64_t order_key(TimePoint deadline, const RequestHeader& request) const noexcept {
     switch (order_) {
       case QueueOrder::earliest_deadline:
-        return request.deadline.time_since_epoch().count();
+        return deadline.time_since_epoch().count();
       case QueueOrder::shortest_first:
         return request.length;
       case QueueOrder::fifo:

@@ -99,6 +99,14 @@ struct BatchState {
     return measured.useful();
   }
 
+  RequestTiming timing(const RequestBase& item, TimePoint answered) const noexcept {
+    return {.enqueued = item.enqueued,
+            .started = started,
+            .answered = answered,
+            .batch_size = static_cast<std::uint32_t>(items.size()),
+            .batch_id = info.batch_id};
+  }
+
   BatchReport report() const noexcept {
     return {.batch_id = info.batch_id,
             .executor = info.executor,

@@ -76,12 +76,34 @@ class BatchStates {
     state.next = std::exchange(free_, &state);
   }
 
+  /// Somebody waits for this dispatched request, until `deadline` and no longer. False if its batch has
+  /// been stopped.
+  bool wanted(std::uint64_t batch_id, std::uint64_t sequence, TimePoint deadline) noexcept {
+    if (!watch_) return true;
+    for (const auto& state : states_) {
+      if (state->info.batch_id != batch_id) continue;
+      if (state->info.stop.stop_requested()) return false;
+      auto& watched = state->watched;
+      const auto place = std::find_if(watched.begin(), watched.end(), [&](const auto& watch) {
+        return watch.sequence == sequence;
+      });
+      if (place == watched.end()) {
+        watched.push_back({sequence, deadline});  // Reserved for all of the batch.
+      } else {
+        place->deadline = deadline;
+      }
+      state->unwanted_at = last_deadline(*state);
+      return true;
+    }
+    return true;
+  }
+
   /// Nobody waits for this request any more, which has been dispatched at some time.
-  void unwanted(const RequestBase& request) noexcept {
+  void unwanted(std::uint64_t sequence) noexcept {
     for (const auto& state : states_) {
       auto& watched = state->watched;
       const auto place = std::find_if(watched.begin(), watched.end(), [&](const auto& watch) {
-        return watch.sequence == request.sequence;
+        return watch.sequence == sequence;
       });
       if (place == watched.end()) continue;
       watched.erase(place);

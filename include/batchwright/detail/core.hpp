@@ -7,6 +7,7 @@
 #include "../options.hpp"
 #include "../reconfiguration.hpp"
 #include "../shutdown.hpp"
+#include "coalescer.hpp"
 #include "deferred_wakes.hpp"
 #include "dispatcher.hpp"
 #include "gauges.hpp"
@@ -63,12 +64,13 @@ class Core final : public BatchSink<TIn, TOut>,
         pool_share_(static_cast<std::uint32_t>(options.pool_share)),
         admission_(options.capacity, options.max_queued_bytes, options.levels),
         intake_(runtime, std::max<std::size_t>(executors_, 1), options.spin),
+        coalescer_(Coalescer<TIn, TOut, R>::make(runtime, options.coalesce, admission_, intake_)),
         answering_(runtime, std::max<std::size_t>(executors_, 1), limits_of(options).cap(),
                    options.metrics, options.preserve_order == PreserveOrder::yes, *this,
-                   std::move(options.observer)),
+                   std::move(options.observer), coalescer_.get()),
         dispatcher_(runtime, std::move(options.policy), limits_of(options), options.capacity,
-                    predictors_->takes_info(), admission_, intake_, answering_, options.pool.get(),
-                    make_pooled(options.pool)),
+                    predictors_->takes_info(), admission_, intake_, answering_, coalescer_.get(),
+                    options.pool.get(), make_pooled(options.pool)),
         warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
         submitter_(runtime, options, *this, this, admission_, intake_, answering_),
         end_(runtime) {
@@ -119,11 +121,7 @@ class Core final : public BatchSink<TIn, TOut>,
 
   bool wait_idle(TimePoint until) {
     check_may_block();
-    IdleWaiter waiter;
-    intake_.add(waiter);
-    const bool idle = waiter.wait(runtime_, until);
-    intake_.remove(waiter);
-    return idle;
+    return detail::wait_idle(intake_, runtime_, until);
   }
 
   ShutdownReport shutdown(const ShutdownOptions& options) {
@@ -384,6 +382,7 @@ class Core final : public BatchSink<TIn, TOut>,
 
   Admission admission_;
   Intake<Batch, R> intake_;
+  const std::unique_ptr<Coalescer<TIn, TOut, R>> coalescer_;  // With `coalesce`.
   Answering<TIn, TOut, R> answering_;
   Dispatcher<TIn, TOut, Policy, R> dispatcher_;
   const WarmUp<TIn, TOut, R> warm_up_;

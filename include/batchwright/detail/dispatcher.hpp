@@ -8,7 +8,9 @@
 #include "batch_state.hpp"
 #include "batch_states.hpp"
 #include "changes.hpp"
+#include "coalescer.hpp"
 #include "deferred_wakes.hpp"
+#include "departures.hpp"
 #include "errand_desk.hpp"
 #include "intake.hpp"
 #include "leases.hpp"
@@ -37,14 +39,17 @@ class Dispatcher {
   using Batch = BatchState<TIn, TOut>;
   using Item = Request<TIn, TOut>;
 
-  /// `max_queued` bounds what can be in one batch; `watch` as for BatchStates.
+  /// `max_queued` bounds what can be in one batch; `watch` as for BatchStates. `coalescer` may be null.
   Dispatcher(const R& runtime, Policy policy, const SchedulerLimits& limits, std::size_t max_queued,
              bool watch, Admission& admission, Intake<Batch, R>& intake,
-             Answering<TIn, TOut, R>& answering, ExecutorLender* lender, PoolClient* client)
+             Answering<TIn, TOut, R>& answering, Coalescer<TIn, TOut, R>* coalescer,
+             ExecutorLender* lender, PoolClient* client)
       : runtime_(runtime),
         scheduler_(std::move(policy), limits),
         admission_(admission),
         intake_(intake),
+        coalescer_(coalescer),
+        departures_(admission, answering, coalescer, lost_),
         answering_(answering),
         desk_(runtime, admission, answering, lost_),
         states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch,
@@ -54,6 +59,7 @@ class Dispatcher {
         changes_(runtime) {
     inbox_.vacated.reserve(limits.executors);
     inbox_.granted.reserve(limits.executors);
+    if (coalescer_ != nullptr) coalescer_->count_lost_in(lost_);
   }
 
   /// Runs until a shutdown has answered everything.
@@ -150,6 +156,7 @@ class Dispatcher {
 
  private:
   using Wish = typename Intake<Batch, R>::Wish;
+  using Outlook = typename Coalescer<TIn, TOut, R>::Outlook;
 
   // Looks at all that came and does all that is to be done; what is left is to wait.
   template <class Execute>
@@ -170,6 +177,9 @@ class Dispatcher {
       }
       const TimePoint now = runtime_.now();
       states_.serve(now);
+      if (coalescer_ != nullptr) {
+        departures_.fail(coalescer_->take_expired(now, scheduler_, states_), Outcome::expired);
+      }
       serve_waiting(now);
       Action rest = act(now, execute);
       // What was evicted has left room by now. It has been answered before the inbox is looked at again,
@@ -180,10 +190,12 @@ class Dispatcher {
       if (rest.kind == Action::Kind::dispatch) continue;
       if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
       publish();
-      return {.until = std::min({rest.until, desk_.earliest(), states_.earliest()}),
-              .missing = missing(rest),
-              .reports = rest.kind == Action::Kind::wait || !errands_.empty() ||
-                         leases_.awaited() || inbox_.closing != Closing::open};
+      const auto shared = coalescer_ == nullptr ? Outlook() : coalescer_->outlook();
+      return {
+          .until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
+          .missing = shared.joinable ? 1 : missing(rest),
+          .reports = rest.kind == Action::Kind::wait || !errands_.empty() || leases_.awaited() ||
+                     inbox_.closing != Closing::open};
     }
   }
 
@@ -217,6 +229,11 @@ class Dispatcher {
       auto& request = static_cast<Item&>(*header);
       header = RequestChain::next(*header);
       if (header != nullptr) static_cast<Item*>(header)->prefetch();
+      if (coalescer_ != nullptr && request.shared_key != nullptr) {
+        coalescer_->arrive(request, scheduler_, states_,
+                           [this](const Item& rider) { answering_.left_queue(rider); });
+        continue;
+      }
       request.place = Place::scheduler;
       scheduler_.arrive(request);
     }
@@ -236,7 +253,7 @@ class Dispatcher {
       auto& request =
           static_cast<Item&>(*std::exchange(oldest_first, oldest_first->next_cancelled));
       if (!request.cancelled()) {  // Too late for it, but its batch may be unwanted now.
-        states_.unwanted(request);
+        unwanted(request);
         request.release();
         continue;
       }
@@ -251,13 +268,20 @@ class Dispatcher {
           lost_.fetch_sub(1, std::memory_order_relaxed);
           desk_.refuse(request, Outcome::cancelled);
           break;
+        case Place::shared:
+        case Place::riding:
+          if (departures_.cancel_shared(request, scheduler_, states_)) break;
+          [[fallthrough]];
         default:  // Dispatched or expired: whoever lost the claim has let go of it.
-          states_.unwanted(request);
-          lost_.fetch_sub(1, std::memory_order_relaxed);
-          count_ended(request, Outcome::cancelled);
-          answering_.answer_unrun(request, Outcome::cancelled);
+          unwanted(request);
+          departures_.answer_lost(request);
       }
     }
+  }
+
+  void unwanted(RequestBase& request) noexcept {
+    coalescer_ == nullptr ? states_.unwanted(request.sequence)
+                          : coalescer_->unwanted(request, states_);
   }
 
   void absorb_changes() noexcept {
@@ -277,7 +301,10 @@ class Dispatcher {
     }
     if (inbox_.closing == Closing::open) return;
     scheduler_.drain();
-    if (inbox_.closing == Closing::abandon) scheduler_.abandon();
+    if (inbox_.closing == Closing::abandon) {
+      scheduler_.abandon();
+      if (coalescer_ != nullptr) departures_.fail(coalescer_->abandon(), Outcome::stopped);
+    }
     desk_.close();
   }
 
@@ -300,7 +327,8 @@ class Dispatcher {
         case Action::Kind::wait:
           return action;
         case Action::Kind::fail:
-          fail(action);
+          if (coalescer_ != nullptr) action.requests = coalescer_->unfold(action.requests);
+          departures_.fail(action.requests, action.outcome);
           break;
         case Action::Kind::dispatch:
           if (execute(prepare(action, now))) return action;
@@ -310,49 +338,13 @@ class Dispatcher {
   }
 
   Batch& prepare(const Action& action, TimePoint now) noexcept {
-    Batch& state = states_.take(action, now);
+    Batch* state = nullptr;
     ++calls_;
-    std::size_t bytes = 0;
-    for (RequestHeader* header = action.requests.first; header != nullptr;
-         header = RequestChain::next(*header)) {
-      auto& request = static_cast<Item&>(*header);
-      request.place = Place::gone;
-      bytes += request.bytes;
-      admission_.leave_level(request.level);
-      answering_.left_queue(request);
-    }
-    answering_.dispatched(state);
-    admission_.give_back(action.requests.count, bytes);
-    return state;
-  }
-
-  void fail(const Action& action) noexcept {
-    for (RequestHeader* header = action.requests.first; header != nullptr;) {
-      auto& request = static_cast<Item&>(*header);
-      header = RequestChain::next(*header);
-      request.place = Place::gone;
-      admission_.leave_level(request.level);
-      admission_.give_back(1, request.bytes);
-      answering_.left_queue(request);
-      if (action.outcome == Outcome::cancelled) {
-        request.release();  // The cancellation's reference.
-      } else if (!request.claim()) {
-        let_go(request);
-        continue;
-      }
-      count_ended(request, action.outcome);
-      answering_.answer_unrun(request, action.outcome);
-    }
-  }
-
-  // A cancellation has won and is on its way here.
-  void let_go(Item& request) noexcept {
-    lost_.fetch_add(1, std::memory_order_relaxed);
-    request.release();
-  }
-
-  void count_ended(const Item& request, Outcome outcome) noexcept {
-    answering_.recorder().dispatcher().ended(outcome, request.classes());
+    departures_.dispatch(action, [&](std::size_t count) {
+      state = &states_.take(action, now);
+      answering_.dispatched(*state, count);
+    });
+    return *state;
   }
 
   bool idle() const noexcept {
@@ -375,6 +367,8 @@ class Dispatcher {
   Scheduler<Policy> scheduler_;
   Admission& admission_;
   Intake<Batch, R>& intake_;
+  Coalescer<TIn, TOut, R>* const coalescer_;
+  Departures<TIn, TOut, R> departures_;
   Answering<TIn, TOut, R>& answering_;
   WaitingDesk<TIn, TOut, R> desk_;
   Inbox<Batch> inbox_;

@@ -5,7 +5,9 @@
 #include "../metrics.hpp"
 #include "../policy.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -17,7 +19,10 @@ inline Duration age(TimePoint since, TimePoint now) noexcept {
 template <class Admission, class Answering, class Dispatcher>
 void read_gauges(MetricsSnapshot& metrics, const Admission& admission, const Answering& answering,
                  const Dispatcher& dispatcher) noexcept {
-  metrics.queued = admission.queued();
+  // Riders hold room in the queue, and count as executing.
+  const std::size_t riding = answering.riding();
+  const std::size_t admitted = admission.queued();
+  metrics.queued = admitted - std::min(riding, admitted);
   metrics.executing = answering.executing();
   metrics.executing_batches = answering.executing_batches();
   metrics.blocked = admission.waiting();

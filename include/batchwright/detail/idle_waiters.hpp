@@ -57,6 +57,16 @@ class IdleWaiters {
   IdleWaiter* first_ = nullptr;
 };
 
+/// Blocks until the batcher of this intake is idle or `until` comes. True if it was idle.
+template <class Intake, Runtime R>
+bool wait_idle(Intake& intake, const R& runtime, TimePoint until) noexcept {
+  IdleWaiter waiter;
+  intake.add(waiter);
+  const bool idle = waiter.wait(runtime, until);
+  intake.remove(waiter);
+  return idle;
+}
+
 }  // namespace batchwright::inline v0_1::detail
 
 #endif  // BATCHWRIGHT_DETAIL_IDLE_WAITERS_HPP

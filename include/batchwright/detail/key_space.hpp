@@ -8,6 +8,7 @@
 #include "pooled.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -31,16 +32,17 @@ class KeySpace {
     for (auto& [key, entry] : entries_) traits_->destroy(const_cast<void*>(key.value));
   }
 
-  /// The node of an input's key, held once more. A new one is made ready by `prepare(node, key, hash)`.
-  /// Throws what the key throws, and std::bad_alloc.
+  /// The node of an input's key, held once more. A new one is made ready by `prepare(node, key)`. Throws
+  /// what the key throws, and std::bad_alloc. Keys are equal only `within` the same.
   template <class Prepare>
-  Node& acquire(const TIn& input, Prepare&& prepare) {
-    Query<Prepare> query{*this, prepare, nullptr};
+  Node& acquire(const TIn& input, Prepare&& prepare, const void* within = nullptr) {
+    Query<Prepare> query{*this, prepare, within, nullptr};
     traits_->with_key(
         input,
         [](void* context, const ErasedKey& key) {
           auto& asked = *static_cast<Query<Prepare>*>(context);
-          asked.node = &asked.space.find(key, asked.prepare);
+          const std::size_t salt = std::hash<const void*>()(asked.within) * 31;
+          asked.node = &asked.space.find({key.value, key.hash ^ salt, asked.within}, asked.prepare);
         },
         &query);
     return *query.node;
@@ -85,7 +87,7 @@ class KeySpace {
     using is_transparent = void;
     const KeyTraits<TIn>* traits;
     bool operator()(const ErasedKey& a, const ErasedKey& b) const {
-      return a.hash == b.hash && traits->equal(a.value, b.value);
+      return a.hash == b.hash && a.within == b.within && traits->equal(a.value, b.value);
     }
     bool operator()(const Identity& own, const ErasedKey& b) const noexcept {
       return own.key.value == b.value;
@@ -100,6 +102,7 @@ class KeySpace {
   struct Query {
     KeySpace& space;
     Prepare& prepare;
+    const void* within;
     Node* node;
   };
 
@@ -113,7 +116,7 @@ class KeySpace {
       }
     }
     // The copy is the user's code, so it is made outside the lock; another may be quicker meanwhile.
-    const ErasedKey own{traits_->copy(key.value), key.hash};
+    const ErasedKey own{traits_->copy(key.value), key.hash, key.within};
     bool made = false;
     Node* node = nullptr;
     with_undo(

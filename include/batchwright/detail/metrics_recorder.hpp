@@ -121,6 +121,9 @@ class MetricsRecorder {
       });
     }
 
+    /// It was answered with what was computed for another.
+    void shared() noexcept { ++totals_.shared; }
+
    private:
     template <class Count>
     void for_each(const ClassIds& classes, Count count) noexcept {

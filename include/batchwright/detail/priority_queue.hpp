@@ -5,6 +5,7 @@
 #include "request_header.hpp"
 
 #include <cstdint>
+#include <utility>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -33,6 +34,32 @@ class PriorityQueue {
       request.level_weight = request.weight;
       insert_level(request);
     }
+  }
+
+  /// As `push`, for a request that need not be the last of its level. O(those of the level behind it,
+  /// log levels).
+  void insert(RequestHeader& request) noexcept {
+    RequestHeader** const place = find(request);
+    RequestHeader* const head = *place;
+    if (head == nullptr || !before(request, *head->by_rank.previous)) return push(request);
+    if (before(request, *head)) {
+      request.by_rank = {head->by_rank.previous, head};
+      request.heads_level = true;
+      request.level_weight = head->level_weight + request.weight;
+      request.lower_levels = std::exchange(head->lower_levels, nullptr);
+      request.higher_levels = std::exchange(head->higher_levels, nullptr);
+      head->heads_level = false;
+      head->by_rank.previous = &request;
+      *place = &request;
+      return;
+    }
+    RequestHeader* next = head->by_rank.previous;
+    while (before(request, *next->by_rank.previous)) next = next->by_rank.previous;
+    head->level_weight += request.weight;
+    request.by_rank = {next->by_rank.previous, next};
+    request.heads_level = false;
+    next->by_rank.previous->by_rank.next = &request;
+    next->by_rank.previous = &request;
   }
 
   /// `weighed`: `weight_before` will be asked, of all that is in the queue.

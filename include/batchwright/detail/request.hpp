@@ -49,6 +49,27 @@ inline void release_flow(HeldFlow* flow) noexcept {
   if (flow != nullptr) flow->owner->release(*flow);
 }
 
+/// A key that requests share, by equality; see Coalescer.
+struct SharedWork;
+class SharedKeyOwner;
+struct SharedKey {
+  SharedKeyOwner* owner = nullptr;
+  SharedWork* open = nullptr;  // What the next request with this key joins. The coalescer's.
+};
+
+/// Where shared keys come from.
+class SharedKeyOwner {
+ public:
+  virtual void release(SharedKey& key) noexcept = 0;
+
+ protected:
+  ~SharedKeyOwner() = default;
+};
+
+inline void release_key(SharedKey* key) noexcept {
+  if (key != nullptr) key->owner->release(*key);
+}
+
 /// Takes note of a cancellation that has won. Called inside `request_stop` and `Ticket::cancel`, so it
 /// must neither block nor answer.
 class CancelSink {
@@ -73,7 +94,25 @@ class Cancellable {
 };
 
 /// Where the dispatcher last put a request. The dispatcher's own note, read by it alone.
-enum class Place : std::uint8_t { intake, waiting_room, turned_away, scheduler, gone };
+enum class Place : std::uint8_t {
+  intake,
+  waiting_room,
+  turned_away,
+  scheduler,
+  shared,  ///< With a work that is in the scheduler.
+  riding,  ///< With a work that was dispatched before it came.
+  gone,
+};
+
+/// What a request is to the work that it shares; see Coalescer.
+enum class Seat : std::uint8_t {
+  none,
+  queued,
+  boarded,   ///< Dispatched with the work, and not yet claimed.
+  entered,   ///< Being computed,
+  unwanted,  ///< and cancelled too late.
+  riding,    ///< Came after the dispatch, and is claimed when the result is there.
+};
 
 /// One request, without its types: identity, lifetime and the one race that it can be in.
 ///
@@ -163,18 +202,25 @@ class RequestBase : public RequestHeader, public Cancellable {
 
  public:
   HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
-  std::size_t level = kNoCount;   // Of the queue policies, by which it was admitted.
+  SharedKey* shared_key = nullptr;  // Likewise. Null for what is computed alone.
+  std::size_t level = kNoCount;     // Of the queue policies, by which it was admitted.
   ClassId priority_class = kNoClass;
   bool watched = false;  // Set before the hand-over: late cancellations are passed on.
   bool by_future = false;
   Place place = Place::intake;  // The dispatcher's.
+  Seat seat = Seat::none;       // The coalescer's, under its lock.
+
+  SharedWork* work = nullptr;  // As `seat`; of an item that is being computed also its executor's.
 
  protected:
   RequestBase() = default;
-  virtual ~RequestBase() { let_go_of_flow(); }
+  virtual ~RequestBase() { let_go_of_keys(); }
   virtual void destroy() noexcept = 0;
 
-  void let_go_of_flow() noexcept { release_flow(std::exchange(held_flow, nullptr)); }
+  void let_go_of_keys() noexcept {
+    release_key(std::exchange(shared_key, nullptr));
+    release_flow(std::exchange(held_flow, nullptr));
+  }
 
   // From here on no late cancellation is passed on, and none is on its way into the sink, which may be
   // gone when the answer has been given.
@@ -223,7 +269,7 @@ class AnswerableRequest : public RequestBase {
   void answer(Result<TOut>&& result) noexcept {
     unregister_stop();
     this->close_late();
-    this->let_go_of_flow();
+    this->let_go_of_keys();
     completion(std::move(result));
     release();
   }

@@ -14,6 +14,13 @@ namespace batchwright::inline v0_1::detail {
 
 struct Flow;
 
+/// What moves a request before others, but for its age.
+struct Urgency {
+  int priority = 0;
+  TimePoint deadline = kNever;
+  TimePoint delay_at = kNever;  ///< When it goes behind the others of its priority.
+};
+
 /// What the scheduler knows of a request: neither its input, nor its result, nor how it is answered.
 /// All queues of the scheduler are intrusive, so it allocates nothing and nothing in it can fail.
 ///
@@ -30,6 +37,7 @@ struct RequestHeader {
   int priority = 0;
   std::uint32_t weight = 1;
   std::uint32_t length = 1;
+  bool shared = false;  ///< It is a SharedWork, and stands for several requests.
 
   // Owned by the scheduler from the arrival until it hands the request out.
   bool queued = false;
@@ -89,6 +97,16 @@ struct RequestChain {
     request.by_rank = {};
     --count;
     size -= request.weight;
+  }
+
+  /// Calls `visit(request)` for each, in order; it may be gone afterwards.
+  template <class Item, class Visit>
+  void each(Visit&& visit) const {
+    for (RequestHeader* next = first; next != nullptr;) {
+      RequestHeader& request = *next;
+      next = request.by_rank.next;
+      visit(static_cast<Item&>(request));
+    }
   }
 
   static RequestHeader* next(const RequestHeader& request) noexcept { return request.by_rank.next; }

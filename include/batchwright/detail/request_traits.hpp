@@ -8,30 +8,38 @@
 #include "flow_table.hpp"
 #include "pooled.hpp"
 #include "request.hpp"
+#include "shared_keys.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
 
-/// What the user's functions say of an input. Holds the input's flow until a request takes it over.
+/// What the user's functions say of an input. Holds the input's flow and key until a request takes them
+/// over.
 struct RequestTraits {
   std::size_t bytes = 0;
   std::uint32_t weight = 1;
   std::uint32_t length = 1;
   HeldFlow* flow = nullptr;
+  SharedKey* shared_key = nullptr;
 
   RequestTraits() = default;
   RequestTraits(RequestTraits&& other) noexcept
       : bytes(other.bytes),
         weight(other.weight),
         length(other.length),
-        flow(std::exchange(other.flow, nullptr)) {}
+        flow(std::exchange(other.flow, nullptr)),
+        shared_key(std::exchange(other.shared_key, nullptr)) {}
   RequestTraits& operator=(RequestTraits&&) = delete;
-  ~RequestTraits() { release_flow(flow); }
+  ~RequestTraits() {
+    release_key(shared_key);
+    release_flow(flow);
+  }
 
   void give_to(RequestBase& request) noexcept {
     request.bytes = bytes;
@@ -39,6 +47,7 @@ struct RequestTraits {
     request.length = length;
     request.held_flow = std::exchange(flow, nullptr);
     request.flow = request.held_flow;
+    request.shared_key = std::exchange(shared_key, nullptr);
   }
 };
 
@@ -95,7 +104,10 @@ class TraitsReader {
                    ? std::max<std::size_t>(options.executors, 1)
                    : 0,
                classes),
-        reads_(bytes_ || weight_ || length_ || flows_.in_use()) {}
+        shared_keys_(options.coalesce
+                         ? std::make_unique<SharedKeys<TIn, R>>(runtime, options.coalesce.key())
+                         : nullptr),
+        reads_(bytes_ || weight_ || length_ || flows_.in_use() || shared_keys_ != nullptr) {}
 
   /// Whether there is anything to be asked.
   bool reads() const noexcept { return reads_; }
@@ -112,6 +124,7 @@ class TraitsReader {
           share_ ? checked("share", share_(input), FairShare::kMaxShare) : 1;
       traits.flow = flows_.acquire(input, share);
     }
+    if (shared_keys_ != nullptr) traits.shared_key = shared_keys_->acquire(input, traits.flow);
     return traits;
   }
 
@@ -129,6 +142,7 @@ class TraitsReader {
   const std::function<std::size_t(const TIn&)> length_;
   const std::function<std::size_t(const TIn&)> share_;
   FlowTable<TIn, R> flows_;
+  const std::unique_ptr<SharedKeys<TIn, R>> shared_keys_;  // With `coalesce`.
   const bool reads_;
 };
 

@@ -59,8 +59,7 @@ class Scheduler {
     if (forecast_.refuses()) {
       backlog_.place(request);
       if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), service_, executors_)) {
-        hopeless_.append(request);
-        return;
+        return hopeless_.append(request);
       }
     }
     backlog_.enter(request);
@@ -69,12 +68,23 @@ class Scheduler {
 
   /// Takes a queued request out; the next action fails it as cancelled.
   void cancel(RequestHeader& request) noexcept {
-    if (request.queued) {
-      withdraw(request);
-    } else {
-      hopeless_.erase(request);
-    }
+    withdraw(request);
     cancelled_.append(request);
+  }
+
+  /// Takes a request out that has not been handed out; no action will.
+  void withdraw(RequestHeader& request) noexcept {
+    if (!request.queued) return hopeless_.erase(request);
+    backlog_.withdraw(request);
+    deadlines_.erase(request);
+  }
+
+  /// A queued request has another rank from now on, and expires no more.
+  void rerank(RequestHeader& request, const Urgency& urgency) noexcept {
+    deadlines_.erase(request);
+    request.deadline = request.expiry = kNever;
+    backlog_.rerank(request, urgency);
+    deadlines_.insert(request);
   }
 
   /// Makes room for so many requests and bytes of that priority and tenant (null: the own one), by
@@ -165,23 +175,26 @@ class Scheduler {
   /// The next action at `now`.
   Action next(TimePoint now) noexcept {
     tell_arrivals();
-    if (!cancelled_.empty()) return fail(std::exchange(cancelled_, {}), Outcome::cancelled);
-    if (!hopeless_.empty()) return fail(std::exchange(hopeless_, {}), Outcome::would_expire);
-    if (!evicted_.empty()) return fail(std::exchange(evicted_, {}), Outcome::evicted);
-    if (abandoning_ && !backlog_.empty()) return fail(take_all(), Outcome::stopped);
+    if (!cancelled_.empty())
+      return Action::failing(std::exchange(cancelled_, {}), Outcome::cancelled);
+    if (!hopeless_.empty())
+      return Action::failing(std::exchange(hopeless_, {}), Outcome::would_expire);
+    if (!evicted_.empty()) return Action::failing(std::exchange(evicted_, {}), Outcome::evicted);
+    if (abandoning_ && !backlog_.empty()) return Action::failing(take_all(), Outcome::stopped);
     if (deadlines_.due(now)) {
       if (RequestChain expired = take_due(now); !expired.empty()) {
-        return fail(expired, Outcome::expired);
+        return Action::failing(expired, Outcome::expired);
       }
     }
     if (backlog_.empty()) return {};
     if (paused_ || !(executors_.available() > 0 || executors_.could_use_more())) {
-      return sleep(deadlines_.earliest(), kNoCount);
+      return Action::waiting(deadlines_.earliest(), kNoCount);
     }
 
     const Choice choice = limits_.keyed_lanes ? choose_of_many(now) : choose_only(now);
     if (choice.lane != nullptr) return run(*choice.lane, choice.verdict, now);
-    return sleep(std::min(deadlines_.earliest(), choice.verdict.until), choice.verdict.size);
+    return Action::waiting(std::min(deadlines_.earliest(), choice.verdict.until),
+                           choice.verdict.size);
   }
 
  private:
@@ -283,7 +296,7 @@ class Scheduler {
   // A lane is due.
   Action run(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
     if (executors_.available() > 0) return dispatch(lane, verdict, now);
-    Action action = sleep(deadlines_.earliest(), kNoCount);
+    Action action = Action::waiting(deadlines_.earliest(), kNoCount);
     action.wants_executor = true;
     return action;
   }
@@ -336,19 +349,6 @@ class Scheduler {
       }
     }
     return expired;
-  }
-
-  void withdraw(RequestHeader& request) noexcept {
-    backlog_.withdraw(request);
-    deadlines_.erase(request);
-  }
-
-  static Action fail(RequestChain requests, Outcome outcome) noexcept {
-    return {.kind = Action::Kind::fail, .outcome = outcome, .requests = requests};
-  }
-
-  static Action sleep(TimePoint until, std::size_t missing) noexcept {
-    return {.kind = Action::Kind::wait, .until = until, .missing = missing};
   }
 
   void note_arrival(const RequestHeader& request) noexcept {

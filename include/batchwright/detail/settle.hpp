@@ -138,6 +138,15 @@ inline void check_parallel(std::size_t executors, bool parallel) {
   }
 }
 
+/// Throws std::invalid_argument if identical requests are to share results of another type.
+template <class TOut, class Options>
+void check_coalescing(const Options& options) {
+  if (options.coalesce && options.coalesce.copier().type != &kTypeMark<TOut>) {
+    raise_invalid("coalesce", "made by coalesce_by<TOut> with the batcher's TOut",
+                  "one that was made with another type");
+  }
+}
+
 /// Throws std::invalid_argument for a policy that does not fit the cap.
 template <class Policy>
 void check_policy(const Policy& policy, std::size_t cap, Duration max_wait) {

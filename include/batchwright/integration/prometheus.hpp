@@ -127,6 +127,8 @@ class PrometheusText {
     });
     counter("requests_late_total", "Requests answered with a value after their deadline.",
             &M::completed_late);
+    counter("requests_shared_total", "Requests answered with what an identical one computed.",
+            &M::shared);
     family("batches_total", "counter", "Batches computed, by why they left the queue.");
     each([this](const M& metrics) {
       for (std::size_t i = 0; i < kReleaseReasonCount; ++i) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "support/shell.hpp"
+#include "../support/shell.hpp"
+
+#include <batchwright/detail/answer_sequence.hpp>
 
 #include <gtest/gtest.h>
 
