@@ -118,7 +118,8 @@ class ExecutorTable {
     const auto count = static_cast<std::uint64_t>(part_end - expected_.begin());
     const auto place = expected_.begin() + static_cast<std::ptrdiff_t>(rest % count);
     std::nth_element(expected_.begin(), place, part_end);
-    const auto span = static_cast<double>(rest / count) * static_cast<double>(each.count());
+    const std::uint64_t turns = rest / count;
+    const auto span = static_cast<double>(turns) * static_cast<double>(each.count());
     if (span >= 9e18) return kNever;
     return saturating_add(*place, Duration(static_cast<std::int64_t>(span)));
   }
