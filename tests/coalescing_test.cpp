@@ -368,6 +368,20 @@ TEST(Coalescing, EachExpiresByItselfAndTheOthersAreComputed) {
   });
 }
 
+TEST(Coalescing, TheTimeoutOfTheFirstIsItsOwn) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls), {.coalesce = kEqual});
+  batcher.pause();
+  Ticket first = batcher.submit(1, use_ticket, {.timeout = 1ms});
+  Ticket second = batcher.submit(1, use_ticket);
+  runtime.settle();
+  runtime.advance(2ms);
+  EXPECT_EQ(first.result().outcome(), Outcome::expired);
+  batcher.resume();
+  EXPECT_EQ(second.get(), 2);
+}
+
 TEST(Coalescing, WhenTheLastHasExpiredNothingIsComputed) {
   for_each_seed(30, [](TestRuntime& runtime) {
     Calls calls;
@@ -611,6 +625,26 @@ TEST(Coalescing, EachCountsAgainstTheCapacityAlsoWhileItRides) {
     EXPECT_EQ(batcher.metrics().unaccounted(), 0);
     taken.all.clear();
   });
+}
+
+TEST(Coalescing, ARiderGivesTheRoomOfItsLevelBackWithTheResult) {
+  TestRuntime runtime;
+  Taken taken;
+  Batcher batcher(taken.predictor(),
+                  {.levels = {{.priority = 1, .capacity = 1}}, .coalesce = kEqual});
+  Ticket first = batcher.submit(1, use_ticket);
+  runtime.settle();
+  Ticket rider = batcher.submit(1, use_ticket, {.priority = 1});
+  runtime.settle();
+  EXPECT_EQ(batcher.try_submit(1, use_ticket, {.priority = 1}).outcome(), Outcome::queue_full);
+  taken.answer(0);
+  EXPECT_EQ(first.get() + rider.get(), 4);
+  auto next = batcher.try_submit(1, use_ticket, {.priority = 1});
+  ASSERT_TRUE(next);
+  runtime.settle();
+  taken.answer(1);
+  EXPECT_EQ(next->get(), 2);
+  taken.all.clear();
 }
 
 TEST(Coalescing, TheRoomOfRidersGoesToWhoWaitsForItWhenTheResultIsThere) {

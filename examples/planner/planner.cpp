@@ -32,6 +32,15 @@ void run(const planner::Options& options) {
   std::fputs(planner::table(options, rows).c_str(), stdout);
 }
 
+// One line, whatever a file or an argument held.
+int fail(std::string message, int code) {
+  for (char& character : message) {
+    if (static_cast<unsigned char>(character) < ' ' || character == '\x7f') character = '?';
+  }
+  std::fprintf(stderr, "planner: %s\n", message.c_str());
+  return code;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -46,10 +55,8 @@ int main(int count, char** arguments) {
     run(options);
     return 0;
   } catch (const std::invalid_argument& error) {
-    std::fprintf(stderr, "planner: %s\n", error.what());
-    return 2;
+    return fail(error.what(), 2);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "planner: %s\n", error.what());
-    return 1;
+    return fail(error.what(), 1);
   }
 }

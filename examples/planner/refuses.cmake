@@ -73,6 +73,10 @@ refused("max_wait_ms must be milliseconds .*got 'x'" ${arrivals} ${service}
 refused("size must be from 1 to max_batch_size .32., got 64" ${arrivals} ${service}
   --policy size:size=64 --requests 100)
 
+# What a message quotes does not break its line.
+refused("there is no 'a.b'" ${arrivals} ${service} --policy "a
+b")
+
 refused("nowhere/a.json: cannot be written" ${arrivals} ${service} --policy greedy --requests 100
   --json ${WORK}/nowhere/a.json)
 refused("nowhere/a.svg: cannot be written" ${arrivals} ${service} --policy greedy --requests 100

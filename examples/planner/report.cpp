@@ -12,8 +12,9 @@
 namespace planner {
 namespace {
 
+// At least one space before it, so that columns never touch.
 std::string right(std::string text, std::size_t width) {
-  return std::string(width > text.size() ? width - text.size() : 0, ' ') + std::move(text);
+  return std::string(width > text.size() ? width - text.size() : 1, ' ') + std::move(text);
 }
 
 std::string left(std::string text, std::size_t width) {
@@ -55,7 +56,8 @@ std::string verdict(const Options& options, const std::vector<Row>& rows) {
     const auto keeps = std::count_if(rows.begin(), rows.end(), [objective_ms](const Row& row) {
       return row.p99_ms <= objective_ms;
     });
-    text += "most within " + shortest(objective_ms) + " ms: " + best.policy + "\n";
+    text += "most within " + shortest(objective_ms) +
+            " ms: " + (best.goodput_hz > 0 ? best.policy : "none answers anything") + "\n";
     if (!options.deadlines) {
       text += std::to_string(keeps) + " of " + std::to_string(rows.size()) + " keep p99 below it\n";
     }
@@ -63,8 +65,8 @@ std::string verdict(const Options& options, const std::vector<Row>& rows) {
   const double capacity = capacity_hz(options.curve, options.max_batch, options.executors);
   const auto rate = options.workload.rate_hz();
   if (rate && *rate >= capacity) {
-    text += "the " + fixed(*rate, 0) + " requests a second are more than the " +
-            fixed(capacity, 0) + " that the best batches give: the queue is always full\n";
+    text += "the " + fixed(*rate, 1) + " requests a second are more than the " +
+            fixed(capacity, 1) + " that the best batches give: not all can be answered\n";
   }
   return text;
 }
