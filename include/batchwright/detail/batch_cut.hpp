@@ -53,6 +53,7 @@ class BatchCut {
   bool preferred_reached(LaneOrder& order, const Lane& lane) const noexcept {
     if (preferred_.empty()) return false;
     if (lane.size(rule_) > preferred_.back()) return true;
+    if (lane.size(rule_) < preferred_.front()) return false;
     return pick(order, lane, cap_).preferred.count > 0;
   }
 
@@ -93,10 +94,28 @@ class BatchCut {
     Prefix allowed;
   };
 
+  // Tells which of ever larger sizes are among some that are listed.
+  class Ascent {
+   public:
+    explicit Ascent(std::span<const std::size_t> sizes) noexcept
+        : next_(sizes.data()), end_(next_ + sizes.size()) {}
+
+    bool meets(std::size_t size) noexcept {
+      while (next_ != end_ && *next_ < size) ++next_;
+      return next_ != end_ && *next_ == size;
+    }
+
+   private:
+    const std::size_t* next_;
+    const std::size_t* end_;
+  };
+
   Picked pick(LaneOrder& order, const Lane& lane, std::size_t limit) const noexcept {
     if (!preferred_.empty()) limit = std::min(limit, preferred_.back());
     BatchSize size(rule_);
     RequestHeader* request = &order.begin(lane);
+    Ascent preferred(preferred_);
+    Ascent allowed(allowed_);
     Picked picked;
     picked.first = request;
     RequestHeader** link = &picked.first;
@@ -106,8 +125,8 @@ class BatchCut {
       *link = request;
       link = &request->next_picked;
       picked.longest = {size.count(), size.value()};
-      if (one_of(preferred_, size.value())) picked.preferred = picked.longest;
-      if (one_of(allowed_, size.value())) picked.allowed = picked.longest;
+      if (preferred.meets(size.value())) picked.preferred = picked.longest;
+      if (allowed.meets(size.value())) picked.allowed = picked.longest;
     }
     return picked;
   }
@@ -130,10 +149,6 @@ class BatchCut {
             .count = prefix.count,
             .size = prefix.size,
             .padded_size = padded_to(allowed_, prefix.size)};
-  }
-
-  static bool one_of(std::span<const std::size_t> sizes, std::size_t size) noexcept {
-    return !sizes.empty() && std::binary_search(sizes.begin(), sizes.end(), size);
   }
 
   SizeRule rule_;
