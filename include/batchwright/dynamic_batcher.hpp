@@ -197,6 +197,22 @@ class BasicDynamicBatcher {
     return detail::TicketAccess::waiting(state);
   }
 
+  /// Submits one request and waits for its answer: as `submit(input, use_ticket, options).get()`, and
+  /// throws what that throws. With `BatcherOptions::caller_runs` the predictor may run on this thread.
+  template <class In = TIn>
+    requires std::convertible_to<In&&, TIn>
+  TOut predict_and_wait(In&& input, const SubmitOptions& options = {}) {
+    detail::TicketState<TOut, R>* state = nullptr;
+    bool borrowed = false;
+    const Outcome outcome =
+        submission().by_ticket(state, std::forward<In>(input), options, detail::WhenFull::block,
+                               core_->callers().on() ? &borrowed : nullptr);
+    if (outcome != Outcome::ok) return detail::TicketAccess::refused<TOut, R>(outcome).get();
+    TicketType ticket = detail::TicketAccess::waiting(state);
+    if (borrowed) core_->callers().run(*state->request);
+    return ticket.get();
+  }
+
   /// Submits one request; `callback(Result<TOut>)` is called with its answer, once, on the thread that
   /// completes it or where `complete_on` posts it, never inside this call. It must not block for long,
   /// nor throw: a throw terminates. If the returned value is false the request was refused, for the

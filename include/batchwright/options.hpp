@@ -44,6 +44,11 @@ enum class StickyLanes : std::uint8_t { no, yes };
 /// cancelled or fails holds no place. A batch that hangs holds up all that come after it.
 enum class PreserveOrder : std::uint8_t { no, yes };
 
+/// Whether `predict_and_wait` may run the predictor on its caller's own thread: when an executor is free
+/// and the policy releases the request at once. It saves two wakes. Others whose requests are in the same
+/// batch have their callbacks called there too.
+enum class CallerRunsWhen : std::uint8_t { never, executor_free };
+
 /// A batcher's settings. Whatever is wrong with them is a std::invalid_argument at construction that
 /// names the setting, the value and what is allowed; nothing is adjusted in silence.
 template <class TIn, class Policy = AnyPolicy>
@@ -148,6 +153,9 @@ struct BatcherOptions {
   /// How often a request may be overtaken by later ones of higher priority before it goes first. With
   /// batches it may be overtaken by as many as still fit the batch that reaches the bound.
   std::uint64_t overtaking_bound = 1000;
+
+  /// Takes executors, and `shared_predictor`; not with `pool` or `sticky_lanes`.
+  CallerRunsWhen caller_runs = CallerRunsWhen::never;
 
   /// How long the batcher's threads look out for work before they sleep, as long as that has lately been
   /// of use: whoever has to be woken comes late, and costs his waker a system call. It takes the time of

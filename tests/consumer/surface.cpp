@@ -84,6 +84,8 @@ int main() {
   right = right && awaited.get_future().get() == 42;
 
   const std::vector<Image> images(3, image);
+  const Label waited_for = batcher.predict_and_wait(images.front(), {.deadline = now + 20s});
+  static_cast<void>(waited_for);
   std::future<std::vector<Label>> rows = batcher.submit_rows(images, {.deadline = now + 20s});
   right = right && rows.get().at(2).value == 42;
 

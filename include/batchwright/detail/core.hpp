@@ -7,6 +7,7 @@
 #include "../options.hpp"
 #include "../reconfiguration.hpp"
 #include "../shutdown.hpp"
+#include "caller_runs.hpp"
 #include "coalescer.hpp"
 #include "deferred_wakes.hpp"
 #include "dispatcher.hpp"
@@ -73,6 +74,7 @@ class Core final : public BatchSink<TIn, TOut>,
                     options.pool.get(), make_pooled(options.pool)),
         warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
         submitter_(runtime, options, *this, this, admission_, intake_, answering_),
+        callers_(*this, runtime, options.caller_runs == CallerRunsWhen::executor_free),
         end_(runtime) {
     cap_ = dispatcher_.limits().cap();
     for (std::size_t i = 0; i < executors_ && pooled_ == nullptr; ++i) {
@@ -149,6 +151,7 @@ class Core final : public BatchSink<TIn, TOut>,
       dispatcher_.watch();
     }
     if (!intake_.hold()) raise(BatcherStoppedError());
+    const ReplacementPause pause(callers_);
     ReplacementShell shell(*this);
     Replacement<TIn, TOut, R, ReplacementShell<Core>> replacement(
         runtime_, std::max<std::size_t>(executors_, 1), shell);
@@ -214,6 +217,12 @@ class Core final : public BatchSink<TIn, TOut>,
 
   Dispatcher<TIn, TOut, Policy, R>& dispatcher() noexcept { return dispatcher_; }
   Intake<Batch, R>& intake() noexcept { return intake_; }
+
+  CallerRuns<Core, R>& callers() noexcept { return callers_; }
+
+  void put(Batch& state) noexcept { mailboxes_[state.info.executor]->put(state); }
+
+  std::unique_ptr<Runner> make_runner() { return predictors_->make(0); }
 
   std::unique_ptr<Runner> load_runner(std::size_t index) {
     return load_runner(*predictors_, index);
@@ -313,9 +322,8 @@ class Core final : public BatchSink<TIn, TOut>,
         runtime_.interleave("report");
         // What the report does not pass on is woken here, before the next batch runs.
         DeferredWakes wakes(finished != nullptr ? finished->wakes.take() : WakeList());
-        state = dispatcher_.report(finished, index, wakes.list(), [this](Batch& other) {
-          mailboxes_[other.info.executor]->put(other);
-        });
+        state =
+            dispatcher_.report(finished, index, wakes.list(), [this](Batch& other) { put(other); });
       }
     }
   }
@@ -328,7 +336,7 @@ class Core final : public BatchSink<TIn, TOut>,
         return false;
       }
       if (executors_ > 0) {
-        mailboxes_[state.info.executor]->put(state);
+        put(state);
         return false;
       }
       const bool finished = run(state, runner);
@@ -348,18 +356,8 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   ShutdownReport report(const MetricsSnapshot& before, bool finished) noexcept {
-    // The counters are read before the gauges: what moves from one to the other meanwhile is in neither,
-    // until it is looked at again.
-    MetricsSnapshot now = totals();
-    for (int look = 0; look < 100 && now.unaccounted() != 0; ++look) {
-      runtime_.relax();
-      now = totals();
-    }
-    return {.completed = now.completed + now.failed - before.completed - before.failed,
-            .abandoned = now.stopped - before.stopped +
-                         (finished || intake_.closing() != Closing::abandon ? 0 : now.queued),
-            .executing = now.executing,
-            .finished = finished};
+    const bool leaves = !finished && intake_.closing() == Closing::abandon;
+    return shutdown_report(runtime_, before, finished, leaves, [this] { return totals(); });
   }
 
   [[no_unique_address]] R runtime_;
@@ -387,6 +385,7 @@ class Core final : public BatchSink<TIn, TOut>,
   Dispatcher<TIn, TOut, Policy, R> dispatcher_;
   const WarmUp<TIn, TOut, R> warm_up_;
   Submitter<TIn, TOut, R> submitter_;
+  CallerRuns<Core, R> callers_;
 
   std::vector<std::unique_ptr<Mailbox<Batch, R>>> mailboxes_;
   std::vector<typename R::Thread> threads_;

@@ -96,9 +96,16 @@ class Dispatcher {
   /// With the role, borrowed from the intake on the thread of an executor that is free. As `report`.
   template <class Put>
   Batch* act_for(std::size_t executor, WakeList& wakes, Put&& put) noexcept {
+    return act([=](const Batch& one) { return one.info.executor == executor && !one.errand; },
+               &wakes, put);
+  }
+
+  /// As `act_for`: what `takes` says of a batch is whether it is returned; of one at most.
+  template <class Takes, class Put>
+  Batch* act(Takes&& takes, WakeList* wakes, Put&& put) noexcept {
     Batch* next = nullptr;
     const auto execute = [&](Batch& batch) {
-      if (batch.info.executor == executor && batch.errand == nullptr) {
+      if (takes(batch)) {
         next = &batch;
       } else {
         put(batch);
@@ -108,7 +115,7 @@ class Dispatcher {
     for (;;) {
       const Wish wish = round(execute);
       const bool hand_over = next != nullptr || inbox_.closing != Closing::open;
-      WakeList* const passed_on = next != nullptr ? &wakes : nullptr;
+      WakeList* const passed_on = next != nullptr ? wakes : nullptr;
       if (intake_.give_back(wish, idle(), hand_over, passed_on)) return next;
     }
   }

@@ -4,6 +4,7 @@
 
 #include "../metrics.hpp"
 #include "../policy.hpp"
+#include "../shutdown.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -31,6 +32,23 @@ void read_gauges(MetricsSnapshot& metrics, const Admission& admission, const Ans
   metrics.oldest_executing_age = metrics.executing_batches > 0
                                      ? age(dispatcher.oldest_running(), metrics.taken_at)
                                      : Duration{};
+}
+
+/// What a shutdown did since `before`. `abandons`: what is queued still will be answered as stopped.
+template <class R, class Totals>
+ShutdownReport shutdown_report(const R& runtime, const MetricsSnapshot& before, bool finished,
+                               bool abandons, Totals&& totals) noexcept {
+  // The counters are read before the gauges: what moves from one to the other meanwhile is in neither,
+  // until it is looked at again.
+  MetricsSnapshot now = totals();
+  for (int look = 0; look < 100 && now.unaccounted() != 0; ++look) {
+    runtime.relax();
+    now = totals();
+  }
+  return {.completed = now.completed + now.failed - before.completed - before.failed,
+          .abandoned = now.stopped - before.stopped + (abandons ? now.queued : 0),
+          .executing = now.executing,
+          .finished = finished};
 }
 
 }  // namespace batchwright::inline v0_1::detail

@@ -49,8 +49,10 @@ class Intake {
 
   // From any thread.
 
-  /// Hands requests over, all at once. Room was reserved for them, so the dispatcher has not ended.
-  void push(const RequestChain& requests, TimePoint earliest_deadline) noexcept {
+  /// Hands requests over, all at once. Room was reserved for them, so the dispatcher has not ended. True,
+  /// if the caller `borrows`: he has the dispatcher's role now, instead of waking it.
+  bool push(const RequestChain& requests, TimePoint earliest_deadline,
+            bool borrows = false) noexcept {
     bool wakes = false;
     {
       const LockGuard guard(lock_);
@@ -58,9 +60,11 @@ class Intake {
       accepted_ += requests.count;
       earliest_deadline_ = std::min(earliest_deadline_, earliest_deadline);
       wakes = box_.arrivals.size >= wish_.missing || earliest_deadline < wish_.until;
+      if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = wakes && elected();
     }
     if (wakes) wake_dispatcher();
+    return false;
   }
 
   /// Hands over requests that wait for capacity. False, and nothing happened, once closed.

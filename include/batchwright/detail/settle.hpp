@@ -221,6 +221,16 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
     raise_invalid("max_wait", "above 0 ns", to_text(options.max_wait));
   }
   if (options.overtaking_bound < 1) raise_invalid("overtaking_bound", "at least 1", "0");
+  if (options.caller_runs != CallerRunsWhen::never) {
+    const char* const excluded = options.pool != nullptr                    ? "a pool"
+                                 : options.executors == 0                   ? "no executors"
+                                 : !parallel                                ? "a bare predictor"
+                                 : options.sticky_lanes == StickyLanes::yes ? "sticky_lanes"
+                                                                            : nullptr;
+    if (excluded != nullptr) {
+      raise_invalid("caller_runs", "never with " + std::string(excluded), "executor_free");
+    }
+  }
   if (options.spin < Duration::zero() || options.spin > std::chrono::seconds(1)) {
     raise_invalid("spin", "from 0 to 1000000000 ns", to_text(options.spin));
   }

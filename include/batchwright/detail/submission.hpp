@@ -105,9 +105,10 @@ class Submission {
 
   template <class In>
   Outcome by_ticket(TicketState<TOut, R>*& state, In&& input, const SubmitOptions& options,
-                    WhenFull when_full) {
-    const Outcome outcome = one(std::forward<In>(input), options, when_full,
-                                [&](Item& request) { state = answer_by_ticket(request); });
+                    WhenFull when_full, bool* borrowed = nullptr) {
+    const Outcome outcome = one(
+        std::forward<In>(input), options, when_full,
+        [&](Item& request) { state = answer_by_ticket(request); }, borrowed);
     if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
     return outcome;
   }
@@ -156,15 +157,20 @@ class Submission {
   }
 
   template <class In, class Bind>
-  Outcome one(In&& input, const SubmitOptions& options, WhenFull when_full, Bind&& bind) {
+  Outcome one(In&& input, const SubmitOptions& options, WhenFull when_full, Bind&& bind,
+              bool* borrowed = nullptr) {
     RequestTraits traits = submitter_.read(input);
     CallSize size;
     size.add(traits.bytes, traits.weight, traits.length);
-    return submitter_.submit(options, size, when_full, nullptr, [&](RequestChain& chain) {
-      Item* const request = submitter_.make(std::forward<In>(input), options, std::move(traits));
-      chain.append(*request);
-      bind(*request);
-    });
+    return submitter_.submit(
+        options, size, when_full, nullptr,
+        [&](RequestChain& chain) {
+          Item* const request =
+              submitter_.make(std::forward<In>(input), options, std::move(traits));
+          chain.append(*request);
+          bind(*request);
+        },
+        borrowed);
   }
 
   /// All elements of a range, or none. `prepare(count)` comes first, then `bind(request)` for each.

@@ -109,10 +109,11 @@ class Submitter {
   /// reserved; what it throws is passed on and nothing was accepted. `ok` means that each of them is
   /// answered through its completion, exactly once. Any other outcome is a refusal; what `build` made,
   /// if it was called, is gone.
+  /// `borrowed`, unless null, is set if the caller has the dispatcher's role when this returns.
   /// `group` outlives the wait for room where the caller suspends; null otherwise.
   template <class Build>
   Outcome submit(const SubmitOptions& options, const CallSize& size, WhenFull when_full,
-                 WaitingGroup* group, Build&& build) {
+                 WaitingGroup* group, Build&& build, bool* borrowed = nullptr) {
     if (forked()) return Outcome::forked;
     const TimePoint now = runtime_.now();
     const Demand demand{
@@ -127,7 +128,7 @@ class Submitter {
                 oversized_ == Oversized::refuse)) {
       refusal = Outcome::too_large;
     } else if (reserve(demand)) {
-      enter(options, demand, now, build);
+      enter(options, demand, now, build, borrowed);
       return Outcome::ok;
     } else if (admission_.closed()) {
       refusal = Outcome::stopped;
@@ -168,7 +169,8 @@ class Submitter {
   }
 
   template <class Build>
-  void enter(const SubmitOptions& options, const Demand& demand, TimePoint now, Build& build) {
+  void enter(const SubmitOptions& options, const Demand& demand, TimePoint now, Build& build,
+             bool* borrowed) {
     const RequestChain chain = with_undo([&] { return built(build); },
                                          [&] {
                                            // Somebody may wait for this room, or for its end.
@@ -182,7 +184,10 @@ class Submitter {
       answering_.admitted(*request);
     }
     runtime_.interleave("push");
-    intake_.push(chain, std::min(first->expires(), first->delay_at));
+    const TimePoint earliest = std::min(first->expires(), first->delay_at);
+    // A registration that fails must not leave the caller with the role.
+    const bool borrows = borrowed != nullptr && !options.stop.stop_possible();
+    if (intake_.push(chain, earliest, borrows)) *borrowed = true;
     if (options.stop.stop_possible()) register_stops(first, options.stop);
   }
 
