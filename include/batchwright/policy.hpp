@@ -204,6 +204,8 @@ struct PolicyNeeds {
   /// nothing enters or leaves that lane, until its `until` comes: by count, size, oldest, newest and
   /// the requests, in whatever order the tenants' requests stand, and by no state that changes.
   bool every_look = true;
+  /// `on_arrivals` is called for each request of its own, with its own instant, not in bulk.
+  bool each_arrival = false;
 };
 
 /// The batcher's limits, against which a policy checks its own settings.

@@ -354,6 +354,10 @@ class Scheduler {
   void note_arrival(const RequestHeader& request) noexcept {
     if (needs_.arrivals) arrivals_.observe(request.enqueued);
     if constexpr (HearsArrivals<Policy>) {
+      if (needs_.each_arrival) {
+        policy_.on_arrivals({1, request.weight, request.enqueued, request.enqueued});
+        return;
+      }
       if (untold_.count++ == 0) untold_.first = untold_.last = request.enqueued;
       untold_.size += request.weight;
       untold_.first = std::min(untold_.first, request.enqueued);

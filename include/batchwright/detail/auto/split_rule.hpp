@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_AUTO_SPLIT_RULE_HPP
+#define BATCHWRIGHT_DETAIL_AUTO_SPLIT_RULE_HPP
+
+#include "learned_curve.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace batchwright::inline v0_1::detail {
+
+/// How many of a queue leave when an executor is free. On a curve with a large fixed part all of them;
+/// on a nearly linear one a part, because the first ones are then answered sooner, and the others no
+/// later. Nanoseconds.
+struct SplitRule {
+  /// `queued` are there, at most the cap; requests come at `rate`; `executors` share the work, of which
+  /// `free` (not whole: one that is nearly free counts nearly) can take a part at once. O(log queued).
+  static std::size_t batch_of(std::size_t queued, double rate, double executors, double free,
+                              const LearnedCurve& curve) noexcept {
+    if (queued <= 1) return queued;
+    const double whole = cost(queued, queued, rate, executors, free, curve);
+    std::size_t best = queued;
+    double least = whole * kLeastGain;
+    for (std::size_t step = 2; step / 2 < queued; step *= 2) {
+      for (const std::size_t size : {step / 2, step / 2 + step / 4}) {
+        if (size >= queued || size == 0) continue;
+        const double value = cost(size, queued, rate, executors, free, curve);
+        if (value < least) {
+          least = value;
+          best = size;
+        }
+      }
+    }
+    return best;
+  }
+
+ private:
+  static constexpr double kLeastGain = 0.95;  // A part has to be better by this factor.
+
+  // The mean time in which the queue is worked off in batches of `size`, and those that come meanwhile.
+  static double cost(std::size_t size, std::size_t queued, double rate, double executors,
+                     double free, const LearnedCurve& curve) noexcept {
+    const auto b = static_cast<double>(size);
+    const double time = curve(size);
+    const double load = rate * time / (executors * b);
+    if (load >= 0.98) return size == queued ? 1e300 : 2e300;
+    const double rounds = std::max(1.0, static_cast<double>(queued) / (b * free));
+    return time * (1 + rounds / (1 - load));
+  }
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_AUTO_SPLIT_RULE_HPP
