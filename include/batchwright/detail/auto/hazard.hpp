@@ -4,130 +4,121 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 
 namespace batchwright::inline v0_1::detail {
 
-inline constexpr std::size_t kHazardBins = 46;
-
-/// Where the bins of Hazard begin, and where the last one ends: at 0, 1, 1.5, 2, 3, 4, 6, ... times 1024 ns.
-inline constexpr auto kHazardEdges = [] {
-  std::array<double, kHazardBins + 1> edges{};
-  double octave = 1024;
-  for (std::size_t bin = 1; bin <= kHazardBins; ++bin) {
-    edges[bin] = bin % 2 == 1 ? octave : octave * 1.5;
-    if (bin % 2 == 0) octave *= 2;
-  }
-  return edges;
-}();
-
-/// How likely a time that has lasted so long is to end now: the hazard of a distribution of times,
-/// learned from times that ended and from such that were given up on. It is constant within each of 46
-/// half octaves from 1 us to 4 s, and remembers about 256 times. Nanoseconds. Fixed memory; recording
-/// and looking up are O(1), but for a pass over the bins every sixteenth time.
+/// The distribution of a time, learned from the last 128 that ended, and how likely one that has lasted so
+/// long is to end now (its hazard). As fine as what it has seen: callers that think for exactly 5 ms are
+/// known to the microsecond, others by sixteenths. Nanoseconds. Fixed memory; recording moves half of
+/// the sample at most, a look-up is O(1).
 class Hazard {
  public:
   /// One ended at that age.
-  void end(double age, double weight = 1) noexcept {
+  void end(double age) noexcept {
+    const auto value = static_cast<float>(std::max(age, 0.0));
+    std::size_t hole = kept_;  // The place in order that becomes free.
+    if (kept_ == kSample) {
+      hole = static_cast<std::size_t>(
+          std::lower_bound(sorted_.begin(), sorted_.end(), recent_[next_]) - sorted_.begin());
+      sum_ -= static_cast<double>(recent_[next_]);
+    } else {
+      ++kept_;
+    }
+    sum_ += static_cast<double>(value);
+    recent_[next_] = value;
+    next_ = (next_ + 1) % kSample;
+    const auto end = sorted_.begin() + static_cast<std::ptrdiff_t>(kept_);
+    auto place = sorted_.begin() + static_cast<std::ptrdiff_t>(hole);
+    if (place + 1 < end && value > *(place + 1)) {
+      const auto to = std::lower_bound(place + 1, end, value);
+      std::move(place + 1, to, place);
+      *(to - 1) = value;
+    } else {
+      const auto to = std::upper_bound(sorted_.begin(), place, value);
+      std::move_backward(to, place, place + 1);
+      *to = value;
+    }
+    never_ -= kGain * never_;
+    if (++news_ >= kEvery || kept_ < kEvery) draw();
+  }
+
+  /// So many had not ended after long, and are not looked at any more.
+  void give_up(double count) noexcept { never_ += (1 - never_) * std::min(1.0, kGain * count); }
+
+  std::size_t samples() const noexcept { return kept_; }
+  double mean() const noexcept { return kept_ > 0 ? std::max(sum_, 0.0) / static_cast<double>(kept_) : 0; }
+
+  /// That one lasts longer than that.
+  double outlasts(double age) const noexcept {
     const std::size_t bin = bin_of(age);
-    weight *= unit_;
-    ended_[bin] += weight;
-    sum_ += weight * age;
-    total_ += weight;
-    grow();
+    if (bin == kBins) return left_ * std::exp(-(age - edge_[kBins]) * tail_rate_);
+    const double part = std::max(age - edge_[bin], 0.0) * per_width_[bin];
+    return 1 - (static_cast<double>(bin) + part) * mass_;
   }
-
-  /// One had not ended at that age, and is not looked at any more.
-  void give_up(double age, double weight = 1) noexcept {
-    weight *= unit_;
-    given_up_[bin_of(age)] += weight;
-    sum_ += weight * age;
-    grow();
-  }
-
-  std::uint64_t samples() const noexcept { return samples_; }
-
-  /// The hazard integrated up to that age: the time outlasts it with probability exp(-it).
-  double cumulative(double age) const noexcept {
-    const std::size_t bin = bin_of(age);
-    return cumulative_[bin] + rate_[bin] * (age - edge(bin));
-  }
-
-  /// The hazard at that age, a nanosecond.
-  double rate(double age) const noexcept { return rate_[bin_of(age)]; }
 
   /// That one which has lasted `from` ends before `to`.
   double ends_within(double from, double to) const noexcept {
-    return 1 - std::exp(cumulative(from) - cumulative(to));
+    return 1 - outlasts(to) / outlasts(from);
   }
 
-  /// The mean rate: of times that ended by the time that passed.
-  double mean_rate() const noexcept { return sum_ > 0 ? total_ / sum_ : 0; }
+  /// How likely one that has lasted so long is to end now, a nanosecond.
+  double rate(double age) const noexcept {
+    const std::size_t bin = bin_of(age);
+    if (bin == kBins) return tail_rate_;
+    if (age < edge_[0]) return 0;
+    const double part = (age - edge_[bin]) * per_width_[bin];
+    return mass_ * per_width_[bin] / (1 - (static_cast<double>(bin) + part) * mass_);
+  }
 
-  static constexpr std::size_t kBins = kHazardBins;
+  static constexpr std::size_t kBins = 16;
 
-  /// Where a bin begins.
-  static double edge(std::size_t bin) noexcept { return kHazardEdges[bin]; }
+  /// The age by which `bin` sixteenths of those that end have ended.
+  double edge(std::size_t bin) const noexcept { return edge_[bin]; }
 
  private:
-  static constexpr double kFirst = 1024;
-  static constexpr double kMemory = 256;
+  static constexpr std::size_t kSample = 128;
+  static constexpr int kEvery = 8;
+  static constexpr double kGain = 1.0 / 128;
+  static constexpr double kFinest = 512;  // Nothing is known finer than half a microsecond.
+  static constexpr double kLeastWidth = kFinest / kBins;
 
-  static std::size_t bin_of(double age) noexcept {
-    if (!(age >= kFirst)) return 0;
-    const auto bits = std::bit_cast<std::uint64_t>(age);
-    const auto octave = static_cast<std::size_t>((bits >> 52) - 1023 - 10);
-    const auto half = static_cast<std::size_t>((bits >> 51) & 1);  // From 1.5 times the octave on.
-    return std::min(1 + 2 * octave + half, kBins - 1);
-  }
-
-  // The past fades: what is new weighs more and more.
-  void grow() noexcept {
-    unit_ *= 1 + 1 / kMemory;
-    ++samples_;
-    if (unit_ > 1e9) {
-      for (double& one : ended_) one /= unit_;
-      for (double& one : given_up_) one /= unit_;
-      sum_ /= unit_;
-      total_ /= unit_;
-      unit_ = 1;
-    }
-    if (++news_ >= 16 || samples_ <= 16) draw();
+  std::size_t bin_of(double age) const noexcept {
+    std::size_t bin = 0;
+    for (std::size_t i = 1; i <= kBins; ++i) bin += age >= edge_[i] ? 1 : 0;
+    return bin;
   }
 
   void draw() noexcept {
     news_ = 0;
-    // Where little was seen the hazard is the mean rate, as if half a time more had been seen.
-    const double prior = 0.5 * unit_;
-    const double mean = std::max(mean_rate(), 1e-18);
-    std::array<double, kBins + 1> at_risk;
-    at_risk[kBins] = 0;
-    for (std::size_t bin = kBins; bin-- > 0;) {
-      at_risk[bin] = at_risk[bin + 1] + ended_[bin] + given_up_[bin];
+    const auto count = static_cast<double>(kept_);
+    // One more may still outlast them all.
+    left_ = std::max(never_, 1 / (count + 1));
+    mass_ = (1 - left_) / static_cast<double>(kBins);
+    edge_[0] = std::max(0.0, static_cast<double>(sorted_[0]) - kFinest);
+    for (std::size_t i = 1; i <= kBins; ++i) {
+      const std::size_t rank = std::max<std::size_t>(i * kept_ / kBins, 1) - 1;
+      // Widths of nothing are drawn apart.
+      edge_[i] = std::max(static_cast<double>(sorted_[rank]), edge_[i - 1] + kLeastWidth);
+      per_width_[i - 1] = 1 / (edge_[i] - edge_[i - 1]);
     }
-    double sum = 0;
-    for (std::size_t bin = 0; bin < kBins; ++bin) {
-      const double width = kHazardEdges[bin + 1] - kHazardEdges[bin];
-      cumulative_[bin] = sum;
-      // Those that end in the bin are at risk in half of it.
-      const double exposed =
-          (at_risk[bin + 1] + 0.5 * (ended_[bin] + given_up_[bin]) + prior) * width;
-      rate_[bin] = (ended_[bin] + prior * mean * width) / exposed;
-      sum += rate_[bin] * width;
-    }
+    // Those that last longer than any seen end as often as the mean one, or are gone.
+    tail_rate_ = (1 - std::min(never_ / left_, 1.0) * 0.99) / std::max(mean(), kFinest);
   }
 
-  std::array<double, kBins> ended_{};
-  std::array<double, kBins> given_up_{};
-  std::array<double, kBins> rate_{};
-  std::array<double, kBins> cumulative_{};
+  std::array<float, kSample> sorted_{};
+  std::array<float, kSample> recent_{};
+  std::array<double, kBins + 1> edge_{};
+  std::array<double, kBins> per_width_{};
+  double mass_ = 0;
+  double left_ = 1;
+  double tail_rate_ = 0;
   double sum_ = 0;
-  double total_ = 0;
-  double unit_ = 1;
-  std::uint64_t samples_ = 0;
+  double never_ = 0;
+  std::size_t kept_ = 0;
+  std::size_t next_ = 0;
   int news_ = 0;
 };
 

@@ -11,47 +11,73 @@
 namespace batchwright::inline v0_1::detail {
 
 /// A closed loop: for how many of the callers a batch waits. With a fixed number of callers the mean
-/// latency is least where the throughput is greatest, and a cycle of batches of Q answers Q requests in
-/// l(Q) and the time until Q have come back. Nanoseconds.
+/// latency is least where the throughput is greatest. Of a cycle in which each batch has Q requests and
+/// its executor then waits for T, it is Q in l(Q) + T; T is how long it takes until Q are queued again:
+/// of the callers all but Q a cycle and those who think, which are those of the last batches who have
+/// not come back yet. Nanoseconds.
 struct Quorum {
   std::size_t size = 1;
-  double time = 0;  ///< Until so many have come back, after a batch of that size.
+  double time = 0;  ///< The wait T.
 
-  /// Of `callers` that share an executor. O(callers + bins).
-  static Quorum choose(std::size_t callers, std::size_t cap, const LearnedCurve& curve,
-                       const Hazard& returns) noexcept {
+  /// `callers` share `executors`. O(sizes x log) with sizes in steps of an eighth.
+  static Quorum choose(std::size_t callers, std::size_t executors, std::size_t cap,
+                       const LearnedCurve& curve, const Hazard& returns) noexcept {
+    const double share = static_cast<double>(callers) / static_cast<double>(executors);
+    const auto most = static_cast<std::size_t>(std::max(share + 0.999, 1.0));
+    const std::size_t largest = std::min(most, cap);
     Quorum best;
-    double most = 0;
-    std::size_t bin = 0;  // The time grows with the size: no need to look at shorter ones again.
-    const std::size_t largest = std::min(callers, cap);
-    for (std::size_t size = 1; size <= largest; ++size) {
+    double highest = 0;
+    for (std::size_t size = 1; size <= largest;) {
       const double service = curve(size);
-      while (bin < Hazard::kBins && back(size, callers, bin, service, returns) <
-                                        static_cast<double>(size) - kShort) {
-        ++bin;
+      const auto q = static_cast<double>(size);
+      // The longest wait with which it would still be better than the best so far.
+      const double longest = highest > 0 ? q / highest - service : returns.edge(Hazard::kBins);
+      if (longest > 0) {
+        const double time = wait_for(q, std::max(share, q), service, longest, returns);
+        if (time < longest) {
+          highest = q / (service + time);
+          best = {size, time};
+        }
       }
-      if (bin == Hazard::kBins) break;
-      const double time = Hazard::edge(bin);
-      const double rate = static_cast<double>(size) / (service + time);
-      if (rate > most) {
-        most = rate;
-        best = {size, time};
-      }
+      const std::size_t step = std::max<std::size_t>(1, size / 8);
+      size = size < largest ? std::min(size + step, largest) : size + 1;
     }
     return best;
   }
 
  private:
   static constexpr double kShort = 0.25;
+  static constexpr int kCycles = 12;
 
-  // How many are queued at that time after a batch: of those who were in it, and of the others, who have
-  // had the batch's time and the wait before it.
-  static double back(std::size_t size, std::size_t callers, std::size_t bin, double service,
-                     const Hazard& returns) noexcept {
-    const double time = Hazard::edge(bin);
-    const auto others = static_cast<double>(callers - size);
-    return static_cast<double>(size) * returns.ends_within(0, time) +
-           others * returns.ends_within(time, service + 2 * time);
+  // Callers of a cycle who think at that time after its batch: of each earlier batch those who have not
+  // come back since.
+  static double thinking(double q, double time, double service, const Hazard& returns) noexcept {
+    double sum = 0;
+    double age = time;
+    for (int cycle = 0; cycle < kCycles; ++cycle) {
+      const double part = returns.outlasts(age);
+      sum += part;
+      if (part < 0.01) break;
+      age += service + time;
+    }
+    return q * sum;
+  }
+
+  // The least wait up to `longest` after which enough are back; `longest` if there is none.
+  static double wait_for(double q, double share, double service, double longest,
+                         const Hazard& returns) noexcept {
+    const auto enough = [&](double time) {
+      return share - thinking(q, time, service, returns) >= q - kShort;
+    };
+    if (enough(0)) return 0;
+    double low = 0;
+    double high = longest;
+    if (!enough(high)) return longest;
+    for (int i = 0; i < 6; ++i) {
+      const double middle = (low + high) / 2;
+      (enough(middle) ? high : low) = middle;
+    }
+    return high;
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 
 namespace batchwright::inline v0_1::detail {
@@ -20,7 +21,7 @@ class Returns {
   void answer(double at, double count) noexcept {
     Answered& slot = kept_[next_];
     next_ = (next_ + 1) % kKept;
-    if (slot.out > 0) times_.give_up(std::max(at - slot.at, 0.0), slot.out);
+    if (slot.out > 0) times_.give_up(slot.out);
     out_ += count - slot.out;
     slot = {at, count};
   }
@@ -39,7 +40,7 @@ class Returns {
     }
     if (best == nullptr) return false;
     const double taken = std::min(count, best->out);
-    times_.end(at - best->at, taken);
+    times_.end(at - best->at);
     best->out -= taken;
     out_ -= taken;
     return true;
@@ -62,8 +63,8 @@ class Returns {
     double sum = 0;
     for (const Answered& batch : kept_) {
       if (batch.out <= 0 || batch.at > to) continue;
-      sum += batch.out * (times_.cumulative(to - batch.at) -
-                          times_.cumulative(std::max(from - batch.at, 0.0)));
+      sum += batch.out * std::log(times_.outlasts(std::max(from - batch.at, 0.0)) /
+                                  times_.outlasts(to - batch.at));
     }
     return sum;
   }

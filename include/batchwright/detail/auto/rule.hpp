@@ -24,7 +24,7 @@ class AutoRule {
   void on_arrivals(const ArrivalReport& report) noexcept {
     const double at = to_ns(report.last);
     const auto size = static_cast<double>(report.size);
-    sources_.arrive(at, size);
+    sources_.arrive(at, size, [&] { return rate_.forecast(at, 0); });
     rate_.arrive(at, size);
   }
 
@@ -48,7 +48,7 @@ class AutoRule {
     const std::size_t part = part_of(view, queued, now);
     if (part < queued) return go(view, part, ReleaseReason::greedy);
     if (view.size >= view.max_batch_size) return go(view, queued, ReleaseReason::size);
-    if (view.executors > 1 && sources_.source() == Source::independent) {
+    if (VP != 1 && view.executors > 1 && sources_.source() == Source::independent) {
       return pace(view, queued, now);
     }
     return wait_or_go(view, queued, now);
@@ -99,14 +99,28 @@ class AutoRule {
 
   std::size_t part_of(const QueueView& view, std::size_t queued, double now) const noexcept {
     if (queued <= 1) return queued;
+#if VS == 1
+    return queued;
+#endif
     const double alone = curve_(queued);
     auto free = static_cast<double>(view.free_executors);
     for (const RunningBatch& batch : view.running) {
       free += std::max(0.0, 1 - left(batch, now) / alone);
     }
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
-    const double rate = rate_.forecast(now, alone * rounds);
-    return SplitRule::batch_of(queued, rate, static_cast<double>(view.executors), free, curve_);
+    double rate = rate_.forecast(now, alone * rounds);
+#if VS == 2
+    rate *= 1 + rate_.doubt();
+#elif VS == 3
+    rate = std::max(rate, rate_.mean());
+#elif VS == 4
+    rate = std::max(rate, rate_.mean()) * (1 + rate_.doubt());
+#elif VS == 5
+    rate = rate * (1 + 2 * rate_.doubt());
+#elif VS == 6
+    rate = std::max(rate, rate_.forecast(now, 0));
+#endif
+    return SplitRule::batch_of(view.size, queued, rate, static_cast<double>(view.executors), free, curve_);
   }
 
   // A closed loop: until the callers are back for whom it pays to wait.
@@ -116,12 +130,21 @@ class AutoRule {
     const auto callers = static_cast<std::size_t>(inside + sources_.returns().out() + 0.5);
     const std::size_t share = std::max<std::size_t>(1, (callers + view.executors - 1) / view.executors);
     if (batches_ - quorum_at_ >= kQuorumEvery || callers > quorum_callers_) {
-      quorum_ = Quorum::choose(share, view.max_batch_size, curve_, sources_.returns().times());
+      quorum_ = Quorum::choose(callers, view.executors, view.max_batch_size, curve_, sources_.returns().times());
       quorum_at_ = batches_;
       quorum_callers_ = callers;
     }
     std::size_t size = queued;
+#if VA == 9
+    size = std::min(queued, quorum_.size);
+#elif VA == 1
+    if (queued * 2 >= quorum_.size * 3) size = quorum_.size;
+#elif VA == 3
+    if (queued >= quorum_.size * 2) size = quorum_.size;
+#else
     if (view.executors > 1) size = std::min(queued, std::max(share, quorum_.size));
+#endif
+    size = std::min(size, queued);
     if (queued >= std::min(quorum_.size, view.max_batch_size)) {
       return go(view, size, ReleaseReason::size);
     }
@@ -136,8 +159,20 @@ class AutoRule {
   Decision pace(const QueueView& view, std::size_t queued, double now) noexcept {
     double next_free = curve_(queued);
     for (const RunningBatch& batch : view.running) next_free = std::min(next_free, left(batch, now));
+    double rate = rate_.forecast(now, curve_(queued));
+#if VP == 7
+    rate = rate_.now(now);
+#elif VP == 3
+    if (rate_.persistence() > 0.3) return go(view, queued, ReleaseReason::greedy);
+#elif VP == 4
+    rate = std::min(rate, rate_.mean());
+#elif VP == 5
+    rate = std::max(rate, rate_.mean());
+#elif VP == 6
+    rate = rate_.forecast(now, 0);
+#endif
     const Pacing::Input input{.queued = queued,
-                              .rate = rate_.forecast(now, curve_(queued)),
+                              .rate = rate,
                               .executors = static_cast<double>(view.executors),
                               .free = static_cast<double>(view.free_executors),
                               .next_free = next_free};
@@ -153,16 +188,17 @@ class AutoRule {
     if (rest > 0) {
       if (sources_.source() == Source::independent) {
         const double rate = rate_.forecast(now, alone);
-        choice = WaitRule::choose(queued, rest, curve_, [rate](double x) { return rate * x; });
+        choice = WaitRule::choose(queued, rest, curve_, [rate](double x) { return std::exp(-rate * x); });
       } else {
         const Hazard& gaps = sources_.gaps();
         const double age = std::max(now - sources_.last(), 0.0);
-        const double base = gaps.cumulative(age);
+        const double so_far = gaps.outlasts(age);
         choice = WaitRule::choose(queued, rest, curve_,
-                                  [&](double x) { return gaps.cumulative(age + x) - base; });
+                                  [&](double x) { return gaps.outlasts(age + x) / so_far; });
       }
     }
     const double worth = kLeastGain * static_cast<double>(queued) * alone;
+    if (VP == 2) return go(view, queued, ReleaseReason::greedy);
     if (choice.gain <= worth) return go(view, queued, ReleaseReason::greedy);
     return wait(view, later(view.now, choice.wait));
   }

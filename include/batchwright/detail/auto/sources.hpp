@@ -25,10 +25,12 @@ enum class Source : std::uint8_t {
 /// are scored: the first ones, then each fourth.
 class Sources {
  public:
-  void arrive(double at, double count) noexcept {
+  /// `rate()` is what was to be expected of late, in which bursts show.
+  template <class Rate>
+  void arrive(double at, double count, Rate&& rate) noexcept {
     if (last_ >= 0) {
       const double gap = std::max(at - last_, 0.0);
-      if (++arrivals_ <= kAll || arrivals_ % kEvery == 0) score(at, gap);
+      if (++arrivals_ <= kAll || arrivals_ % kEvery == 0) score(at, gap, rate());
       gaps_.end(gap);
     }
     last_ = std::max(last_, at);
@@ -49,9 +51,9 @@ class Sources {
   static constexpr std::uint64_t kLeast = 24;  // So many are learned from before any is scored.
   static constexpr double kGain = 1.0 / 64;
 
-  void score(double at, double gap) noexcept {
-    const double usual = gaps_.mean_rate();
-    if (arrivals_ < kLeast || !(usual > 0)) return;
+  void score(double at, double gap, double recent) noexcept {
+    const double usual = 1 / std::max(gaps_.mean(), 1.0);
+    if (arrivals_ < kLeast) return;
     // A part of each is the process without memory, so that none is ever surprised for good.
     const double renewal = 0.98 * gaps_.rate(gap) + 0.02 * usual;
     const double returning = returns_.intensity(at) + 0.02 * usual;
@@ -60,7 +62,9 @@ class Sources {
     const double gain = std::max(kGain, 1 / scored_);
     const auto add = [gain](double& sum, double value) { sum += gain * (value - sum); };
     add(score_[0], std::log(usual) - usual * gap);
-    add(score_[1], std::log(renewal) - (0.98 * gaps_.cumulative(gap) + 0.02 * usual * gap));
+    const double modulated = 0.98 * recent + 0.02 * usual;
+    add(modulated_, std::log(modulated) - modulated * gap);
+    add(score_[1], std::log(renewal) - (0.02 * usual * gap - 0.98 * std::log(gaps_.outlasts(gap))));
     add(score_[2], std::log(returning) - (returns_.expected(from, at) + 0.02 * usual * gap));
     if (scored_ >= 16) choose();
   }
@@ -72,7 +76,8 @@ class Sources {
     Source choice = source_;
     for (std::size_t i = 0; i < score_.size(); ++i) {
       const auto one = static_cast<Source>(i);
-      const double value = score_[i] + kFavour[i] + (one == source_ ? 0.05 : 0);
+      const double score = i == 0 ? std::max(score_[0], modulated_) : score_[i];
+      const double value = score + kFavour[i] + (one == source_ ? 0.05 : 0);
       if (value > best) {
         best = value;
         choice = one;
@@ -84,6 +89,7 @@ class Sources {
   Hazard gaps_;
   Returns returns_;
   std::array<double, 3> score_{};
+  double modulated_ = 0;  // Of an independent source whose rate varies.
   double scored_ = 0;
   double last_ = -1;
   std::uint64_t arrivals_ = 0;

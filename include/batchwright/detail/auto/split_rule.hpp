@@ -13,17 +13,17 @@ namespace batchwright::inline v0_1::detail {
 /// on a nearly linear one a part, because the first ones are then answered sooner, and the others no
 /// later. Nanoseconds.
 struct SplitRule {
-  /// `queued` are there, at most the cap; requests come at `rate`; `executors` share the work, of which
-  /// `free` (not whole: one that is nearly free counts nearly) can take a part at once. O(log queued).
-  static std::size_t batch_of(std::size_t queued, double rate, double executors, double free,
+  /// `queued` are there, of which `most` may leave; requests come at `rate`; `executors` share the work, of which
+  /// `free` (not whole: one that is nearly free counts nearly) can take a part at once. O(log most).
+  static std::size_t batch_of(std::size_t queued, std::size_t most, double rate, double executors, double free,
                               const LearnedCurve& curve) noexcept {
-    if (queued <= 1) return queued;
-    const double whole = cost(queued, queued, rate, executors, free, curve);
-    std::size_t best = queued;
+    if (most <= 1) return most;
+    const double whole = cost(most, queued, rate, executors, free, curve);
+    std::size_t best = most;
     double least = whole * kLeastGain;
-    for (std::size_t step = 2; step / 2 < queued; step *= 2) {
+    for (std::size_t step = 2; step / 2 < most; step *= 2) {
       for (const std::size_t size : {step / 2, step / 2 + step / 4}) {
-        if (size >= queued || size == 0) continue;
+        if (size >= most || size == 0) continue;
         const double value = cost(size, queued, rate, executors, free, curve);
         if (value < least) {
           least = value;
@@ -43,7 +43,7 @@ struct SplitRule {
     const auto b = static_cast<double>(size);
     const double time = curve(size);
     const double load = rate * time / (executors * b);
-    if (load >= 0.98) return size == queued ? 1e300 : 2e300;
+    if (load >= 0.98) return 1e300;
     const double rounds = std::max(1.0, static_cast<double>(queued) / (b * free));
     return time * (1 + rounds / (1 - load));
   }

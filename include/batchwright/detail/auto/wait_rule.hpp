@@ -31,11 +31,11 @@ struct WaitRule {
     return n * alone + k * (alone + curve(more)) - (n + k) * curve(queued + more);
   }
 
-  /// `hazard(x)`: the integrated hazard of the next arrival from now to now + x. Waits that are looked at
+  /// `none(x)`: how likely it is that none comes from now to now + x. Waits that are looked at
   /// are in geometric steps up to l(n).
-  template <class CumulativeHazard>
+  template <class Survival>
   static Choice choose(std::size_t queued, double longest, const LearnedCurve& curve,
-                       CumulativeHazard&& hazard) noexcept {
+                       Survival&& none) noexcept {
     const auto n = static_cast<double>(queued);
     const double alone = curve(queued);
     longest = std::min(longest, alone);
@@ -48,7 +48,7 @@ struct WaitRule {
     double cost = 0;
     for (int step = 0; step < kSteps; ++step) {
       const double x = longest * kPart[step];
-      const double left = std::exp(-hazard(x));
+      const double left = none(x);
       const double comes = outlasted - left;
       const double middle = (x + before) / 2;
       // Those who wait, wait for min(t, x); whoever comes at t saves as above.
