@@ -110,7 +110,7 @@ class AutoRule {
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
     double rate = rate_.forecast(now, alone * rounds);
 #if VS == 2
-    rate *= 1 + rate_.doubt();
+    rate *= 1 + rate_.doubt() / static_cast<double>(view.executors);
 #elif VS == 3
     rate = std::max(rate, rate_.mean());
 #elif VS == 4

@@ -30,14 +30,18 @@ class Sources {
   void arrive(double at, double count, Rate&& rate) noexcept {
     if (last_ >= 0) {
       const double gap = std::max(at - last_, 0.0);
-      if (++arrivals_ <= kAll || arrivals_ % kEvery == 0) score(at, gap, rate());
+      ++arrivals_;
+      attend();
+      if (attends_ && (arrivals_ <= kAll || arrivals_ % kEvery == 0)) score(at, gap, rate());
       gaps_.end(gap);
     }
     last_ = std::max(last_, at);
-    returns_.arrive(at, count);
+    if (attends_) returns_.arrive(at, count);
   }
 
-  void answer(double at, double count) noexcept { returns_.answer(at, count); }
+  void answer(double at, double count) noexcept {
+    if (attends_) returns_.answer(at, count);
+  }
 
   Source source() const noexcept { return source_; }
   const Hazard& gaps() const noexcept { return gaps_; }
@@ -48,12 +52,27 @@ class Sources {
  private:
   static constexpr std::uint64_t kAll = 256;
   static constexpr std::uint64_t kEvery = 4;
+  static constexpr std::uint64_t kLongLook = 1024;
   static constexpr std::uint64_t kLeast = 24;  // So many are learned from before any is scored.
   static constexpr double kGain = 1.0 / 64;
 
+  // Once no loop is seen it is looked for in an eighth of the time only.
+  void attend() noexcept {
+    if (arrivals_ < kLongLook || source_ == Source::returning) {
+      attends_ = true;
+      return;
+    }
+    const bool attends = arrivals_ % kLongLook < kLongLook / 8;
+    if (attends && !attends_) {
+      returns_.clear();
+      looked_from_ = arrivals_;
+    }
+    attends_ = attends;
+  }
+
   void score(double at, double gap, double recent) noexcept {
     const double usual = 1 / std::max(gaps_.mean(), 1.0);
-    if (arrivals_ < kLeast) return;
+    if (arrivals_ - looked_from_ < kLeast) return;
     // A part of each is the process without memory, so that none is ever surprised for good.
     const double renewal = 0.98 * gaps_.rate(gap) + 0.02 * usual;
     const double returning = returns_.intensity(at) + 0.02 * usual;
@@ -93,6 +112,8 @@ class Sources {
   double scored_ = 0;
   double last_ = -1;
   std::uint64_t arrivals_ = 0;
+  std::uint64_t looked_from_ = 0;
+  bool attends_ = true;
   Source source_ = Source::independent;
 };
 
