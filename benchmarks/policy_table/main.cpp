@@ -2,8 +2,10 @@
 // What AutoPolicy reaches in the simulator against the best setting of a fixed policy, which is picked
 // with hindsight for each workload and seed.
 //
-//   batchwright_policy_table [--requests N] [--seeds N] [--trace FILE] [--unseen] [--cells] [--baseline FILE]
+//   batchwright_policy_table [--requests N] [--seeds N] [--trace FILE] [--unseen] [--cells]
+//       [--baseline FILE] [--only TEXT] [--brief] [--optimum]
 
+#include "../../tests/support/optimal_rule.hpp"
 #include "workloads.hpp"
 
 #include <batchwright/policies/auto.hpp>
@@ -34,6 +36,7 @@ struct Settings {
   bool unseen = false;
   bool cells = false;
   bool brief = false;
+  bool optimum = false;
 };
 
 struct Figures {
@@ -198,6 +201,61 @@ Row evaluate(const Workload& workload, Baselines& baselines, const Settings& set
   return row;
 }
 
+/// Against the exact optimum: one executor, Poisson arrivals, no noise.
+void compare_with_optimum(const Settings& settings) {
+  using batchwright_test::DispatchProblem;
+  struct Curve {
+    const char* name;
+    double a, t0;
+    std::size_t cap;
+  };
+  double sum = 0;
+  double worst = 0;
+  double sum_greedy = 0;
+  int count = 0;
+  std::printf("| curve | load | optimum ms | greedy | Auto |\n|---|---|---|---|---|\n");
+  for (const Curve& one : {Curve{"V100", 0.1438, 1.8874, 32}, {"P4", 0.5833, 1.4284, 32},
+                           {"setup", 0.05, 5, 8}, {"setup 32", 0.05, 5, 32},
+                           {"linear", 1, 0.1, 8}, {"sym", 1, 5, 16}}) {
+    for (const double load : {0.1, 0.3, 0.5, 0.7, 0.85}) {
+      const auto time = [&](std::size_t size) { return one.t0 + one.a * static_cast<double>(size); };
+      const double rate = load * static_cast<double>(one.cap) / time(one.cap);
+      const DispatchProblem problem({.rate = rate, .time = time, .cap = one.cap, .states = 250});
+      const double best = problem.solve().mean_latency;
+      const double greedy = problem.evaluate(problem.greedy()).mean_latency;
+      const Workload workload{"", "", affine(one.name, one.a, one.t0, one.cap),
+                              PoissonArrivals{.rate_hz = rate * 1000}};
+      // The same arrivals under greedy, of which the exact mean is known, take most of the noise out.
+      double mine = 0;
+      double control = 0;
+      for (std::uint64_t seed = 1; seed <= settings.seeds; ++seed) {
+        const auto run_one = [&](auto policy) {
+          return simulate(BasicSimulation<decltype(policy)>{
+                              .arrivals = workload.arrivals,
+                              .service = {.curve = workload.model.curve},
+                              .batcher = {.max_batch_size = one.cap,
+                                          .policy = policy,
+                                          .capacity = 1 << 20,
+                                          .max_wait = 100s},
+                              .requests = settings.requests,
+                              .seed = seed})
+              .latency.mean_ns;
+        };
+        mine += run_one(AutoPolicy{});
+        control += run_one(GreedyPolicy{});
+      }
+      const double ratio = mine / control * greedy / best;
+      sum += std::log(ratio);
+      sum_greedy += std::log(greedy / best);
+      worst = std::max(worst, ratio);
+      ++count;
+      std::printf("| %s | %.2f | %.4f | %.4f | %.4f |\n", one.name, load, best, greedy / best, ratio);
+    }
+  }
+  std::printf("| all %d | | | %.4f | %.4f, worst %.4f |\n", count, std::exp(sum_greedy / count),
+              std::exp(sum / count), worst);
+}
+
 Settings parse(int argc, char** argv) {
   Settings settings;
   for (int i = 1; i < argc; ++i) {
@@ -217,6 +275,8 @@ Settings parse(int argc, char** argv) {
       settings.unseen = true;
     } else if (flag == "--cells") {
       settings.cells = true;
+    } else if (flag == "--optimum") {
+      settings.optimum = true;
     } else if (flag == "--brief") {
       settings.brief = true;
     } else {
@@ -231,6 +291,10 @@ Settings parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const Settings settings = parse(argc, argv);
+  if (settings.optimum) {
+    compare_with_optimum(settings);
+    return 0;
+  }
   Baselines baselines(settings.baseline);
   std::map<std::string, Row> families;
   Row all;

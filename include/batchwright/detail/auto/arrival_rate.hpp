@@ -77,6 +77,12 @@ class ArrivalRate {
     return usual + left * (current - usual);
   }
 
+  /// For how long the rate of now lasts about.
+  double lasts() const noexcept {
+    if (best_ == kLevels - 1 || windows_ < kLeast) return 1e18;
+    return -window_ / std::log(persistence());
+  }
+
   /// How much of what is unusual about one window the next one has.
   double persistence() const noexcept {
     const double unusual = variance_ - slow();  // Chance alone varies a count by its mean.

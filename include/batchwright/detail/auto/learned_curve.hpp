@@ -32,6 +32,12 @@ class LearnedCurve {
     return knot->time + knot->slope * (x - knot->size);
   }
 
+  /// The same, as short as it may well be where few batches were seen: for who could learn it by trying.
+  double optimistic(std::size_t size) const noexcept {
+    const double seen = mean_[std::min(class_of(size), kClasses - 1)].count;
+    return (*this)(size) * (1 - deviation() / std::sqrt(std::max(seen, 1.0)));
+  }
+
   std::uint64_t samples() const noexcept { return samples_; }
   /// Relative deviation of a batch from the curve.
   double deviation() const noexcept { return std::sqrt(squared_error_); }
@@ -40,7 +46,10 @@ class LearnedCurve {
 
   void observe(std::size_t size, double time) noexcept {
     if (size == 0 || !(time > 0)) return;
-    if (samples_ > 0) watch_drift(std::log(time / (*this)(size)));
+    // Where little was seen it is the curve that is wrong.
+    if (mean_[std::min(class_of(size), kClasses - 1)].count >= kKnown) {
+      watch_drift(std::log(time / (*this)(size)));
+    }
     ++samples_;
     largest_ = std::max(largest_, size);
     Mean& mean = mean_[std::min(class_of(size), kClasses - 1)];
@@ -57,6 +66,7 @@ class LearnedCurve {
   static constexpr double kGain = 0.05;          // Of a class: it remembers about 20 batches.
   static constexpr double kErrorGain = 1.0 / 32;
   static constexpr int kStreak = 4;
+  static constexpr double kKnown = 3;
 
   struct Mean {
     double count = 0;
@@ -89,7 +99,7 @@ class LearnedCurve {
       streak_ = 0;
       streak_sum_ = 0;
     }
-    if (streak_ >= kStreak && std::abs(streak_sum_) > 1.6 * least * streak_) {
+    if (streak_ >= kStreak && std::abs(streak_sum_) > 1.8 * least * streak_) {
       const double factor = std::exp(streak_sum_ / streak_);
       for (Mean& mean : mean_) {
         mean.time *= factor;

@@ -47,7 +47,7 @@ struct Pacing {
   }
 
  private:
-  static constexpr double kLeastGain = 0.95;
+  static constexpr double kLeastGain = 0.999;
   static constexpr int kSteps = 12;
 
   static double at(const LearnedCurve& curve, double size) noexcept {

@@ -48,13 +48,20 @@ class AutoRule {
     const std::size_t part = part_of(view, queued, now);
     if (part < queued) return go(view, part, ReleaseReason::greedy);
     if (view.size >= view.max_batch_size) return go(view, queued, ReleaseReason::size);
-    if (VP != 1 && view.executors > 1 && sources_.source() == Source::independent) {
+#ifndef PALL
+#define PALL 0
+#endif
+#ifndef WORTH
+#define WORTH 0.01
+#endif
+    if (view.executors > 1 && (PALL == 1 || sources_.source() == Source::independent)) {
       return pace(view, queued, now);
     }
     return wait_or_go(view, queued, now);
   }
 
   const LearnedCurve& curve() const noexcept { return curve_; }
+  const Quorum& quorum() const noexcept { return quorum_; }
   const Sources& sources() const noexcept { return sources_; }
 
  private:
@@ -99,28 +106,16 @@ class AutoRule {
 
   std::size_t part_of(const QueueView& view, std::size_t queued, double now) const noexcept {
     if (queued <= 1) return queued;
-#if VS == 1
-    return queued;
-#endif
     const double alone = curve_(queued);
     auto free = static_cast<double>(view.free_executors);
     for (const RunningBatch& batch : view.running) {
       free += std::max(0.0, 1 - left(batch, now) / alone);
     }
+    const double doubt = 1 + rate_.doubt() / static_cast<double>(view.executors);
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
-    double rate = rate_.forecast(now, alone * rounds);
-#if VS == 2
-    rate *= 1 + rate_.doubt() / static_cast<double>(view.executors);
-#elif VS == 3
-    rate = std::max(rate, rate_.mean());
-#elif VS == 4
-    rate = std::max(rate, rate_.mean()) * (1 + rate_.doubt());
-#elif VS == 5
-    rate = rate * (1 + 2 * rate_.doubt());
-#elif VS == 6
-    rate = std::max(rate, rate_.forecast(now, 0));
-#endif
-    return SplitRule::batch_of(view.size, queued, rate, static_cast<double>(view.executors), free, curve_);
+    const double rate = rate_.forecast(now, alone * rounds) * doubt;
+    return SplitRule::batch_of(view.size, queued, rate, static_cast<double>(view.executors), free,
+                               curve_);
   }
 
   // A closed loop: until the callers are back for whom it pays to wait.
@@ -135,15 +130,7 @@ class AutoRule {
       quorum_callers_ = callers;
     }
     std::size_t size = queued;
-#if VA == 9
-    size = std::min(queued, quorum_.size);
-#elif VA == 1
     if (queued * 2 >= quorum_.size * 3) size = quorum_.size;
-#elif VA == 3
-    if (queued >= quorum_.size * 2) size = quorum_.size;
-#else
-    if (view.executors > 1) size = std::min(queued, std::max(share, quorum_.size));
-#endif
     size = std::min(size, queued);
     if (queued >= std::min(quorum_.size, view.max_batch_size)) {
       return go(view, size, ReleaseReason::size);
@@ -160,17 +147,6 @@ class AutoRule {
     double next_free = curve_(queued);
     for (const RunningBatch& batch : view.running) next_free = std::min(next_free, left(batch, now));
     double rate = rate_.forecast(now, curve_(queued));
-#if VP == 7
-    rate = rate_.now(now);
-#elif VP == 3
-    if (rate_.persistence() > 0.3) return go(view, queued, ReleaseReason::greedy);
-#elif VP == 4
-    rate = std::min(rate, rate_.mean());
-#elif VP == 5
-    rate = std::max(rate, rate_.mean());
-#elif VP == 6
-    rate = rate_.forecast(now, 0);
-#endif
     const Pacing::Input input{.queued = queued,
                               .rate = rate,
                               .executors = static_cast<double>(view.executors),
@@ -197,8 +173,7 @@ class AutoRule {
                                   [&](double x) { return gaps.outlasts(age + x) / so_far; });
       }
     }
-    const double worth = kLeastGain * static_cast<double>(queued) * alone;
-    if (VP == 2) return go(view, queued, ReleaseReason::greedy);
+    const double worth = WORTH * static_cast<double>(queued) * alone;
     if (choice.gain <= worth) return go(view, queued, ReleaseReason::greedy);
     return wait(view, later(view.now, choice.wait));
   }

@@ -35,6 +35,7 @@ struct SplitRule {
   }
 
  private:
+  static constexpr double kMostLoad = 0.98;
   static constexpr double kLeastGain = 0.95;  // A part has to be better by this factor.
 
   // The mean time in which the queue is worked off in batches of `size`, and those that come meanwhile.
@@ -43,7 +44,7 @@ struct SplitRule {
     const auto b = static_cast<double>(size);
     const double time = curve(size);
     const double load = rate * time / (executors * b);
-    if (load >= 0.98) return 1e300;
+    if (load >= kMostLoad) return 1e300;
     const double rounds = std::max(1.0, static_cast<double>(queued) / (b * free));
     return time * (1 + rounds / (1 - load));
   }
