@@ -48,13 +48,7 @@ class AutoRule {
     const std::size_t part = part_of(view, queued, now);
     if (part < queued) return go(view, part, ReleaseReason::greedy);
     if (view.size >= view.max_batch_size) return go(view, queued, ReleaseReason::size);
-#ifndef PALL
-#define PALL 0
-#endif
-#ifndef WORTH
-#define WORTH 0.01
-#endif
-    if (view.executors > 1 && (PALL == 1 || sources_.source() == Source::independent)) {
+    if (view.executors > 1 && sources_.source() == Source::independent) {
       return pace(view, queued, now);
     }
     return wait_or_go(view, queued, now);
@@ -164,7 +158,7 @@ class AutoRule {
     if (rest > 0) {
       if (sources_.source() == Source::independent) {
         const double rate = rate_.forecast(now, alone);
-        choice = WaitRule::choose(queued, rest, curve_, [rate](double x) { return std::exp(-rate * x); });
+                choice = WaitRule::choose(queued, rest, curve_, rate);
       } else {
         const Hazard& gaps = sources_.gaps();
         const double age = std::max(now - sources_.last(), 0.0);
@@ -173,7 +167,7 @@ class AutoRule {
                                   [&](double x) { return gaps.outlasts(age + x) / so_far; });
       }
     }
-    const double worth = WORTH * static_cast<double>(queued) * alone;
+    const double worth = kLeastGain * static_cast<double>(queued) * alone;
     if (choice.gain <= worth) return go(view, queued, ReleaseReason::greedy);
     return wait(view, later(view.now, choice.wait));
   }

@@ -31,6 +31,15 @@ struct WaitRule {
     return n * alone + k * (alone + curve(more)) - (n + k) * curve(queued + more);
   }
 
+  /// Arrivals at a rate, independent of all before: as long as none has come nothing has changed, so the
+  /// wait is for the next one or not at all.
+  static Choice choose(std::size_t queued, double longest, const LearnedCurve& curve,
+                       double rate) noexcept {
+    const double one = saving(queued, 1, curve);
+    if (!(rate > 0) || longest <= 0) return {};
+    return {longest, one - static_cast<double>(queued + 1) / rate};
+  }
+
   /// `none(x)`: how likely it is that none comes from now to now + x. Waits that are looked at
   /// are in geometric steps up to l(n).
   template <class Survival>
