@@ -128,13 +128,13 @@ TEST(Decision, ToWaitCarriesInstantAndSize) {
 }
 
 TEST(ReleaseReason, HasANameForEachEnumerator) {
-  EXPECT_EQ(static_cast<std::size_t>(ReleaseReason::overtaken) + 1, kReleaseReasonCount);
+  EXPECT_EQ(static_cast<std::size_t>(ReleaseReason::paced) + 1, kReleaseReasonCount);
   std::set<std::string> names;
   for (std::size_t i = 0; i < kReleaseReasonCount; ++i) {
     names.insert(to_string(static_cast<ReleaseReason>(i)));
   }
   EXPECT_EQ(names, (std::set<std::string>{"size", "time", "greedy", "deadline", "flush", "drain",
-                                          "net", "overtaken"}));
+                                          "net", "overtaken", "split", "returns", "paced"}));
   EXPECT_STREQ(to_string(ReleaseReason::net), "net");
 }
 

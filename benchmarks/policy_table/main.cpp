@@ -67,7 +67,9 @@ Figures figures(const SimulationResult& result) {
 std::vector<HybridPolicy> grid(const Workload& workload) {
   std::vector<HybridPolicy> settings;
   const std::size_t cap = workload.model.cap;
-  const auto window = [&](double part) { return milliseconds(part * workload.model.time(1) * 1e3); };
+  const auto window = [&](double part) {
+    return milliseconds(part * workload.model.time(1) * 1e3);
+  };
   for (std::size_t size : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64}) {
     if (size > cap) continue;
     for (const double part : {0.0, 0.1, 0.25, 0.5, 1.0, 2.0}) {
@@ -79,7 +81,8 @@ std::vector<HybridPolicy> grid(const Workload& workload) {
     for (const double part : {1.0, 0.9, 0.75, 0.6, 0.5}) {
       const auto size = static_cast<std::size_t>(std::ceil(part * static_cast<double>(share)));
       for (const double wait : {0.5, 2.0, 20.0}) {
-        settings.push_back({.size = std::clamp<std::size_t>(size, 1, cap), .max_wait = window(wait)});
+        settings.push_back(
+            {.size = std::clamp<std::size_t>(size, 1, cap), .max_wait = window(wait)});
       }
     }
   }
@@ -214,11 +217,16 @@ void compare_with_optimum(const Settings& settings) {
   double sum_greedy = 0;
   int count = 0;
   std::printf("| curve | load | optimum ms | greedy | Auto |\n|---|---|---|---|---|\n");
-  for (const Curve& one : {Curve{"V100", 0.1438, 1.8874, 32}, {"P4", 0.5833, 1.4284, 32},
-                           {"setup", 0.05, 5, 8}, {"setup 32", 0.05, 5, 32},
-                           {"linear", 1, 0.1, 8}, {"sym", 1, 5, 16}}) {
+  for (const Curve& one : {Curve{"V100", 0.1438, 1.8874, 32},
+                           {"P4", 0.5833, 1.4284, 32},
+                           {"setup", 0.05, 5, 8},
+                           {"setup 32", 0.05, 5, 32},
+                           {"linear", 1, 0.1, 8},
+                           {"sym", 1, 5, 16}}) {
     for (const double load : {0.1, 0.3, 0.5, 0.7, 0.85}) {
-      const auto time = [&](std::size_t size) { return one.t0 + one.a * static_cast<double>(size); };
+      const auto time = [&](std::size_t size) {
+        return one.t0 + one.a * static_cast<double>(size);
+      };
       const double rate = load * static_cast<double>(one.cap) / time(one.cap);
       const DispatchProblem problem({.rate = rate, .time = time, .cap = one.cap, .states = 250});
       const double best = problem.solve().mean_latency;
@@ -230,15 +238,15 @@ void compare_with_optimum(const Settings& settings) {
       double control = 0;
       for (std::uint64_t seed = 1; seed <= settings.seeds; ++seed) {
         const auto run_one = [&](auto policy) {
-          return simulate(BasicSimulation<decltype(policy)>{
-                              .arrivals = workload.arrivals,
-                              .service = {.curve = workload.model.curve},
-                              .batcher = {.max_batch_size = one.cap,
-                                          .policy = policy,
-                                          .capacity = 1 << 20,
-                                          .max_wait = 100s},
-                              .requests = settings.requests,
-                              .seed = seed})
+          return simulate(
+                     BasicSimulation<decltype(policy)>{.arrivals = workload.arrivals,
+                                                       .service = {.curve = workload.model.curve},
+                                                       .batcher = {.max_batch_size = one.cap,
+                                                                   .policy = policy,
+                                                                   .capacity = 1 << 20,
+                                                                   .max_wait = 100s},
+                                                       .requests = settings.requests,
+                                                       .seed = seed})
               .latency.mean_ns;
         };
         mine += run_one(AutoPolicy{});
@@ -249,7 +257,8 @@ void compare_with_optimum(const Settings& settings) {
       sum_greedy += std::log(greedy / best);
       worst = std::max(worst, ratio);
       ++count;
-      std::printf("| %s | %.2f | %.4f | %.4f | %.4f |\n", one.name, load, best, greedy / best, ratio);
+      std::printf("| %s | %.2f | %.4f | %.4f | %.4f |\n", one.name, load, best, greedy / best,
+                  ratio);
     }
   }
   std::printf("| all %d | | | %.4f | %.4f, worst %.4f |\n", count, std::exp(sum_greedy / count),
@@ -298,16 +307,17 @@ int main(int argc, char** argv) {
   Baselines baselines(settings.baseline);
   std::map<std::string, Row> families;
   Row all;
-  for (const Workload& workload : Workloads(settings.trace)
-                                      .all(settings.unseen ? unseen_models() : models(),
-                                           settings.brief)) {
+  for (const Workload& workload :
+       Workloads(settings.trace)
+           .all(settings.unseen ? unseen_models() : models(), settings.brief)) {
     if (workload.name.find(settings.only) == std::string::npos) continue;
     const Row row = evaluate(workload, baselines, settings);
     families[workload.family].add(row);
     all.add(row);
   }
   std::printf(
-      "| family | cells | greedy | Auto | worst | <= 1.03 | worst to greedy | p99 greedy | p99 Auto |\n"
+      "| family | cells | greedy | Auto | worst | <= 1.03 | worst to greedy | p99 greedy | p99 "
+      "Auto |\n"
       "|---|---|---|---|---|---|---|---|---|\n");
   for (const auto& [name, row] : families) row.print(name);
   all.print("all");

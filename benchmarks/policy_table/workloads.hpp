@@ -37,7 +37,9 @@ inline Model affine(std::string name, double per_item_ms, double fixed_ms, std::
 
 /// The five models of the table; `unseen` gives five others, for which nothing was ever adjusted.
 inline std::vector<Model> models() {
-  return {affine("V100", 0.1438, 1.8874), affine("setup", 0.05, 5), affine("linear", 1, 0.1),
+  return {affine("V100", 0.1438, 1.8874),
+          affine("setup", 0.05, 5),
+          affine("linear", 1, 0.1),
           affine("sym", 1, 5),
           {"MLP",
            TableCurve({{1, 120us}, {4, 130us}, {8, 150us}, {16, 200us}, {32, 310us}, {64, 560us}}),
@@ -45,11 +47,13 @@ inline std::vector<Model> models() {
 }
 
 inline std::vector<Model> unseen_models() {
-  return {affine("P4", 0.5833, 1.4284), affine("LLM", 0.8, 20, 16), affine("tiny", 0.002, 0.05, 64),
-          {"steps",
-           TableCurve({{1, 2ms}, {8, 2100us}, {9, 3500us}, {16, 3700us}, {17, 6ms}, {32, 6500us}}),
-           32},
-          {"convex", TableCurve({{1, 1ms}, {4, 1500us}, {8, 2500us}, {16, 6ms}, {32, 16ms}}), 32}};
+  return {
+      affine("P4", 0.5833, 1.4284),
+      affine("LLM", 0.8, 20, 16),
+      affine("tiny", 0.002, 0.05, 64),
+      {"steps",
+       TableCurve({{1, 2ms}, {8, 2100us}, {9, 3500us}, {16, 3700us}, {17, 6ms}, {32, 6500us}}), 32},
+      {"convex", TableCurve({{1, 1ms}, {4, 1500us}, {8, 2500us}, {16, 6ms}, {32, 16ms}}), 32}};
 }
 
 struct Workload {
@@ -88,8 +92,8 @@ class Workloads {
   void add(const std::string& kind, const std::string& detail, const Model& model,
            std::size_t executors, AnyArrivals arrivals, std::size_t clients = 0) {
     list_.push_back({prefix(executors) + kind,
-                     model.name + " E" + std::to_string(executors) + " " + kind + " " + detail, model,
-                     std::move(arrivals), executors, clients});
+                     model.name + " E" + std::to_string(executors) + " " + kind + " " + detail,
+                     model, std::move(arrivals), executors, clients});
   }
 
   static double rate(const Model& model, std::size_t executors, double load) {
@@ -126,8 +130,8 @@ class Workloads {
         MmppArrivals{{{rate(model, executors, 0.2), milliseconds(60 * ms)},
                       {rate(model, executors, 0.95), milliseconds(20 * ms)}}});
     add("mmpp/on-off", "on-off", model, executors,
-        MmppArrivals{{{rate(model, executors, 0.9), milliseconds(15 * ms)},
-                      {0, milliseconds(30 * ms)}}});
+        MmppArrivals{
+            {{rate(model, executors, 0.9), milliseconds(15 * ms)}, {0, milliseconds(30 * ms)}}});
   }
 
   void changing(const Model& model) {
@@ -145,8 +149,8 @@ class Workloads {
     if (trace_.empty() || (executors == 2 && !first)) return;
     TraceArrivals arrivals{.instants = read_trace(trace_), .end = TraceEnd::repeat};
     const Duration length = arrivals.instants.back() - arrivals.instants.front();
-    const double given = static_cast<double>(arrivals.instants.size()) * 1e9 /
-                         static_cast<double>(length.count());
+    const double given =
+        static_cast<double>(arrivals.instants.size()) * 1e9 / static_cast<double>(length.count());
     arrivals.speed_up = rate(model, executors, 0.4) / given;
     add("trace", "40", model, executors, arrivals);
   }
@@ -160,10 +164,10 @@ class Workloads {
     for (const std::size_t clients : {4, 16, 64}) {
       if (executors > 1 && clients == 4) continue;
       if (executors == 2 && clients == 64) continue;
-      for (const Think& think : {Think{0, ThinkTime::fixed, "0"}, Think{0.1, ThinkTime::exponential, "0.1"},
-                                 Think{0.5, ThinkTime::exponential, "0.5"},
-                                 Think{1, ThinkTime::fixed, "1 fixed"},
-                                 Think{3, ThinkTime::exponential, "3"}}) {
+      for (const Think& think :
+           {Think{0, ThinkTime::fixed, "0"}, Think{0.1, ThinkTime::exponential, "0.1"},
+            Think{0.5, ThinkTime::exponential, "0.5"}, Think{1, ThinkTime::fixed, "1 fixed"},
+            Think{3, ThinkTime::exponential, "3"}}) {
         if (brief && (think.part == 0.1 || think.part == 3) && clients != 16) continue;
         const double ms = think.part * model.time(std::min(clients, model.cap)) * 1e3;
         add("closed", std::to_string(clients) + " think " + think.name, model, executors,

@@ -32,14 +32,18 @@ enum class ReleaseReason : std::uint8_t {
   drain,      ///< The batcher was shutting down.
   net,        ///< `max_wait` caught a request that the policy would have kept waiting.
   overtaken,  ///< Its first request had been overtaken as often as is allowed.
+  split,      ///< The policy took a part of the queue, so that the first are answered sooner.
+  returns,    ///< The callers that the policy waited for had come back.
+  paced,      ///< The policy had held it, to keep the dispatches to several executors apart.
 };
 
-inline constexpr std::size_t kReleaseReasonCount = 8;
+inline constexpr std::size_t kReleaseReasonCount = 11;
 
 /// The enumerator's name, a string with static lifetime.
 constexpr const char* to_string(ReleaseReason reason) noexcept {
-  constexpr const char* kNames[kReleaseReasonCount] = {"size",  "time",  "greedy", "deadline",
-                                                       "flush", "drain", "net",    "overtaken"};
+  constexpr const char* kNames[kReleaseReasonCount] = {"size",  "time",    "greedy", "deadline",
+                                                       "flush", "drain",   "net",    "overtaken",
+                                                       "split", "returns", "paced"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

@@ -156,7 +156,9 @@ struct Whimsical {
     if (random.chance(release_percent)) {
       constexpr batchwright::ReleaseReason kReasons[] = {
           batchwright::ReleaseReason::size, batchwright::ReleaseReason::time,
-          batchwright::ReleaseReason::greedy, batchwright::ReleaseReason::deadline};
+          batchwright::ReleaseReason::greedy, batchwright::ReleaseReason::deadline,
+          batchwright::ReleaseReason::split, batchwright::ReleaseReason::returns,
+          batchwright::ReleaseReason::paced};
       return batchwright::Decision::release(size, random.pick(kReasons));
     }
     const batchwright::TimePoint until =

@@ -49,7 +49,9 @@ class Hazard {
   void give_up(double count) noexcept { never_ += (1 - never_) * std::min(1.0, kGain * count); }
 
   std::size_t samples() const noexcept { return kept_; }
-  double mean() const noexcept { return kept_ > 0 ? std::max(sum_, 0.0) / static_cast<double>(kept_) : 0; }
+  double mean() const noexcept {
+    return kept_ > 0 ? std::max(sum_, 0.0) / static_cast<double>(kept_) : 0;
+  }
 
   /// That one lasts longer than that.
   double outlasts(double age) const noexcept {

@@ -61,9 +61,9 @@ class LearnedCurve {
   }
 
  private:
-  static constexpr std::size_t kExact = 4;       // Sizes up to here have a class each,
-  static constexpr std::size_t kClasses = 36;    // above there are two in an octave.
-  static constexpr double kGain = 0.05;          // Of a class: it remembers about 20 batches.
+  static constexpr std::size_t kExact = 4;     // Sizes up to here have a class each,
+  static constexpr std::size_t kClasses = 36;  // above there are two in an octave.
+  static constexpr double kGain = 0.05;        // Of a class: it remembers about 20 batches.
   static constexpr double kErrorGain = 1.0 / 32;
   static constexpr int kStreak = 4;
   static constexpr double kKnown = 3;

@@ -16,10 +16,10 @@ namespace batchwright::inline v0_1::detail {
 struct Pacing {
   struct Input {
     std::size_t queued = 0;
-    double rate = 0;        ///< Arrivals.
+    double rate = 0;  ///< Arrivals.
     double executors = 1;
-    double free = 1;        ///< Executors that are free now.
-    double next_free = 0;   ///< Until another one is free.
+    double free = 1;       ///< Executors that are free now.
+    double next_free = 0;  ///< Until another one is free.
   };
 
   /// Zero: go.

@@ -41,17 +41,17 @@ class AutoRule {
     rate_.roll(now);
     if (waiting_ && view.oldest > waiting_oldest_) waiting_ = false;  // Those have left otherwise.
     const std::size_t queued = std::min(view.size, view.max_batch_size);
-    if (batches_ < kLeastBatches) return go(view, queued, ReleaseReason::greedy);
-    if (view.size >= kOverload * view.max_batch_size) return go(view, queued, ReleaseReason::size);
+    if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
+    if (view.size >= kOverload * view.max_batch_size) return go(queued, ReleaseReason::size);
     if (sources_.source() == Source::returning) return gather(view, queued);
 
     const std::size_t part = part_of(view, queued, now);
-    if (part < queued) return go(view, part, ReleaseReason::greedy);
-    if (view.size >= view.max_batch_size) return go(view, queued, ReleaseReason::size);
+    if (part < queued) return go(part, ReleaseReason::split);
+    if (view.size >= view.max_batch_size) return go(queued, ReleaseReason::size);
     if (view.executors > 1 && sources_.source() == Source::independent) {
       return pace(view, queued, now);
     }
-    return wait_or_go(view, queued, now);
+    return wait_or_go(queued, now);
   }
 
   const LearnedCurve& curve() const noexcept { return curve_; }
@@ -74,7 +74,7 @@ class AutoRule {
     return now + Duration(static_cast<std::int64_t>(std::ceil(std::clamp(ns, 1.0, 1e15))));
   }
 
-  Decision go(const QueueView&, std::size_t size, ReleaseReason reason) noexcept {
+  Decision go(std::size_t size, ReleaseReason reason) noexcept {
     waiting_ = false;
     return Decision::release(size, reason);
   }
@@ -84,7 +84,6 @@ class AutoRule {
       waiting_ = true;
       waiting_since_ = view.now;
       waiting_oldest_ = view.oldest;
-      waiting_size_ = view.size;
     }
     return Decision::wait(until, view.size + 1);
   }
@@ -117,29 +116,30 @@ class AutoRule {
     double inside = static_cast<double>(view.size);
     for (const RunningBatch& batch : view.running) inside += static_cast<double>(batch.size);
     const auto callers = static_cast<std::size_t>(inside + sources_.returns().out() + 0.5);
-    const std::size_t share = std::max<std::size_t>(1, (callers + view.executors - 1) / view.executors);
     if (batches_ - quorum_at_ >= kQuorumEvery || callers > quorum_callers_) {
-      quorum_ = Quorum::choose(callers, view.executors, view.max_batch_size, curve_, sources_.returns().times());
+      quorum_ = Quorum::choose(callers, view.executors, view.max_batch_size, curve_,
+                               sources_.returns().times());
       quorum_at_ = batches_;
       quorum_callers_ = callers;
     }
+    // Many more than a quorum have come in step; taking them apart lets their batches overlap with
+    // the others' thinking.
     std::size_t size = queued;
-    if (queued * 2 >= quorum_.size * 3) size = quorum_.size;
-    size = std::min(size, queued);
+    if (queued * 2 >= quorum_.size * 3) size = std::min(quorum_.size, queued);
     if (queued >= std::min(quorum_.size, view.max_batch_size)) {
-      return go(view, size, ReleaseReason::size);
+      return go(size, ReleaseReason::returns);
     }
     // Who is not back by then has left, most likely: that costs at most the time of one batch.
-    const double limit =
-        std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
+    const double limit = std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
     const double rest = limit - waited(view);
-    if (rest <= 0) return go(view, size, ReleaseReason::time);
+    if (rest <= 0) return go(size, ReleaseReason::time);
     return wait(view, later(view.now, rest));
   }
 
   Decision pace(const QueueView& view, std::size_t queued, double now) noexcept {
     double next_free = curve_(queued);
-    for (const RunningBatch& batch : view.running) next_free = std::min(next_free, left(batch, now));
+    for (const RunningBatch& batch : view.running)
+      next_free = std::min(next_free, left(batch, now));
     double rate = rate_.forecast(now, curve_(queued));
     const Pacing::Input input{.queued = queued,
                               .rate = rate,
@@ -147,7 +147,7 @@ class AutoRule {
                               .free = static_cast<double>(view.free_executors),
                               .next_free = next_free};
     const double x = Pacing::wait(input, curve_);
-    if (x <= 0) return go(view, queued, ReleaseReason::greedy);
+    if (x <= 0) return go(queued, waiting_ ? ReleaseReason::paced : ReleaseReason::greedy);
     return wait(view, later(view.now, x));
   }
 
@@ -158,7 +158,7 @@ class AutoRule {
     if (rest > 0) {
       if (sources_.source() == Source::independent) {
         const double rate = rate_.forecast(now, alone);
-                choice = WaitRule::choose(queued, rest, curve_, rate);
+        choice = WaitRule::choose(queued, rest, curve_, rate);
       } else {
         const Hazard& gaps = sources_.gaps();
         const double age = std::max(now - sources_.last(), 0.0);
@@ -168,7 +168,9 @@ class AutoRule {
       }
     }
     const double worth = kLeastGain * static_cast<double>(queued) * alone;
-    if (choice.gain <= worth) return go(view, queued, ReleaseReason::greedy);
+    if (choice.gain <= worth) {
+      return go(queued, waiting_ ? ReleaseReason::time : ReleaseReason::greedy);
+    }
     return wait(view, later(view.now, choice.wait));
   }
 
@@ -182,7 +184,6 @@ class AutoRule {
   bool waiting_ = false;
   TimePoint waiting_since_{};
   TimePoint waiting_oldest_{};
-  std::size_t waiting_size_ = 0;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -15,8 +15,8 @@ namespace batchwright::inline v0_1::detail {
 struct SplitRule {
   /// `queued` are there, of which `most` may leave; requests come at `rate`; `executors` share the work, of which
   /// `free` (not whole: one that is nearly free counts nearly) can take a part at once. O(log most).
-  static std::size_t batch_of(std::size_t queued, std::size_t most, double rate, double executors, double free,
-                              const LearnedCurve& curve) noexcept {
+  static std::size_t batch_of(std::size_t queued, std::size_t most, double rate, double executors,
+                              double free, const LearnedCurve& curve) noexcept {
     if (most <= 1) return most;
     const double whole = cost(most, queued, rate, executors, free, curve);
     std::size_t best = most;
