@@ -58,16 +58,4 @@ TEST(Pacing, HoldsLessTheMoreExecutorsAreFree) {
   EXPECT_GE(wait(2), wait(3));
 }
 
-TEST(Pacing, OnALinearCurveNeverHolds) {
-  LearnedCurve linear;
-  for (std::size_t size = 1; size <= 32; ++size)
-    linear.observe(size, 1e6 * static_cast<double>(size));
-  for (std::size_t queued = 1; queued < 8; ++queued) {
-    EXPECT_EQ(
-        Pacing::wait({.queued = queued, .rate = 2e-6, .executors = 4, .free = 1, .next_free = 2e6},
-                     linear),
-        0);
-  }
-}
-
 }  // namespace

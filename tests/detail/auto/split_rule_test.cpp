@@ -45,7 +45,7 @@ TEST(SplitRule, UnderLoadTakesWhatKeepsUp) {
 }
 
 TEST(SplitRule, SharesAQueueAmongFreeExecutors) {
-  const LearnedCurve curve = curve_of(1e6, 1e6);
+  const LearnedCurve curve = curve_of(2e6, 1e6);
   EXPECT_EQ(SplitRule::batch_of(8, 8, 0, 4, 4, curve), 2u);
 }
 

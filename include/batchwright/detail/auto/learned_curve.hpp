@@ -32,12 +32,6 @@ class LearnedCurve {
     return knot->time + knot->slope * (x - knot->size);
   }
 
-  /// The same, as short as it may well be where few batches were seen: for who could learn it by trying.
-  double optimistic(std::size_t size) const noexcept {
-    const double seen = mean_[std::min(class_of(size), kClasses - 1)].count;
-    return (*this)(size) * (1 - deviation() / std::sqrt(std::max(seen, 1.0)));
-  }
-
   std::uint64_t samples() const noexcept { return samples_; }
   /// Relative deviation of a batch from the curve.
   double deviation() const noexcept { return std::sqrt(squared_error_); }
@@ -109,10 +103,9 @@ class LearnedCurve {
       streak_sum_ = 0;
       return;
     }
-    if (streak_ == 0) {
-      const double gain = std::max(kErrorGain, 1 / static_cast<double>(samples_ + 1));
-      squared_error_ += gain * (std::min(error * error, 1.0) - squared_error_);
-    }
+    // Noise and what may be drift are not told apart here, but one that is far off counts for less.
+    const double gain = std::max(kErrorGain, 1 / static_cast<double>(samples_ + 1));
+    squared_error_ += gain * (std::min(error * error, 9 * least * least) - squared_error_);
   }
 
   // The knots anew: the means of neighbours that fall are pooled (isotonic regression).

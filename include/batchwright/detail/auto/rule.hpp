@@ -51,7 +51,7 @@ class AutoRule {
     if (view.executors > 1 && sources_.source() == Source::independent) {
       return pace(view, queued, now);
     }
-    return wait_or_go(queued, now);
+    return wait_or_go(view, queued, now);
   }
 
   const LearnedCurve& curve() const noexcept { return curve_; }

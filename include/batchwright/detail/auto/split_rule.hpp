@@ -36,7 +36,7 @@ struct SplitRule {
 
  private:
   static constexpr double kMostLoad = 0.98;
-  static constexpr double kLeastGain = 0.95;  // A part has to be better by this factor.
+  static constexpr double kLeastGain = 0.97;  // A part has to be better by this factor.
 
   // The mean time in which the queue is worked off in batches of `size`, and those that come meanwhile.
   static double cost(std::size_t size, std::size_t queued, double rate, double executors,
@@ -46,7 +46,8 @@ struct SplitRule {
     const double load = rate * time / (executors * b);
     if (load >= kMostLoad) return 1e300;
     const double rounds = std::max(1.0, static_cast<double>(queued) / (b * free));
-    return time * (1 + rounds / (1 - load));
+    // Under load those who come meanwhile wait for the batch too.
+    return time * (1 + load + rounds / (1 - load));
   }
 };
 
