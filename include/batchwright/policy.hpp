@@ -164,7 +164,7 @@ struct QueueView {
   Duration oldest_age() const noexcept { return now - oldest; }
 };
 
-/// What a policy answers: release a batch now, or wait until an instant or a size.
+/// What a policy answers: release a batch now, wait until an instant or a size, or give up on requests.
 class Decision {
  public:
   /// The longest prefix of the queue, in order, of at most `size`, and at least its first request.
@@ -187,14 +187,24 @@ class Decision {
     return decision;
   }
 
+  /// The first `count` requests, in order, end as `Outcome::would_expire`, because they would only make
+  /// others late too; then the policy is asked again about what is left. `count` > 0.
+  static constexpr Decision drop(std::size_t count) noexcept {
+    Decision decision;
+    decision.dropped_ = count;
+    return decision;
+  }
+
   constexpr bool is_release() const noexcept { return release_; }
   constexpr std::size_t size() const noexcept { return size_; }
   constexpr TimePoint until() const noexcept { return until_; }
   constexpr ReleaseReason reason() const noexcept { return reason_; }
+  constexpr std::size_t dropped() const noexcept { return dropped_; }
 
  private:
   TimePoint until_ = kNever;
   std::size_t size_ = kNoCount;
+  std::size_t dropped_ = 0;
   ReleaseReason reason_ = ReleaseReason::size;
   bool release_ = false;
 };

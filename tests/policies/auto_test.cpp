@@ -98,6 +98,27 @@ TEST(AutoPolicy, IsNearTheBestSettingWhenTheModelBecomesSlower) {
   EXPECT_LT(with(AutoPolicy{}), 1.03 * with(HybridPolicy{.size = 16, .max_wait = 20ms}));
 }
 
+TEST(AutoPolicy, UnderOverloadAnswersMostOfWhatCanBeAnsweredWithinItsObjective) {
+  const auto goodput = [](auto policy, double load) {
+    const SimulationResult result = simulate(BasicSimulation<decltype(policy)>{
+        .arrivals = PoissonArrivals{.rate_hz = load * kMostPerSecond},
+        .service = {.curve = kV100, .noise = LognormalNoise{}},
+        .batcher = {.policy = policy, .capacity = 1 << 20},
+        .requests = 20'000,
+        .objective = 25ms});
+    return result.goodput_hz / kMostPerSecond;
+  };
+  EXPECT_GT(goodput(AutoPolicy{.objective = 25ms}, 0.5), 0.48);
+  EXPECT_GT(goodput(AutoPolicy{.objective = 25ms}, 1.5), 0.93);
+  EXPECT_LT(goodput(GreedyPolicy{}, 1.5), 0.1);
+}
+
+TEST(AutoPolicy, RefusesAnObjectiveOfNothing) {
+  EXPECT_EQ(AutoPolicy{}.validate({}), "");
+  EXPECT_EQ(AutoPolicy{.objective = 0ms}.validate({}),
+            "AutoPolicy::objective must be above 0, got 0 ns");
+}
+
 TEST(AutoPolicy, EveryRequestIsAnsweredWhateverTheWeights) {
   const SimulationResult result = simulate(
       BasicSimulation<AutoPolicy>{.arrivals = PoissonArrivals{.rate_hz = 600},

@@ -4,6 +4,7 @@
 
 #include "../../policy.hpp"
 #include "arrival_rate.hpp"
+#include "early_drop.hpp"
 #include "learned_curve.hpp"
 #include "pacing.hpp"
 #include "quorum.hpp"
@@ -36,12 +37,14 @@ class AutoRule {
     ++batches_;
   }
 
-  Decision decide(const QueueView& view) noexcept {
+  /// `objective`: Duration::max() if there is none.
+  Decision decide(const QueueView& view, Duration objective) noexcept {
     const double now = to_ns(view.now);
     rate_.roll(now);
     if (waiting_ && view.oldest > waiting_oldest_) waiting_ = false;  // Those have left otherwise.
     const std::size_t queued = std::min(view.size, view.max_batch_size);
     if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
+    if (objective != Duration::max()) return decide_in_time(view, to_ns(objective), now);
     if (view.size >= kOverload * view.max_batch_size) return go(queued, ReleaseReason::size);
     if (sources_.source() == Source::returning) return gather(view, queued);
 
@@ -109,6 +112,38 @@ class AutoRule {
     const double rate = rate_.forecast(now, alone * rounds) * doubt;
     return SplitRule::batch_of(view.size, queued, rate, static_cast<double>(view.executors), free,
                                curve_);
+  }
+
+  // With an objective the number that is answered in time comes before the mean.
+  Decision decide_in_time(const QueueView& view, double objective, double now) noexcept {
+    const auto executors = static_cast<double>(view.executors);
+    const double margin = 1 + curve_.deviation();
+    const double rate = rate_.forecast(now, objective);
+    const EarlyDrop::Plan plan = EarlyDrop::plan(view.queue, view.size,
+                                                 {.now = now,
+                                                  .objective = objective,
+                                                  .rate = rate,
+                                                  .executors = executors,
+                                                  .margin = margin,
+                                                  .cap = view.max_batch_size},
+                                                 curve_);
+    if (plan.dropped > 0) return Decision::drop(plan.dropped);
+    if (plan.limited) return go(plan.batch, ReleaseReason::deadline);
+    if (plan.batch >= view.max_batch_size) return go(plan.batch, ReleaseReason::size);
+    if (view.executors > 1) {
+      // Smaller batches than this would not carry the load.
+      std::size_t need = 1;
+      while (need < view.max_batch_size &&
+             static_cast<double>(need) < rate / executors * curve_(need)) {
+        ++need;
+      }
+      if (plan.batch < need && curve_(need) * margin < objective) {
+        const double end = to_ns(view.oldest) + objective - curve_(plan.batch + 1) * margin;
+        if (end > now) return wait(view, later(view.now, end - now));
+        return go(plan.batch, ReleaseReason::deadline);
+      }
+    }
+    return go(plan.batch, ReleaseReason::greedy);
   }
 
   // A closed loop: until the callers are back for whom it pays to wait.
