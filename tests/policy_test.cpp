@@ -120,6 +120,9 @@ TEST(Decision, ToReleaseCarriesSizeAndReason) {
 
 TEST(Decision, ToWaitCarriesInstantAndSize) {
   constexpr TimePoint kInstant = TimePoint{} + 7ms;
+  EXPECT_EQ(kRelease.dropped(), 0u);
+  static_assert(!Decision::drop(3).is_release() && Decision::drop(3).dropped() == 3);
+
   constexpr Decision kWait = Decision::wait(kInstant, 3);
   EXPECT_FALSE(kWait.is_release());
   EXPECT_EQ(kWait.until(), kInstant);

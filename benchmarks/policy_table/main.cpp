@@ -3,7 +3,7 @@
 // with hindsight for each workload and seed.
 //
 //   batchwright_policy_table [--requests N] [--seeds N] [--trace FILE] [--unseen] [--cells]
-//       [--baseline FILE] [--only TEXT] [--brief] [--optimum]
+//       [--baseline FILE] [--only TEXT] [--brief] [--optimum] [--goodput]
 
 #include "../../tests/support/optimal_rule.hpp"
 #include "workloads.hpp"
@@ -37,6 +37,7 @@ struct Settings {
   bool cells = false;
   bool brief = false;
   bool optimum = false;
+  bool goodput = false;
 };
 
 struct Figures {
@@ -265,6 +266,93 @@ void compare_with_optimum(const Settings& settings) {
               std::exp(sum / count), worst);
 }
 
+/// Answers within an objective, against the best of: greedy and windows, each as it is, with requests that
+/// time out at the objective, and with the forecast that refuses them at once.
+void compare_goodput(const Settings& settings) {
+  struct Cell {
+    Model model;
+    double objective_ms;
+  };
+  const std::vector<Model> all = models();
+  const std::vector<Cell> cells = {{all[0], 8},  {all[0], 25},  {all[1], 12},
+                                   {all[1], 30}, {all[4], 0.8}, {all[4], 3},
+                                   {all[2], 10}, {all[3], 12},  {all[3], 40}};
+  double sum = 0;
+  double sum_greedy = 0;
+  double sum_bound = 0;
+  double worst = 10;
+  int count = 0;
+  int above = 0;
+  std::printf(
+      "| model, objective | executors | load | best fixed / bound | Auto / bound | Auto / best |\n"
+      "|---|---|---|---|---|---|\n");
+  for (const Cell& cell : cells) {
+    const Duration objective = milliseconds(cell.objective_ms);
+    double most =
+        0;  // Requests a second that one executor can answer in time, with no time to gather.
+    for (std::size_t size = 1; size <= cell.model.cap; ++size) {
+      if (cell.model.curve(size) > objective) break;
+      most = std::max(most, static_cast<double>(size) / cell.model.time(size));
+    }
+    for (const std::size_t executors : {1, 4}) {
+      for (const double load : {0.5, 0.8, 1.0, 1.2, 1.5, 2.0}) {
+        const double rate = load * most * static_cast<double>(executors);
+        const double bound = std::min(rate, most * static_cast<double>(executors));
+        const auto goodput = [&](auto policy, bool times_out, batchwright::Forecast forecast) {
+          double total = 0;
+          for (std::uint64_t seed = 1; seed <= settings.seeds; ++seed) {
+            RequestClass one;
+            if (times_out) one.deadline = objective;
+            total += simulate(BasicSimulation<decltype(policy)>{
+                                  .arrivals = PoissonArrivals{.rate_hz = rate},
+                                  .classes = {one},
+                                  .service = {.curve = cell.model.curve,
+                                              .noise = LognormalNoise{.sigma = 0.1}},
+                                  .batcher = {.max_batch_size = cell.model.cap,
+                                              .policy = policy,
+                                              .executors = executors,
+                                              .capacity = 1 << 20,
+                                              .max_wait = 100s,
+                                              .forecast = forecast},
+                                  .requests = settings.requests,
+                                  .objective = objective,
+                                  .seed = seed})
+                         .goodput_hz;
+          }
+          return total / static_cast<double>(settings.seeds) / bound;
+        };
+        using batchwright::Forecast;
+        double best = 0;
+        const auto consider = [&](auto policy) {
+          best = std::max(best, goodput(policy, false, Forecast::off));
+          best = std::max(best, goodput(policy, true, Forecast::off));
+          best = std::max(best, goodput(policy, true, Forecast::refuse));
+        };
+        const double greedy = goodput(GreedyPolicy{}, false, Forecast::off);
+        consider(GreedyPolicy{});
+        for (std::size_t size : {2, 4, 8, 16, 32}) {
+          for (const double part : {0.0, 0.2}) {
+            consider(
+                HybridPolicy{.size = size, .max_wait = milliseconds(part * cell.objective_ms)});
+          }
+        }
+        const double mine = goodput(AutoPolicy{.objective = objective}, false, Forecast::off);
+        sum += std::log(mine / best);
+        sum_bound += std::log(mine);
+        sum_greedy += std::log(std::max(greedy, 1e-3) / best);
+        worst = std::min(worst, mine / best);
+        ++count;
+        above += mine >= 0.97 * best ? 1 : 0;
+        std::printf("| %s %.1f ms | %zu | %.1f | %.3f | %.3f | %.3f |\n", cell.model.name.c_str(),
+                    cell.objective_ms, executors, best, mine, mine / best);
+      }
+    }
+  }
+  std::printf("| all %d | | | greedy / best %.3f | %.3f | %.3f, worst %.3f, >= 0.97 on %d |\n",
+              count, std::exp(sum_greedy / count), std::exp(sum_bound / count),
+              std::exp(sum / count), worst, above);
+}
+
 Settings parse(int argc, char** argv) {
   Settings settings;
   for (int i = 1; i < argc; ++i) {
@@ -284,6 +372,8 @@ Settings parse(int argc, char** argv) {
       settings.unseen = true;
     } else if (flag == "--cells") {
       settings.cells = true;
+    } else if (flag == "--goodput") {
+      settings.goodput = true;
     } else if (flag == "--optimum") {
       settings.optimum = true;
     } else if (flag == "--brief") {
@@ -302,6 +392,10 @@ int main(int argc, char** argv) {
   const Settings settings = parse(argc, argv);
   if (settings.optimum) {
     compare_with_optimum(settings);
+    return 0;
+  }
+  if (settings.goodput) {
+    compare_goodput(settings);
     return 0;
   }
   Baselines baselines(settings.baseline);
