@@ -113,6 +113,20 @@ TEST(AutoPolicy, UnderOverloadAnswersMostOfWhatCanBeAnsweredWithinItsObjective) 
   EXPECT_LT(goodput(GreedyPolicy{}, 1.5), 0.1);
 }
 
+TEST(AutoPolicy, DoesNotHoldARequestPastItsOwnDeadline) {
+  const auto late = [](auto policy) {
+    const SimulationResult result = simulate(BasicSimulation<decltype(policy)>{
+        .arrivals = PoissonArrivals{.rate_hz = 0.3 * 4 * kMostPerSecond},
+        .classes = {{.deadline = 3200us}},
+        .service = {.curve = kV100},
+        .batcher = {.policy = policy, .executors = 4, .capacity = 1 << 20},
+        .requests = 20'000,
+        .objective = 3200us});
+    return 1 - result.goodput_hz / result.offered_hz;
+  };
+  EXPECT_LT(late(AutoPolicy{}), late(GreedyPolicy{}) + 0.02);
+}
+
 TEST(AutoPolicy, RefusesAnObjectiveOfNothing) {
   EXPECT_EQ(AutoPolicy{}.validate({}), "");
   EXPECT_EQ(AutoPolicy{.objective = 0ms}.validate({}),

@@ -82,7 +82,15 @@ class AutoRule {
     return Decision::release(size, reason);
   }
 
+  // Not past the instant at which the first one's own deadline can still be met.
   Decision wait(const QueueView& view, TimePoint until) noexcept {
+    QueueCursor queue = view.queue;
+    if (QueuedRequest first; queue.next(first) && first.deadline != kNever) {
+      const double time = curve_(view.size) * (1 + curve_.deviation());
+      const TimePoint latest = first.deadline - Duration(static_cast<std::int64_t>(time));
+      if (latest <= view.now) return go(view.size, ReleaseReason::deadline);
+      until = std::min(until, latest);
+    }
     if (!waiting_) {
       waiting_ = true;
       waiting_since_ = view.now;
