@@ -120,7 +120,7 @@ TEST(Decision, ToReleaseCarriesSizeAndReason) {
 
 TEST(Decision, ToWaitCarriesInstantAndSize) {
   constexpr TimePoint kInstant = TimePoint{} + 7ms;
-  EXPECT_EQ(kRelease.dropped(), 0u);
+  EXPECT_EQ(Decision::wait(kInstant).dropped(), 0u);
   static_assert(!Decision::drop(3).is_release() && Decision::drop(3).dropped() == 3);
 
   constexpr Decision kWait = Decision::wait(kInstant, 3);

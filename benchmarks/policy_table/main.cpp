@@ -312,8 +312,8 @@ void compare_goodput(const Settings& settings) {
                                               .policy = policy,
                                               .executors = executors,
                                               .capacity = 1 << 20,
-                                              .max_wait = 100s,
-                                              .forecast = forecast},
+                                              .forecast = forecast,
+                                              .max_wait = 100s},
                                   .requests = settings.requests,
                                   .objective = objective,
                                   .seed = seed})
@@ -344,7 +344,7 @@ void compare_goodput(const Settings& settings) {
         ++count;
         above += mine >= 0.97 * best ? 1 : 0;
         std::printf("| %s %.1f ms | %zu | %.1f | %.3f | %.3f | %.3f |\n", cell.model.name.c_str(),
-                    cell.objective_ms, executors, best, mine, mine / best);
+                    cell.objective_ms, executors, load, best, mine, mine / best);
       }
     }
   }

@@ -48,7 +48,7 @@ struct Pacing {
 
  private:
   static constexpr double kLeastGain = 0.999;
-  static constexpr int kSteps = 12;
+  static constexpr int kSteps = 8;
 
   static double at(const LearnedCurve& curve, double size) noexcept {
     const double low = std::floor(std::max(size, 1.0));

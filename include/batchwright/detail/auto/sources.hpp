@@ -33,7 +33,7 @@ class Sources {
       ++arrivals_;
       attend();
       if (attends_ && (arrivals_ <= kAll || arrivals_ % kEvery == 0)) score(at, gap, rate());
-      gaps_.end(gap);
+      if (attends_ || source_ == Source::renewal) gaps_.end(gap);
     }
     last_ = std::max(last_, at);
     if (attends_) returns_.arrive(at, count);
