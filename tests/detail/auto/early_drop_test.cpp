@@ -85,6 +85,15 @@ TEST(EarlyDrop, UnderOverloadTheHeadGoesSoThatABatchIsFull) {
   EXPECT_GE(plan.batch, 20u);
 }
 
+TEST(EarlyDrop, DoesNotSettleForSmallBatchesOneAfterAnother) {
+  // Ages spread evenly: serving the oldest first there would be two or three at a time for ever.
+  std::vector<Duration> ages;
+  for (int i = 0; i < 72; ++i) ages.push_back(7200us - 100us * i);
+  const EarlyDrop::Plan plan = aged(ages).plan(9, curve());
+  EXPECT_GT(plan.dropped, 10u);
+  EXPECT_GT(plan.batch, 15u);
+}
+
 TEST(EarlyDrop, AnEarlierDeadlineOfItsOwnCounts) {
   Queue queue = aged({0ms});
   queue.requests[0].deadline = kNow + 1ms;

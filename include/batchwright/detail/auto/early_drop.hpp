@@ -63,13 +63,16 @@ class EarlyDrop {
     Plan best{.batch = batch, .limited = true};
     double worth = -1e300;
     std::size_t next = 0;
+    std::size_t head = 0;
     for (std::size_t skip = 0; skip < known; ++skip) {
       batch =
           grow(fit(batch, slack[skip], time), std::min(count - skip, in.cap), slack[skip], time);
       if (batch == 0) continue;
       // The batch after it begins when this one ends, with what has come meanwhile.
       const double service = curve(batch);
-      const std::size_t head = skip + batch;
+      // Its first one is one that can still be in time then.
+      head = std::max(head, skip + batch);
+      while (head < known && slack[head] - service < time(1)) ++head;
       const double left = (head < known ? slack[head] : in.objective) - service;
       const auto come = static_cast<std::size_t>(in.rate / in.executors * service);
       const std::size_t queued = (count > head ? count - head : 0) + come;
