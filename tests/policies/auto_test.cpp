@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "../support/queue_view.hpp"
+#include "../support/random.hpp"
 
 #include <batchwright/policies/auto.hpp>
 #include <batchwright/policies/greedy.hpp>
@@ -10,6 +11,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -18,10 +20,17 @@ namespace {
 using namespace std::chrono_literals;
 using namespace batchwright::simulation;
 using batchwright::AutoPolicy;
+using batchwright::Decision;
+using batchwright::Duration;
 using batchwright::GreedyPolicy;
 using batchwright::HybridPolicy;
+using batchwright::QueueCursor;
+using batchwright::QueuedRequest;
+using batchwright::QueueView;
 using batchwright::ReleaseReason;
+using batchwright::TimePoint;
 using batchwright_test::expect_release;
+using batchwright_test::kOldest;
 using batchwright_test::view_of;
 
 constexpr AffineCurve kV100{.per_item = 143'800ns, .fixed = 1'887'400ns};
@@ -113,18 +122,37 @@ TEST(AutoPolicy, UnderOverloadAnswersMostOfWhatCanBeAnsweredWithinItsObjective) 
   EXPECT_LT(goodput(GreedyPolicy{}, 1.5), 0.1);
 }
 
+/// A view whose first request has a deadline.
+struct Due {
+  QueuedRequest first;
+  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
+    if (position != nullptr) return nullptr;
+    out = static_cast<const Due*>(queue)->first;
+    return queue;
+  }
+};
+
 TEST(AutoPolicy, DoesNotHoldARequestPastItsOwnDeadline) {
-  const auto late = [](auto policy) {
-    const SimulationResult result = simulate(BasicSimulation<decltype(policy)>{
-        .arrivals = PoissonArrivals{.rate_hz = 0.3 * 4 * kMostPerSecond},
-        .classes = {{.deadline = 3200us}},
-        .service = {.curve = kV100},
-        .batcher = {.policy = policy, .executors = 4, .capacity = 1 << 20},
-        .requests = 20'000,
-        .objective = 3200us});
-    return 1 - result.goodput_hz / result.offered_hz;
-  };
-  EXPECT_LT(late(AutoPolicy{}), late(GreedyPolicy{}) + 0.02);
+  AutoPolicy policy;
+  batchwright_test::Random random(1);
+  TimePoint now = kOldest - 10s;
+  for (int i = 0; now < kOldest - 2ms; ++i) {
+    now += Duration(static_cast<std::int64_t>(400'000 * random.exponential()));
+    policy.on_arrivals({.count = 1, .size = 1, .first = now, .last = now});
+    const std::size_t size = 1 + static_cast<std::size_t>(i) % 8;
+    policy.on_batch(
+        {.size = size, .count = size, .dispatched = now - kV100(size), .finished = now});
+  }
+  QueueView view = view_of(1);
+  ASSERT_FALSE(AutoPolicy(policy).decide(view).is_release()) << "one more would pay";
+
+  Due due{{.enqueued = kOldest, .deadline = kOldest + 2500us}};
+  view.queue = QueueCursor(&due, Due::step);
+  const Decision wait = AutoPolicy(policy).decide(view);
+  ASSERT_FALSE(wait.is_release());
+  EXPECT_LE(wait.until(), due.first.deadline - kV100(1));
+  due.first.deadline = kOldest + 2ms;
+  expect_release(AutoPolicy(policy).decide(view), 1, ReleaseReason::deadline);
 }
 
 TEST(AutoPolicy, RefusesAnObjectiveOfNothing) {

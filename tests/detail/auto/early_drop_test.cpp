@@ -32,10 +32,11 @@ struct Queue {
     return next;
   }
 
-  EarlyDrop::Plan plan(double rate_per_ms, const LearnedCurve& curve) const {
+  EarlyDrop::Plan plan(double rate_per_ms, const LearnedCurve& curve,
+                       double objective = 10e6) const {
     return EarlyDrop::plan(QueueCursor(this, step), requests.size(),
                            {.now = static_cast<double>(kNow.time_since_epoch().count()),
-                            .objective = 10e6,
+                            .objective = objective,
                             .rate = rate_per_ms / 1e6,
                             .cap = 32},
                            curve);
@@ -86,12 +87,16 @@ TEST(EarlyDrop, UnderOverloadTheHeadGoesSoThatABatchIsFull) {
 }
 
 TEST(EarlyDrop, DoesNotSettleForSmallBatchesOneAfterAnother) {
-  // Ages spread evenly: serving the oldest first there would be two or three at a time for ever.
+  // Ages spread evenly: serving the oldest first there would be three at a time for ever.
+  LearnedCurve steep;
+  for (std::size_t size = 1; size <= 32; ++size) {
+    steep.observe(size, 5e6 + 1e6 * static_cast<double>(size));
+  }
   std::vector<Duration> ages;
-  for (int i = 0; i < 72; ++i) ages.push_back(7200us - 100us * i);
-  const EarlyDrop::Plan plan = aged(ages).plan(9, curve());
-  EXPECT_GT(plan.dropped, 10u);
-  EXPECT_GT(plan.batch, 15u);
+  for (int i = 0; i < 36; ++i) ages.push_back(31ms - 870us * i);
+  const EarlyDrop::Plan plan = aged(ages).plan(1.04, steep, 40e6);
+  EXPECT_GT(plan.dropped, 5u);
+  EXPECT_GT(plan.batch, 7u);
 }
 
 TEST(EarlyDrop, AnEarlierDeadlineOfItsOwnCounts) {
