@@ -44,6 +44,18 @@ TEST(SplitRule, UnderLoadTakesWhatKeepsUp) {
   EXPECT_EQ(SplitRule::batch_of(32, 32, 2e-6, 1, 1, curve), 32u) << "nothing keeps up";
 }
 
+TEST(SplitRule, WhereNothingKeepsUpTakesTheSizeThatAnswersMost) {
+  EXPECT_EQ(SplitRule::fastest(32, curve_of(2e6, 1e6)), 32u);
+  LearnedCurve convex;
+  for (std::size_t size = 1; size <= 32; ++size) {
+    const auto b = static_cast<double>(size);
+    convex.observe(size, 1e6 + 0.02e6 * b * b);
+  }
+  // The most a time is at sqrt(1 / 0.02) = 7.1.
+  EXPECT_EQ(SplitRule::fastest(32, convex), 8u);
+  EXPECT_EQ(SplitRule::batch_of(32, 32, 1, 1, 1, convex), 8u);
+}
+
 TEST(SplitRule, SharesAQueueAmongFreeExecutors) {
   const LearnedCurve curve = curve_of(2e6, 1e6);
   EXPECT_EQ(SplitRule::batch_of(8, 8, 0, 4, 4, curve), 2u);

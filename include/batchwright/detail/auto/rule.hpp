@@ -45,7 +45,10 @@ class AutoRule {
     const std::size_t queued = std::min(view.size, view.max_batch_size);
     if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
     if (objective != Duration::max()) return decide_in_time(view, to_ns(objective), now);
-    if (view.size >= kOverload * view.max_batch_size) return go(queued, ReleaseReason::size);
+    if (view.size >= kOverload * view.max_batch_size) {
+      const std::size_t fastest = SplitRule::fastest(queued, curve_);
+      return go(fastest, fastest < queued ? ReleaseReason::split : ReleaseReason::size);
+    }
     if (sources_.source() == Source::returning) return gather(view, queued);
 
     const std::size_t part = part_of(view, queued, now);
@@ -63,7 +66,7 @@ class AutoRule {
 
  private:
   static constexpr std::uint64_t kLeastBatches = 8;
-  static constexpr std::size_t kOverload = 4;  // So many caps are queued: full batches.
+  static constexpr std::size_t kOverload = 4;  // So many caps are queued: what works them off.
   static constexpr std::size_t kWindowSize = 8;
   static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
   static constexpr std::uint64_t kQuorumEvery = 32;

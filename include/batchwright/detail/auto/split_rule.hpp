@@ -20,7 +20,7 @@ struct SplitRule {
     if (most <= 1) return most;
     const double whole = cost(most, queued, rate, executors, free, curve);
     std::size_t best = most;
-    double least = whole * kLeastGain;
+    double least = std::min(whole * kLeastGain, 1e300);
     for (std::size_t step = 2; step / 2 < most; step *= 2) {
       for (const std::size_t size : {step / 2, step / 2 + step / 4}) {
         if (size >= most || size == 0) continue;
@@ -31,10 +31,27 @@ struct SplitRule {
         }
       }
     }
+    if (least >= kNever) return fastest(most, curve);
+    return best;
+  }
+
+  /// The size up to `most` in which most requests are answered in a time: where nothing keeps up.
+  static std::size_t fastest(std::size_t most, const LearnedCurve& curve) noexcept {
+    std::size_t best = most;
+    double speed = static_cast<double>(most) / curve(most) * kClearlyFaster;
+    for (std::size_t step = 2; step / 2 < most; step *= 2) {
+      for (const std::size_t size : {step / 2, step / 2 + step / 4}) {
+        if (size >= most || static_cast<double>(size) <= speed * curve(size)) continue;
+        speed = static_cast<double>(size) / curve(size);
+        best = size;
+      }
+    }
     return best;
   }
 
  private:
+  static constexpr double kNever = 1e299;
+  static constexpr double kClearlyFaster = 1.03;
   static constexpr double kMostLoad = 0.98;
   static constexpr double kLeastGain = 0.97;  // A part has to be better by this factor.
 
