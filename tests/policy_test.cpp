@@ -120,6 +120,9 @@ TEST(Decision, ToReleaseCarriesSizeAndReason) {
 
 TEST(Decision, ToWaitCarriesInstantAndSize) {
   constexpr TimePoint kInstant = TimePoint{} + 7ms;
+  EXPECT_EQ(Decision::wait(kInstant).dropped(), 0u);
+  static_assert(!Decision::drop(3).is_release() && Decision::drop(3).dropped() == 3);
+
   constexpr Decision kWait = Decision::wait(kInstant, 3);
   EXPECT_FALSE(kWait.is_release());
   EXPECT_EQ(kWait.until(), kInstant);
@@ -128,13 +131,13 @@ TEST(Decision, ToWaitCarriesInstantAndSize) {
 }
 
 TEST(ReleaseReason, HasANameForEachEnumerator) {
-  EXPECT_EQ(static_cast<std::size_t>(ReleaseReason::overtaken) + 1, kReleaseReasonCount);
+  EXPECT_EQ(static_cast<std::size_t>(ReleaseReason::paced) + 1, kReleaseReasonCount);
   std::set<std::string> names;
   for (std::size_t i = 0; i < kReleaseReasonCount; ++i) {
     names.insert(to_string(static_cast<ReleaseReason>(i)));
   }
   EXPECT_EQ(names, (std::set<std::string>{"size", "time", "greedy", "deadline", "flush", "drain",
-                                          "net", "overtaken"}));
+                                          "net", "overtaken", "split", "returns", "paced"}));
   EXPECT_STREQ(to_string(ReleaseReason::net), "net");
 }
 

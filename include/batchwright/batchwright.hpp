@@ -24,6 +24,7 @@
 #include "outcome.hpp"
 #include "policies/adaptive.hpp"
 #include "policies/any.hpp"
+#include "policies/auto.hpp"
 #include "policies/greedy.hpp"
 #include "policies/hybrid.hpp"
 #include "policies/size.hpp"

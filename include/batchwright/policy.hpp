@@ -32,14 +32,18 @@ enum class ReleaseReason : std::uint8_t {
   drain,      ///< The batcher was shutting down.
   net,        ///< `max_wait` caught a request that the policy would have kept waiting.
   overtaken,  ///< Its first request had been overtaken as often as is allowed.
+  split,      ///< The policy took a part of the queue, so that the first are answered sooner.
+  returns,    ///< The callers that the policy waited for had come back.
+  paced,      ///< The policy had held it, to keep the dispatches to several executors apart.
 };
 
-inline constexpr std::size_t kReleaseReasonCount = 8;
+inline constexpr std::size_t kReleaseReasonCount = 11;
 
 /// The enumerator's name, a string with static lifetime.
 constexpr const char* to_string(ReleaseReason reason) noexcept {
-  constexpr const char* kNames[kReleaseReasonCount] = {"size",  "time",  "greedy", "deadline",
-                                                       "flush", "drain", "net",    "overtaken"};
+  constexpr const char* kNames[kReleaseReasonCount] = {"size",  "time",    "greedy", "deadline",
+                                                       "flush", "drain",   "net",    "overtaken",
+                                                       "split", "returns", "paced"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 
@@ -160,7 +164,7 @@ struct QueueView {
   Duration oldest_age() const noexcept { return now - oldest; }
 };
 
-/// What a policy answers: release a batch now, or wait until an instant or a size.
+/// What a policy answers: release a batch now, wait until an instant or a size, or give up on requests.
 class Decision {
  public:
   /// The longest prefix of the queue, in order, of at most `size`, and at least its first request.
@@ -183,14 +187,24 @@ class Decision {
     return decision;
   }
 
+  /// The first `count` requests, in order, end as `Outcome::would_expire`, because they would only make
+  /// others late too; then the policy is asked again about what is left. `count` > 0.
+  static constexpr Decision drop(std::size_t count) noexcept {
+    Decision decision;
+    decision.dropped_ = count;
+    return decision;
+  }
+
   constexpr bool is_release() const noexcept { return release_; }
   constexpr std::size_t size() const noexcept { return size_; }
   constexpr TimePoint until() const noexcept { return until_; }
   constexpr ReleaseReason reason() const noexcept { return reason_; }
+  constexpr std::size_t dropped() const noexcept { return dropped_; }
 
  private:
   TimePoint until_ = kNever;
   std::size_t size_ = kNoCount;
+  std::size_t dropped_ = 0;
   ReleaseReason reason_ = ReleaseReason::size;
   bool release_ = false;
 };
@@ -204,6 +218,8 @@ struct PolicyNeeds {
   /// nothing enters or leaves that lane, until its `until` comes: by count, size, oldest, newest and
   /// the requests, in whatever order the tenants' requests stand, and by no state that changes.
   bool every_look = true;
+  /// `on_arrivals` is called for each request of its own, with its own instant, not in bulk.
+  bool each_arrival = false;
 };
 
 /// The batcher's limits, against which a policy checks its own settings.

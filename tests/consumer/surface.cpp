@@ -125,6 +125,7 @@ int main() {
        .warm_up = {[] { return Image{{1}}; }}});
   pooled.replace_predictor(batchwright::shared_predictor(predict));
   pooled.reconfigure({.max_batch_size = 8, .policy = batchwright::GreedyPolicy{}});
+  pooled.reconfigure({.policy = batchwright::AutoPolicy{.objective = 10s}});
   right = right && pooled.submit(Image{{21}}).get().value == 42;
   right = right && pooled.metrics().shared == 0;
 

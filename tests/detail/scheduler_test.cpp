@@ -1302,6 +1302,60 @@ TEST(Scheduler, APolicyIsAskedOnlyWhenItsAnswerCanBeCarriedOut) {
   EXPECT_EQ(diary.decisions, 1u);  // The executor is busy.
 }
 
+/// Gives up on as many of the first as are queued above one.
+struct KeepTheLast {
+  bw::Decision decide(const bw::QueueView& view) const noexcept {
+    if (view.count > 1) return bw::Decision::drop(view.count - 1);
+    return bw::Decision::release(view.size, bw::ReleaseReason::greedy);
+  }
+};
+
+TEST(Scheduler, WhatAPolicyGivesUpOnEndsInOrderAndThenItIsAskedAgain) {
+  Rig rig(KeepTheLast{});
+  rig.arrive("a");
+  rig.arrive("b", {.priority = 1});
+  rig.arrive("c", {.deadline = at(50)});
+  EXPECT_EQ(rig.next(0), "would_expire b a");
+  EXPECT_EQ(rig.scheduler.queued(), 1u);
+  EXPECT_EQ(rig.next(0), "run c on 0: greedy");
+  EXPECT_EQ(rig.next(60), "idle") << "its deadline is not looked at any more";
+}
+
+TEST(Scheduler, APolicyThatGivesUpOnAllLeavesNothing) {
+  struct DropAll {
+    bw::Decision decide(const bw::QueueView&) const noexcept { return bw::Decision::drop(100); }
+  };
+  Rig rig(DropAll{});
+  rig.arrive("a", {.deadline = at(50)});
+  rig.arrive("b");
+  EXPECT_EQ(rig.next(0), "would_expire a b");
+  EXPECT_EQ(rig.next(0), "idle");
+  EXPECT_EQ(rig.scheduler.queued(), 0u);
+}
+
+TEST(Scheduler, APolicyHearsOfEachArrivalIfItNeedsThat) {
+  struct Listener {
+    std::vector<bw::ArrivalReport>* heard;
+    bw::Decision decide(const bw::QueueView&) const noexcept {
+      return bw::Decision::wait(bw::kNever);
+    }
+    void on_arrivals(const bw::ArrivalReport& report) noexcept { heard->push_back(report); }
+    bw::PolicyNeeds needs() const noexcept { return {.each_arrival = true}; }
+  };
+  std::vector<bw::ArrivalReport> heard;
+  heard.reserve(4);
+  Rig rig(Listener{&heard});
+  rig.arrive("a", {.at = 5, .weight = 2});
+  rig.arrive("b", {.at = 3});
+  ASSERT_EQ(heard.size(), 2u) << "before it is asked";
+  EXPECT_EQ(heard[0].count, 1u);
+  EXPECT_EQ(heard[0].size, 2u);
+  EXPECT_EQ(heard[1].first, at(3));
+  EXPECT_EQ(heard[1].last, at(3));
+  rig.next(6);
+  EXPECT_EQ(heard.size(), 2u);
+}
+
 TEST(Scheduler, APolicyHearsOfArrivalsInBulkBeforeItDecides) {
   Diary diary;
   Rig rig(DiaryPolicy{&diary, {}});

@@ -363,6 +363,9 @@ batchwright_batches_total{batcher="rank",reason="flush"} 0
 batchwright_batches_total{batcher="rank",reason="drain"} 0
 batchwright_batches_total{batcher="rank",reason="net"} 0
 batchwright_batches_total{batcher="rank",reason="overtaken"} 0
+batchwright_batches_total{batcher="rank",reason="split"} 0
+batchwright_batches_total{batcher="rank",reason="returns"} 0
+batchwright_batches_total{batcher="rank",reason="paced"} 0
 # HELP batchwright_batches_failed_total Batches with which the predictor failed.
 # TYPE batchwright_batches_failed_total counter
 batchwright_batches_failed_total{batcher="rank"} 0

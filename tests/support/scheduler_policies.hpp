@@ -155,8 +155,10 @@ struct Whimsical {
     const std::size_t size = random.below(view.max_batch_size + 3);
     if (random.chance(release_percent)) {
       constexpr batchwright::ReleaseReason kReasons[] = {
-          batchwright::ReleaseReason::size, batchwright::ReleaseReason::time,
-          batchwright::ReleaseReason::greedy, batchwright::ReleaseReason::deadline};
+          batchwright::ReleaseReason::size,   batchwright::ReleaseReason::time,
+          batchwright::ReleaseReason::greedy, batchwright::ReleaseReason::deadline,
+          batchwright::ReleaseReason::split,  batchwright::ReleaseReason::returns,
+          batchwright::ReleaseReason::paced};
       return batchwright::Decision::release(size, random.pick(kReasons));
     }
     const batchwright::TimePoint until =

@@ -51,15 +51,14 @@ class Intake {
 
   /// Hands requests over, all at once. Room was reserved for them, so the dispatcher has not ended. True,
   /// if the caller `borrows`: he has the dispatcher's role now, instead of waking it.
-  bool push(const RequestChain& requests, TimePoint earliest_deadline,
-            bool borrows = false) noexcept {
+  bool push(const RequestChain& requests, TimePoint earliest, bool borrows = false) noexcept {
     bool wakes = false;
     {
       const LockGuard guard(lock_);
       splice(requests);
       accepted_ += requests.count;
-      earliest_deadline_ = std::min(earliest_deadline_, earliest_deadline);
-      wakes = box_.arrivals.size >= wish_.missing || earliest_deadline < wish_.until;
+      earliest_deadline_ = std::min(earliest_deadline_, earliest);
+      wakes = box_.arrivals.size >= wish_.missing || earliest < wish_.until;
       if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = wakes && elected();
     }

@@ -6,6 +6,7 @@
 #include "../policy.hpp"
 #include "action.hpp"
 #include "arrival_model.hpp"
+#include "arrival_news.hpp"
 #include "backlog.hpp"
 #include "batch_cut.hpp"
 #include "deadline_heap.hpp"
@@ -19,6 +20,7 @@
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 #include "service_model.hpp"
+#include "verdict.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -55,7 +57,8 @@ class Scheduler {
   // Events.
 
   void arrive(RequestHeader& request) noexcept {
-    note_arrival(request);
+    if (needs_.arrivals) arrivals_.observe(request.enqueued);
+    news_.note(policy_, request, needs_.each_arrival);
     if (forecast_.refuses()) {
       backlog_.place(request);
       if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), service_, executors_)) {
@@ -174,7 +177,7 @@ class Scheduler {
 
   /// The next action at `now`.
   Action next(TimePoint now) noexcept {
-    tell_arrivals();
+    news_.tell(policy_);
     if (!cancelled_.empty())
       return Action::failing(std::exchange(cancelled_, {}), Outcome::cancelled);
     if (!hopeless_.empty())
@@ -192,7 +195,12 @@ class Scheduler {
     }
 
     const Choice choice = limits_.keyed_lanes ? choose_of_many(now) : choose_only(now);
-    if (choice.lane != nullptr) return run(*choice.lane, choice.verdict, now);
+    if (choice.lane != nullptr) {
+      if (const std::size_t count = choice.verdict.dropped; count > 0) {
+        return Action::failing(take_first(*choice.lane, count), Outcome::would_expire);
+      }
+      return run(*choice.lane, choice.verdict, now);
+    }
     return Action::waiting(std::min(deadlines_.earliest(), choice.verdict.until),
                            choice.verdict.size);
   }
@@ -201,20 +209,6 @@ class Scheduler {
   bool learns_service() const noexcept {
     return needs_.service || limits_.fit == FitRule::cheapest || forecast_.refuses();
   }
-
-  /// Whether a lane is due, and with at most which size; else until when, or until how much more comes.
-  struct Verdict {
-    bool due = false;
-    ReleaseReason reason = ReleaseReason::size;
-    std::size_t size = 0;
-    TimePoint until = kNever;
-  };
-
-  /// The due lane that goes first, and its verdict; else null, and what all of them wait for.
-  struct Choice {
-    const Lane* lane = nullptr;
-    Verdict verdict;
-  };
 
   Choice choose_only(TimePoint now) noexcept {
     const Lane& lane = *backlog_.first_lane();
@@ -257,6 +251,7 @@ class Scheduler {
     const Decision decision = policy_.decide(view(lane, now));
     const std::size_t size = std::min(decision.size(), cap);
     const std::size_t queued = lane.size(limits_.size_rule);
+    if (decision.dropped() > 0) return {.due = true, .dropped = decision.dropped()};
     if (decision.is_release()) return {.due = true, .reason = decision.reason(), .size = size};
     if (queued >= size) return due(ReleaseReason::size);
     if (cut_.preferred_reached(order_, lane)) return due(ReleaseReason::size);
@@ -324,6 +319,24 @@ class Scheduler {
     return action;
   }
 
+  RequestChain take_first(const Lane& lane, std::size_t count) noexcept {
+    RequestHeader* first = nullptr;
+    RequestHeader** link = &first;
+    for (RequestHeader* one = &order_.begin(lane); one != nullptr && count > 0; --count) {
+      *link = one;
+      link = &one->next_picked;
+      one = order_.next();
+    }
+    *link = nullptr;
+    RequestChain chain;
+    while (first != nullptr) {
+      RequestHeader& request = *std::exchange(first, first->next_picked);
+      withdraw(request);
+      chain.append(request);
+    }
+    return chain;
+  }
+
   RequestChain take_all() noexcept {
     RequestChain all;
     while (!backlog_.empty()) {
@@ -351,22 +364,6 @@ class Scheduler {
     return expired;
   }
 
-  void note_arrival(const RequestHeader& request) noexcept {
-    if (needs_.arrivals) arrivals_.observe(request.enqueued);
-    if constexpr (HearsArrivals<Policy>) {
-      if (untold_.count++ == 0) untold_.first = untold_.last = request.enqueued;
-      untold_.size += request.weight;
-      untold_.first = std::min(untold_.first, request.enqueued);
-      untold_.last = std::max(untold_.last, request.enqueued);
-    }
-  }
-
-  void tell_arrivals() noexcept {
-    if constexpr (HearsArrivals<Policy>) {
-      if (untold_.count > 0) policy_.on_arrivals(std::exchange(untold_, {}));
-    }
-  }
-
   Policy policy_;
   SchedulerLimits limits_;
   PolicyNeeds needs_;
@@ -384,7 +381,7 @@ class Scheduler {
   ServiceEstimate service_estimate_;
   ArrivalEstimate arrival_estimate_;
   ExecutorTable executors_;
-  ArrivalReport untold_;
+  ArrivalNews<Policy> news_;
 
   RequestChain cancelled_;
   RequestChain hopeless_;

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_AUTO_LEARNED_CURVE_HPP
+#define BATCHWRIGHT_DETAIL_AUTO_LEARNED_CURVE_HPP
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1::detail {
+
+/// The time of a batch as a function of its size, learned from finished batches: the mean of each class
+/// of sizes, straight between them, and never falling. Any curve of that kind can be learned, not a
+/// line alone. Times are nanoseconds. Fixed memory; an observation is O(classes), a look-up O(1).
+///
+/// Larger batches than any that was seen are taken for cheap: their slope is the least of the last
+/// piece's, of the chord's and of half of proportional. Who never tries a larger batch would never learn
+/// that it pays.
+class LearnedCurve {
+ public:
+  /// Time of a batch of `size`; zero before the first observation.
+  double operator()(std::size_t size) const noexcept {
+    if (knots_ == 0) return 0;
+    const auto x = static_cast<double>(size);
+    const std::size_t piece = piece_of_[std::min(class_of(size), kClasses - 1)];
+    const Knot* knot = &knot_[piece];
+    if (x >= knot->size) return knot->time + knot->slope * (x - knot->size);
+    if (piece == 0) return knot->time + slope_below_ * (x - knot->size);
+    --knot;  // The knot of a class lies at the mean of the sizes seen, which may be on either side.
+    return knot->time + knot->slope * (x - knot->size);
+  }
+
+  std::uint64_t samples() const noexcept { return samples_; }
+  /// Relative deviation of a batch from the curve.
+  double deviation() const noexcept { return std::sqrt(squared_error_); }
+  /// Largest size of which a batch was seen.
+  std::size_t largest() const noexcept { return largest_; }
+
+  void observe(std::size_t size, double time) noexcept {
+    if (size == 0 || !(time > 0)) return;
+    // Where little was seen it is the curve that is wrong.
+    if (mean_[std::min(class_of(size), kClasses - 1)].count >= kKnown) {
+      watch_drift(std::log(time / (*this)(size)));
+    }
+    ++samples_;
+    largest_ = std::max(largest_, size);
+    Mean& mean = mean_[std::min(class_of(size), kClasses - 1)];
+    mean.count = std::min(mean.count + 1, 1e6);
+    const double gain = std::max(1 / mean.count, kGain);
+    mean.size += gain * (static_cast<double>(size) - mean.size);
+    mean.time += gain * (time - mean.time);
+    draw();
+  }
+
+ private:
+  static constexpr std::size_t kExact = 4;     // Sizes up to here have a class each,
+  static constexpr std::size_t kClasses = 36;  // above there are two in an octave.
+  static constexpr double kGain = 0.05;        // Of a class: it remembers about 20 batches.
+  static constexpr double kErrorGain = 1.0 / 32;
+  static constexpr int kStreak = 4;
+  static constexpr double kKnown = 3;
+
+  struct Mean {
+    double count = 0;
+    double size = 0;
+    double time = 0;
+  };
+  struct Knot {
+    double size = 0;
+    double time = 0;
+    double slope = 0;  // Of the piece that follows.
+  };
+
+  // 1, 2, 3, 4, 5..6, 7..8, 9..12, 13..16, ...
+  static constexpr std::size_t class_of(std::size_t size) noexcept {
+    if (size <= kExact) return size == 0 ? 0 : size - 1;
+    const auto octave = static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 5..8 -> 2
+    const std::size_t upper_half = ((size - 1) >> (octave - 1)) & 1;
+    return kExact + 2 * (octave - 2) + upper_half;
+  }
+
+  // Several batches in a row that are all off to the same side are no noise: the model has become
+  // faster or slower, and so has every size.
+  void watch_drift(double error) noexcept {
+    const double sigma = deviation();
+    const double least = std::max(0.1, 1.5 * sigma);
+    if (std::abs(error) > least && (streak_ == 0 || (error > 0) == (streak_sum_ > 0))) {
+      streak_sum_ += error;
+      ++streak_;
+    } else {
+      streak_ = 0;
+      streak_sum_ = 0;
+    }
+    if (streak_ >= kStreak && std::abs(streak_sum_) > 1.8 * least * streak_) {
+      const double factor = std::exp(streak_sum_ / streak_);
+      for (Mean& mean : mean_) {
+        mean.time *= factor;
+        mean.count = std::min(mean.count, 4.0);  // What is left over is soon learned.
+      }
+      streak_ = 0;
+      streak_sum_ = 0;
+      return;
+    }
+    // Noise and what may be drift are not told apart here, but one that is far off counts for less.
+    const double gain = std::max(kErrorGain, 1 / static_cast<double>(samples_ + 1));
+    squared_error_ += gain * (std::min(error * error, 9 * least * least) - squared_error_);
+  }
+
+  // The knots anew: the means of neighbours that fall are pooled (isotonic regression).
+  void draw() noexcept {
+    std::array<double, kClasses> weight;
+    std::array<std::uint8_t, kClasses> last_class;
+    std::size_t count = 0;
+    for (std::size_t c = 0; c < kClasses; ++c) {
+      const Mean& mean = mean_[c];
+      if (mean.count == 0) continue;
+      knot_[count] = {mean.size, mean.time, 0};
+      weight[count] = std::min(mean.count, 1 / kGain);
+      last_class[count++] = static_cast<std::uint8_t>(c);
+      while (count > 1 && knot_[count - 1].time < knot_[count - 2].time) {
+        Knot& into = knot_[count - 2];
+        const Knot& from = knot_[count - 1];
+        const double total = weight[count - 2] + weight[count - 1];
+        const double part = weight[count - 1] / total;
+        into.size += part * (from.size - into.size);
+        into.time += part * (from.time - into.time);
+        weight[count - 2] = total;
+        last_class[count - 2] = last_class[count - 1];
+        --count;
+      }
+    }
+    std::size_t c = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      for (; c <= last_class[k]; ++c) piece_of_[c] = static_cast<std::uint8_t>(k);
+      if (k + 1 < count) {
+        knot_[k].slope =
+            (knot_[k + 1].time - knot_[k].time) / std::max(knot_[k + 1].size - knot_[k].size, 1e-9);
+      }
+    }
+    for (; c < kClasses; ++c) piece_of_[c] = static_cast<std::uint8_t>(count - 1);
+    knots_ = count;
+
+    Knot& end = knot_[count - 1];
+    end.slope = end.time / end.size / 2;
+    if (count > 1) {
+      end.slope = std::min({end.slope, knot_[count - 2].slope,
+                            (end.time - knot_[0].time) / (end.size - knot_[0].size)});
+    }
+    // Half of the time of what is smaller than any that was seen is taken to be fixed.
+    slope_below_ = std::min(knot_[0].slope, knot_[0].time / knot_[0].size / 2);
+  }
+
+  std::array<Mean, kClasses> mean_{};
+  std::array<Knot, kClasses> knot_{};
+  std::array<std::uint8_t, kClasses> piece_of_{};
+  double slope_below_ = 0;
+  std::size_t knots_ = 0;
+  std::size_t largest_ = 0;
+  std::uint64_t samples_ = 0;
+  double squared_error_ = 0;
+  double streak_sum_ = 0;
+  int streak_ = 0;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_AUTO_LEARNED_CURVE_HPP

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_AUTO_RULE_HPP
+#define BATCHWRIGHT_DETAIL_AUTO_RULE_HPP
+
+#include "../../policy.hpp"
+#include "arrival_rate.hpp"
+#include "early_drop.hpp"
+#include "learned_curve.hpp"
+#include "pacing.hpp"
+#include "quorum.hpp"
+#include "sources.hpp"
+#include "split_rule.hpp"
+#include "wait_rule.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1::detail {
+
+/// What AutoPolicy has learned, and how it decides from it: the parts of this folder put together.
+class AutoRule {
+ public:
+  void on_arrivals(const ArrivalReport& report) noexcept {
+    const double at = to_ns(report.last);
+    const auto size = static_cast<double>(report.size);
+    sources_.arrive(at, size, [&] { return rate_.forecast(at, 0); });
+    rate_.arrive(at, size);
+  }
+
+  void on_batch(const BatchReport& report) noexcept {
+    sources_.answer(to_ns(report.finished), static_cast<double>(report.size));
+    if (report.failed) return;
+    curve_.observe(report.size, static_cast<double>(report.service_time().count()));
+    rate_.set_window(curve_(kWindowSize));
+    ++batches_;
+  }
+
+  /// `objective`: Duration::max() if there is none.
+  Decision decide(const QueueView& view, Duration objective) noexcept {
+    const double now = to_ns(view.now);
+    rate_.roll(now);
+    if (waiting_ && view.oldest > waiting_oldest_) waiting_ = false;  // Those have left otherwise.
+    const std::size_t queued = std::min(view.size, view.max_batch_size);
+    if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
+    if (objective != Duration::max()) return decide_in_time(view, to_ns(objective), now);
+    if (view.size >= kOverload * view.max_batch_size) {
+      const std::size_t fastest = SplitRule::fastest(queued, curve_);
+      return go(fastest, fastest < queued ? ReleaseReason::split : ReleaseReason::size);
+    }
+    if (sources_.source() == Source::returning) return gather(view, queued);
+
+    const std::size_t part = part_of(view, queued, now);
+    if (part < queued) return go(part, ReleaseReason::split);
+    if (view.size >= view.max_batch_size) return go(queued, ReleaseReason::size);
+    if (view.executors > 1 && sources_.source() == Source::independent) {
+      return pace(view, queued, now);
+    }
+    return wait_or_go(view, queued, now);
+  }
+
+  const LearnedCurve& curve() const noexcept { return curve_; }
+  const Quorum& quorum() const noexcept { return quorum_; }
+  const Sources& sources() const noexcept { return sources_; }
+
+ private:
+  static constexpr std::uint64_t kLeastBatches = 8;
+  static constexpr std::size_t kOverload = 4;  // So many caps are queued: what works them off.
+  static constexpr std::size_t kWindowSize = 8;
+  static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
+  static constexpr std::uint64_t kQuorumEvery = 32;
+
+  static double to_ns(TimePoint instant) noexcept {
+    return static_cast<double>(instant.time_since_epoch().count());
+  }
+  static double to_ns(Duration span) noexcept { return static_cast<double>(span.count()); }
+
+  static TimePoint later(TimePoint now, double ns) noexcept {
+    return now + Duration(static_cast<std::int64_t>(std::ceil(std::clamp(ns, 1.0, 1e15))));
+  }
+
+  Decision go(std::size_t size, ReleaseReason reason) noexcept {
+    waiting_ = false;
+    return Decision::release(size, reason);
+  }
+
+  // Not past the instant at which the first one's own deadline can still be met.
+  Decision wait(const QueueView& view, TimePoint until) noexcept {
+    QueueCursor queue = view.queue;
+    if (QueuedRequest first; queue.next(first) && first.deadline != kNever) {
+      const double time = curve_(view.size) * (1 + curve_.deviation());
+      const TimePoint latest = first.deadline - Duration(static_cast<std::int64_t>(time));
+      if (latest <= view.now) return go(view.size, ReleaseReason::deadline);
+      until = std::min(until, latest);
+    }
+    if (!waiting_) {
+      waiting_ = true;
+      waiting_since_ = view.now;
+      waiting_oldest_ = view.oldest;
+    }
+    return Decision::wait(until, view.size + 1);
+  }
+
+  double waited(const QueueView& view) const noexcept {
+    return waiting_ ? to_ns(view.now - waiting_since_) : 0;
+  }
+
+  // Time until the executor of a running batch is free.
+  double left(const RunningBatch& batch, double now) const noexcept {
+    return std::max(0.0, to_ns(batch.dispatched) + curve_(batch.size) - now);
+  }
+
+  std::size_t part_of(const QueueView& view, std::size_t queued, double now) const noexcept {
+    if (queued <= 1) return queued;
+    const double alone = curve_(queued);
+    auto free = static_cast<double>(view.free_executors);
+    for (const RunningBatch& batch : view.running) {
+      free += std::max(0.0, 1 - left(batch, now) / alone);
+    }
+    const double doubt = 1 + rate_.doubt() / static_cast<double>(view.executors);
+    const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
+    const double rate = rate_.forecast(now, alone * rounds) * doubt;
+    return SplitRule::batch_of(view.size, queued, rate, static_cast<double>(view.executors), free,
+                               curve_);
+  }
+
+  // With an objective the number that is answered in time comes before the mean.
+  Decision decide_in_time(const QueueView& view, double objective, double now) noexcept {
+    const auto executors = static_cast<double>(view.executors);
+    const double margin = 1 + curve_.deviation();
+    const double rate = rate_.forecast(now, objective);
+    const EarlyDrop::Plan plan = EarlyDrop::plan(view.queue, view.size,
+                                                 {.now = now,
+                                                  .objective = objective,
+                                                  .rate = rate,
+                                                  .executors = executors,
+                                                  .margin = margin,
+                                                  .cap = view.max_batch_size},
+                                                 curve_);
+    if (plan.dropped > 0) return Decision::drop(plan.dropped);
+    if (plan.limited) return go(plan.batch, ReleaseReason::deadline);
+    if (plan.batch >= view.max_batch_size) return go(plan.batch, ReleaseReason::size);
+    if (view.executors > 1) {
+      // Smaller batches than this would not carry the load.
+      std::size_t need = 1;
+      while (need < view.max_batch_size &&
+             static_cast<double>(need) < rate / executors * curve_(need)) {
+        ++need;
+      }
+      if (plan.batch < need && curve_(need) * margin < objective) {
+        const double end = to_ns(view.oldest) + objective - curve_(plan.batch + 1) * margin;
+        if (end > now) return wait(view, later(view.now, end - now));
+        return go(plan.batch, ReleaseReason::deadline);
+      }
+    }
+    return go(plan.batch, ReleaseReason::greedy);
+  }
+
+  // A closed loop: until the callers are back for whom it pays to wait.
+  Decision gather(const QueueView& view, std::size_t queued) noexcept {
+    double inside = static_cast<double>(view.size);
+    for (const RunningBatch& batch : view.running) inside += static_cast<double>(batch.size);
+    const auto callers = static_cast<std::size_t>(inside + sources_.returns().out() + 0.5);
+    if (batches_ - quorum_at_ >= kQuorumEvery || callers > quorum_callers_) {
+      quorum_ = Quorum::choose(callers, view.executors, view.max_batch_size, curve_,
+                               sources_.returns().times());
+      quorum_at_ = batches_;
+      quorum_callers_ = callers;
+    }
+    // Many more than a quorum have come in step; taking them apart lets their batches overlap with
+    // the others' thinking.
+    std::size_t size = queued;
+    if (queued * 2 >= quorum_.size * 3) size = std::min(quorum_.size, queued);
+    if (queued >= std::min(quorum_.size, view.max_batch_size)) {
+      return go(size, ReleaseReason::returns);
+    }
+    // Who is not back by then has left, most likely: that costs at most the time of one batch.
+    const double limit = std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
+    const double rest = limit - waited(view);
+    if (rest <= 0) return go(size, ReleaseReason::time);
+    return wait(view, later(view.now, rest));
+  }
+
+  Decision pace(const QueueView& view, std::size_t queued, double now) noexcept {
+    double next_free = curve_(queued);
+    for (const RunningBatch& batch : view.running)
+      next_free = std::min(next_free, left(batch, now));
+    double rate = rate_.forecast(now, curve_(queued));
+    const Pacing::Input input{.queued = queued,
+                              .rate = rate,
+                              .executors = static_cast<double>(view.executors),
+                              .free = static_cast<double>(view.free_executors),
+                              .next_free = next_free};
+    const double x = Pacing::wait(input, curve_);
+    if (x <= 0) return go(queued, waiting_ ? ReleaseReason::paced : ReleaseReason::greedy);
+    return wait(view, later(view.now, x));
+  }
+
+  Decision wait_or_go(const QueueView& view, std::size_t queued, double now) noexcept {
+    const double alone = curve_(queued);
+    const double rest = alone - waited(view);
+    WaitRule::Choice choice;
+    if (rest > 0) {
+      if (sources_.source() == Source::independent) {
+        const double rate = rate_.forecast(now, alone);
+        choice = WaitRule::choose(queued, rest, curve_, rate);
+      } else {
+        const Hazard& gaps = sources_.gaps();
+        const double age = std::max(now - sources_.last(), 0.0);
+        const double so_far = gaps.outlasts(age);
+        choice = WaitRule::choose(queued, rest, curve_,
+                                  [&](double x) { return gaps.outlasts(age + x) / so_far; });
+      }
+    }
+    const double worth = kLeastGain * static_cast<double>(queued) * alone;
+    if (choice.gain <= worth) {
+      return go(queued, waiting_ ? ReleaseReason::time : ReleaseReason::greedy);
+    }
+    return wait(view, later(view.now, choice.wait));
+  }
+
+  LearnedCurve curve_;
+  Sources sources_;
+  ArrivalRate rate_;
+  Quorum quorum_;
+  std::uint64_t batches_ = 0;
+  std::uint64_t quorum_at_ = 0;
+  std::size_t quorum_callers_ = 0;
+  bool waiting_ = false;
+  TimePoint waiting_since_{};
+  TimePoint waiting_oldest_{};
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_AUTO_RULE_HPP

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include <batchwright/detail/auto/early_drop.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using batchwright::Duration;
+using batchwright::QueueCursor;
+using batchwright::QueuedRequest;
+using batchwright::TimePoint;
+using batchwright::detail::EarlyDrop;
+using batchwright::detail::LearnedCurve;
+
+constexpr TimePoint kNow = TimePoint{} + 1000s;
+
+/// A queue of requests of such ages.
+struct Queue {
+  std::vector<QueuedRequest> requests;
+
+  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
+    const auto& all = static_cast<const Queue*>(queue)->requests;
+    const auto* next =
+        position == nullptr ? all.data() : static_cast<const QueuedRequest*>(position) + 1;
+    if (next == all.data() + all.size()) return nullptr;
+    out = *next;
+    return next;
+  }
+
+  EarlyDrop::Plan plan(double rate_per_ms, const LearnedCurve& curve,
+                       double objective = 10e6) const {
+    return EarlyDrop::plan(QueueCursor(this, step), requests.size(),
+                           {.now = static_cast<double>(kNow.time_since_epoch().count()),
+                            .objective = objective,
+                            .rate = rate_per_ms / 1e6,
+                            .cap = 32},
+                           curve);
+  }
+};
+
+Queue aged(const std::vector<Duration>& ages) {
+  Queue queue;
+  for (const Duration age : ages) queue.requests.push_back({.enqueued = kNow - age});
+  return queue;
+}
+
+/// 2 ms, and 0.2 ms a request.
+LearnedCurve curve() {
+  LearnedCurve curve;
+  for (std::size_t size = 1; size <= 32; ++size) {
+    curve.observe(size, 2e6 + 0.2e6 * static_cast<double>(size));
+  }
+  return curve;
+}
+
+TEST(EarlyDrop, TakesAllWhoAreInTime) {
+  const EarlyDrop::Plan plan = aged({3ms, 2ms, 1ms}).plan(0.3, curve());
+  EXPECT_EQ(plan.dropped, 0u);
+  EXPECT_EQ(plan.batch, 3u);
+  EXPECT_FALSE(plan.limited);
+}
+
+TEST(EarlyDrop, GivesUpOnThoseWhoAreLateWhateverIsDone) {
+  const EarlyDrop::Plan plan = aged({9ms, 8500us, 7ms, 1ms}).plan(0.3, curve());
+  EXPECT_EQ(plan.dropped, 2u);
+}
+
+TEST(EarlyDrop, AHeadThatTheQueueCanBearIsServed) {
+  // 3 ms are left: five at most.
+  const EarlyDrop::Plan plan = aged(std::vector<Duration>(8, 7ms)).plan(0.1, curve());
+  EXPECT_EQ(plan.dropped, 0u);
+  EXPECT_EQ(plan.batch, 5u);
+  EXPECT_TRUE(plan.limited);
+}
+
+TEST(EarlyDrop, UnderOverloadTheHeadGoesSoThatABatchIsFull) {
+  std::vector<Duration> ages = {7700us, 7500us};
+  for (int i = 0; i < 60; ++i) ages.push_back(3ms);
+  const EarlyDrop::Plan plan = aged(ages).plan(8, curve());
+  EXPECT_EQ(plan.dropped, 2u);
+  EXPECT_GE(plan.batch, 20u);
+}
+
+TEST(EarlyDrop, DoesNotSettleForSmallBatchesOneAfterAnother) {
+  // Ages spread evenly: serving the oldest first there would be three at a time for ever.
+  LearnedCurve steep;
+  for (std::size_t size = 1; size <= 32; ++size) {
+    steep.observe(size, 5e6 + 1e6 * static_cast<double>(size));
+  }
+  std::vector<Duration> ages;
+  for (int i = 0; i < 36; ++i) ages.push_back(31ms - 870us * i);
+  const EarlyDrop::Plan plan = aged(ages).plan(1.04, steep, 40e6);
+  EXPECT_GT(plan.dropped, 5u);
+  EXPECT_GT(plan.batch, 7u);
+}
+
+TEST(EarlyDrop, AnEarlierDeadlineOfItsOwnCounts) {
+  Queue queue = aged({0ms});
+  queue.requests[0].deadline = kNow + 1ms;
+  EXPECT_EQ(queue.plan(0.1, curve()).dropped, 1u);
+}
+
+}  // namespace

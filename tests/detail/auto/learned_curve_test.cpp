@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/random.hpp"
+
+#include <batchwright/detail/auto/learned_curve.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace {
+
+using batchwright::detail::LearnedCurve;
+using batchwright_test::Random;
+
+/// Microseconds: a fixed part of 2 ms and 150 a request.
+double line(std::size_t size) { return 2'000'000 + 150'000 * static_cast<double>(size); }
+
+TEST(LearnedCurve, KnowsNothingBeforeTheFirstBatch) {
+  const LearnedCurve curve;
+  EXPECT_EQ(curve(1), 0);
+  EXPECT_EQ(curve(1000), 0);
+  EXPECT_EQ(curve.samples(), 0u);
+}
+
+TEST(LearnedCurve, KnowsTheSizesItSawAndIsStraightBetween) {
+  LearnedCurve curve;
+  for (const std::size_t size : {1, 4, 16, 32}) curve.observe(size, line(size));
+  for (std::size_t size = 1; size <= 32; ++size) {
+    EXPECT_NEAR(curve(size), line(size), 1e-6 * line(size)) << size;
+  }
+}
+
+TEST(LearnedCurve, LearnsACurveThatIsNoLine) {
+  const auto steps = [](std::size_t size) { return size <= 8 ? 2e6 : size <= 16 ? 3e6 : 6e6; };
+  LearnedCurve curve;
+  for (const std::size_t size : {1, 4, 8, 10, 16, 20, 32}) curve.observe(size, steps(size));
+  for (const std::size_t size : {1, 4, 8, 10, 16, 20, 32})
+    EXPECT_EQ(curve(size), steps(size)) << size;
+  for (const std::size_t size : {2, 6, 13, 27}) EXPECT_NEAR(curve(size), steps(size), 1) << size;
+}
+
+TEST(LearnedCurve, TakesLargerSizesThanAnyItSawForCheap) {
+  LearnedCurve curve;
+  curve.observe(4, 4e6);
+  EXPECT_NEAR(curve(8), 6e6, 1) << "half of proportional";
+  curve.observe(8, 4.4e6);
+  EXPECT_NEAR(curve(16), 4.4e6 + 8 * 0.1e6, 1) << "as the last piece";
+}
+
+TEST(LearnedCurve, NeverFallsWhereNoiseWouldMakeIt) {
+  Random random(7);
+  LearnedCurve curve;
+  for (int i = 0; i < 3000; ++i) {
+    const std::size_t size = 1 + random.below(40);
+    curve.observe(size, line(size) * (0.7 + 0.6 * random.unit()));
+    for (std::size_t b = 1; b < 64; ++b) ASSERT_GE(curve(b + 1), curve(b)) << i << ' ' << b;
+  }
+  for (const std::size_t size : {1, 8, 32}) EXPECT_NEAR(curve(size), line(size), 0.15 * line(size));
+  EXPECT_NEAR(curve.deviation(), 0.17, 0.06);
+}
+
+TEST(LearnedCurve, ScalesAsAWholeWhenTheModelBecomesSlowerOrFaster) {
+  for (const double factor : {2.0, 0.5}) {
+    LearnedCurve curve;
+    for (int i = 0; i < 200; ++i) {
+      const std::size_t size = 1 + static_cast<std::size_t>(i) % 32;
+      curve.observe(size, line(size));
+    }
+    for (int i = 0; i < 5; ++i) curve.observe(4, factor * line(4));
+    // Only size 4 was seen since.
+    for (const std::size_t size : {1, 2, 8, 16, 32}) {
+      EXPECT_NEAR(curve(size), factor * line(size), 0.08 * factor * line(size)) << size;
+    }
+  }
+}
+
+TEST(LearnedCurve, DriftIsFoundInsideTenBatchesOnNoisyTimes) {
+  for (const double factor : {2.0, 0.5}) {
+    std::vector<int> needed;
+    for (std::uint64_t seed = 1; seed <= 21; ++seed) {
+      Random random(seed);
+      LearnedCurve curve;
+      const auto draw = [&](double by) {
+        const std::size_t size = 1 + random.below(12);
+        curve.observe(size, by * line(size) * (1 + 0.17 * (random.unit() + random.unit() - 1)));
+      };
+      for (int i = 0; i < 300; ++i) draw(1);
+      int count = 0;
+      const auto error = [&] {
+        double sum = 0;
+        for (const std::size_t size : {2, 4, 8}) {
+          sum += std::abs(curve(size) / (factor * line(size)) - 1) / 3;
+        }
+        return sum;
+      };
+      while (error() > 0.05 && count < 1000) {
+        draw(factor);
+        ++count;
+      }
+      needed.push_back(count);
+    }
+    std::nth_element(needed.begin(), needed.begin() + 10, needed.end());
+    EXPECT_LE(needed[10], 10) << factor;
+  }
+}
+
+TEST(LearnedCurve, NoiseAloneIsNoDrift) {
+  Random random(3);
+  LearnedCurve curve;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::size_t size = 1 + random.below(8);
+    curve.observe(size, line(size) * (1 + 0.25 * (random.unit() + random.unit() - 1)));
+    if (i < 1000) continue;
+    ASSERT_NEAR(curve(4), line(4), 0.15 * line(4)) << i;
+  }
+}
+
+TEST(LearnedCurve, LeavesOutWhatIsNoTime) {
+  LearnedCurve curve;
+  curve.observe(0, 5);
+  curve.observe(3, 0);
+  curve.observe(3, -1);
+  EXPECT_EQ(curve.samples(), 0u);
+}
+
+}  // namespace

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "tests/support/random.hpp"
+
+#include <batchwright/detail/auto/quorum.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+
+namespace {
+
+using batchwright::detail::Hazard;
+using batchwright::detail::LearnedCurve;
+using batchwright::detail::Quorum;
+using batchwright_test::Random;
+
+LearnedCurve v100() {
+  LearnedCurve curve;
+  for (std::size_t size = 1; size <= 64; ++size) {
+    curve.observe(size, 1.8874e6 + 0.1438e6 * static_cast<double>(size));
+  }
+  return curve;
+}
+
+Hazard thinking(double mean, bool fixed) {
+  Random random(1);
+  Hazard hazard;
+  for (int i = 0; i < 256; ++i) hazard.end(fixed ? mean : 1000 + mean * random.exponential());
+  return hazard;
+}
+
+TEST(Quorum, OfCallersThatDoNotThinkIsAllOfThem) {
+  const Quorum quorum = Quorum::choose(32, 1, 64, v100(), thinking(1000, true));
+  EXPECT_EQ(quorum.size, 32u);
+  EXPECT_LT(quorum.time, 0.05e6);
+}
+
+TEST(Quorum, IsSharedByTheExecutors) {
+  EXPECT_EQ(Quorum::choose(32, 4, 64, v100(), thinking(1000, true)).size, 8u);
+}
+
+TEST(Quorum, IsNotAboveTheCap) {
+  EXPECT_EQ(Quorum::choose(32, 1, 16, v100(), thinking(1000, true)).size, 16u);
+}
+
+TEST(Quorum, OfCallersThatThinkLongIsAPartThatIsThereAtOnce) {
+  // Waiting for the last of 16 would take several times the mean thought.
+  const Quorum quorum = Quorum::choose(16, 1, 32, v100(), thinking(20e6, false));
+  EXPECT_LT(quorum.size, 6u);
+  EXPECT_LT(quorum.time, 4e6);
+}
+
+TEST(Quorum, OfCallersThatThinkInStepTakesTurns) {
+  // A thought of one full batch: in two halves the one computes while the other thinks.
+  LearnedCurve curve;
+  for (std::size_t size = 1; size <= 16; ++size)
+    curve.observe(size, 1e6 + 1e6 * static_cast<double>(size));
+  const double thought = 17e6;
+  const Quorum quorum = Quorum::choose(16, 1, 16, curve, thinking(thought, true));
+  EXPECT_LT(quorum.size, 9u);
+  EXPECT_LT(static_cast<double>(quorum.size) / (curve(quorum.size) + quorum.time), 16 / 17e6);
+  EXPECT_GT(static_cast<double>(quorum.size) / (curve(quorum.size) + quorum.time),
+            16 / (17e6 + thought))
+      << "better than all at once";
+}
+
+TEST(Quorum, OfOneCallerIsOne) {
+  EXPECT_EQ(Quorum::choose(1, 1, 32, v100(), thinking(1e6, false)).size, 1u);
+  EXPECT_EQ(Quorum::choose(1, 4, 32, v100(), thinking(1e6, false)).size, 1u);
+}
+
+}  // namespace

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "../support/queue_view.hpp"
+#include "../support/random.hpp"
+
+#include <batchwright/policies/auto.hpp>
+#include <batchwright/policies/greedy.hpp>
+#include <batchwright/policies/hybrid.hpp>
+#include <batchwright/simulation/simulate.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace batchwright::simulation;
+using batchwright::AutoPolicy;
+using batchwright::Decision;
+using batchwright::Duration;
+using batchwright::GreedyPolicy;
+using batchwright::HybridPolicy;
+using batchwright::QueueCursor;
+using batchwright::QueuedRequest;
+using batchwright::QueueView;
+using batchwright::ReleaseReason;
+using batchwright::TimePoint;
+using batchwright_test::expect_release;
+using batchwright_test::kOldest;
+using batchwright_test::view_of;
+
+constexpr AffineCurve kV100{.per_item = 143'800ns, .fixed = 1'887'400ns};
+constexpr double kMostPerSecond = 32 / (0.1438e-3 * 32 + 1.8874e-3);
+
+template <class Policy>
+SimulationResult run(Policy policy, AnyArrivals arrivals, std::size_t executors = 1,
+                     ServiceCurve curve = kV100) {
+  return simulate(BasicSimulation<Policy>{
+      .arrivals = std::move(arrivals),
+      .service = {.curve = std::move(curve), .noise = LognormalNoise{}},
+      .batcher = {.policy = policy, .executors = executors, .capacity = 1 << 20},
+      .requests = 20'000});
+}
+
+double mean(const SimulationResult& result) { return result.latency.mean_ns; }
+
+TEST(AutoPolicy, IsGreedyUntilItKnowsAnything) {
+  AutoPolicy policy;
+  expect_release(policy.decide(view_of(3)), 3, ReleaseReason::greedy);
+  expect_release(policy.decide(view_of(40)), 32, ReleaseReason::greedy);
+}
+
+TEST(AutoPolicy, FindsTheWholeQuorumOfAClosedLoopWithoutThinking) {
+  const ClosedLoopArrivals loop{.clients = 32};
+  const SimulationResult mine = run(AutoPolicy{}, loop);
+  EXPECT_GT(mine.mean_batch_size(), 30) << "greedy settles at 16";
+  EXPECT_LT(mean(mine), 0.85 * mean(run(GreedyPolicy{}, loop)));
+  EXPECT_GT(mine.releases[static_cast<std::size_t>(ReleaseReason::returns)], mine.batches * 9 / 10);
+}
+
+TEST(AutoPolicy, DoesNotWaitForCallersThatThinkLong) {
+  const ClosedLoopArrivals loop{.clients = 16, .mean_think = 10ms};
+  EXPECT_LT(mean(run(AutoPolicy{}, loop)), 1.03 * mean(run(GreedyPolicy{}, loop)));
+}
+
+TEST(AutoPolicy, IsAsGoodAsGreedyForIndependentCallersOnOneExecutor) {
+  for (const double load : {0.1, 0.3, 0.5, 0.7, 0.9}) {
+    const PoissonArrivals arrivals{.rate_hz = load * kMostPerSecond};
+    EXPECT_LT(mean(run(AutoPolicy{}, arrivals)), 1.01 * mean(run(GreedyPolicy{}, arrivals)))
+        << load;
+  }
+}
+
+TEST(AutoPolicy, KeepsTheDispatchesToSeveralExecutorsApart) {
+  const PoissonArrivals arrivals{.rate_hz = 0.5 * 4 * kMostPerSecond};
+  const SimulationResult mine = run(AutoPolicy{}, arrivals, 4);
+  EXPECT_LT(mean(mine), 0.95 * mean(run(GreedyPolicy{}, arrivals, 4)));
+  EXPECT_GT(mine.releases[static_cast<std::size_t>(ReleaseReason::paced)], mine.batches / 10);
+}
+
+TEST(AutoPolicy, TakesAPartOfTheQueueOnANearlyLinearCurve) {
+  const AffineCurve linear{.per_item = 1ms, .fixed = 100us};
+  const ClumpedArrivals arrivals{.rate_hz = 300, .mean_clump = 6};
+  const SimulationResult mine = run(AutoPolicy{}, arrivals, 1, linear);
+  EXPECT_LT(mean(mine), 0.9 * mean(run(GreedyPolicy{}, arrivals, 1, linear)));
+  EXPECT_GT(mine.releases[static_cast<std::size_t>(ReleaseReason::split)], mine.batches / 10);
+}
+
+TEST(AutoPolicy, ServesAClockAtItsTicks) {
+  const RegularArrivals arrivals{.rate_hz = 900};
+  EXPECT_LE(mean(run(AutoPolicy{}, arrivals)), 1.005 * mean(run(GreedyPolicy{}, arrivals)));
+}
+
+TEST(AutoPolicy, IsNearTheBestSettingWhenTheModelBecomesSlower) {
+  const auto with = [](auto policy) {
+    return simulate(BasicSimulation<decltype(policy)>{
+                        .arrivals = ClosedLoopArrivals{.clients = 16},
+                        .service = {.curve = kV100, .changes = {{.at = 1s, .factor = 2}}},
+                        .batcher = {.policy = policy},
+                        .requests = 20'000})
+        .latency.mean_ns;
+  };
+  EXPECT_LT(with(AutoPolicy{}), 1.03 * with(HybridPolicy{.size = 16, .max_wait = 20ms}));
+}
+
+TEST(AutoPolicy, UnderOverloadAnswersMostOfWhatCanBeAnsweredWithinItsObjective) {
+  const auto goodput = [](auto policy, double load) {
+    const SimulationResult result = simulate(BasicSimulation<decltype(policy)>{
+        .arrivals = PoissonArrivals{.rate_hz = load * kMostPerSecond},
+        .service = {.curve = kV100, .noise = LognormalNoise{}},
+        .batcher = {.policy = policy, .capacity = 1 << 20},
+        .requests = 20'000,
+        .objective = 25ms});
+    return result.goodput_hz / kMostPerSecond;
+  };
+  EXPECT_GT(goodput(AutoPolicy{.objective = 25ms}, 0.5), 0.48);
+  EXPECT_GT(goodput(AutoPolicy{.objective = 25ms}, 1.5), 0.93);
+  EXPECT_LT(goodput(GreedyPolicy{}, 1.5), 0.1);
+}
+
+/// A view whose first request has a deadline.
+struct Due {
+  QueuedRequest first;
+  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
+    if (position != nullptr) return nullptr;
+    out = static_cast<const Due*>(queue)->first;
+    return queue;
+  }
+};
+
+TEST(AutoPolicy, DoesNotHoldARequestPastItsOwnDeadline) {
+  AutoPolicy policy;
+  batchwright_test::Random random(1);
+  TimePoint now = kOldest - 10s;
+  for (int i = 0; now < kOldest - 2ms; ++i) {
+    now += Duration(static_cast<std::int64_t>(400'000 * random.exponential()));
+    policy.on_arrivals({.count = 1, .size = 1, .first = now, .last = now});
+    const std::size_t size = 1 + static_cast<std::size_t>(i) % 8;
+    policy.on_batch(
+        {.size = size, .count = size, .dispatched = now - kV100(size), .finished = now});
+  }
+  QueueView view = view_of(1);
+  ASSERT_FALSE(AutoPolicy(policy).decide(view).is_release()) << "one more would pay";
+
+  Due due{{.enqueued = kOldest, .deadline = kOldest + 2500us}};
+  view.queue = QueueCursor(&due, Due::step);
+  const Decision wait = AutoPolicy(policy).decide(view);
+  ASSERT_FALSE(wait.is_release());
+  EXPECT_LE(wait.until(), due.first.deadline - kV100(1));
+  due.first.deadline = kOldest + 2ms;
+  expect_release(AutoPolicy(policy).decide(view), 1, ReleaseReason::deadline);
+}
+
+TEST(AutoPolicy, RefusesAnObjectiveOfNothing) {
+  EXPECT_EQ(AutoPolicy{}.validate({}), "");
+  EXPECT_EQ(AutoPolicy{.objective = 0ms}.validate({}),
+            "AutoPolicy::objective must be above 0, got 0 ns");
+}
+
+TEST(AutoPolicy, EveryRequestIsAnsweredWhateverTheWeights) {
+  const SimulationResult result = simulate(
+      BasicSimulation<AutoPolicy>{.arrivals = PoissonArrivals{.rate_hz = 600},
+                                  .classes = {{.name = "light"}, {.name = "heavy", .weight = 5}},
+                                  .service = {.curve = kV100, .noise = ExponentialNoise{}},
+                                  .batcher = {.executors = 2, .capacity = 1 << 20},
+                                  .requests = 10'000});
+  EXPECT_EQ(result.outcomes.dropped(), 0u);
+}
+
+}  // namespace
