@@ -23,6 +23,7 @@ struct Parts {
   std::size_t its_waiting = 2;
   std::size_t its_executing = 5;
   std::size_t its_batches = 1;
+  std::size_t its_riding = 0;
   TimePoint its_oldest_queued = at(40);
   TimePoint its_oldest_running = at(70);
 
@@ -30,6 +31,7 @@ struct Parts {
   std::size_t waiting() const noexcept { return its_waiting; }
   std::size_t executing() const noexcept { return its_executing; }
   std::size_t executing_batches() const noexcept { return its_batches; }
+  std::size_t riding() const noexcept { return its_riding; }
   TimePoint oldest_queued() const noexcept { return its_oldest_queued; }
   TimePoint oldest_running() const noexcept { return its_oldest_running; }
 
@@ -49,6 +51,13 @@ TEST(Gauges, TellWhatThereIsAndHowOldItIs) {
   EXPECT_EQ(metrics.executing_batches, 1u);
   EXPECT_EQ(metrics.oldest_queued_age, Duration(60));
   EXPECT_EQ(metrics.oldest_executing_age, Duration(30));
+}
+
+TEST(Gauges, WhoRidesAlongIsNotQueued) {
+  EXPECT_EQ(Parts{.its_riding = 1}.read(100).queued, 2u);
+  const MetricsSnapshot between = Parts{.its_riding = 4}.read(100);  // Not read at one instant.
+  EXPECT_EQ(between.queued, 0u);
+  EXPECT_EQ(between.oldest_queued_age, Duration(0));
 }
 
 TEST(Gauges, WhatIsNotThereHasNoAge) {
