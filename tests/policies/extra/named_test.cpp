@@ -49,6 +49,7 @@ const char* const kAll[] = {"greedy",
                             "size:size=8",
                             "hybrid:size=8,max_wait_ms=5",
                             "adaptive:target_ms=10,step=2,window_ms=1",
+                            "auto:objective_ms=50",
                             ("latency_fraction:fraction=0.2,smoothing=0.3,least_ms=0.5,most_ms=8,"
                              "from_idle_ms=0.25"),
                             "aimd:target_ms=10,increase=2,decrease=0.8,window_ms=1",

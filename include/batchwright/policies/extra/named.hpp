@@ -5,6 +5,7 @@
 #include "../../errors.hpp"
 #include "../adaptive.hpp"
 #include "../any.hpp"
+#include "../auto.hpp"
 #include "../greedy.hpp"
 #include "../hybrid.hpp"
 #include "../size.hpp"
@@ -48,6 +49,10 @@ inline void read_settings(PolicySettings& settings, AdaptivePolicy& policy) {
   settings.read("target_ms", policy.target_latency);
   settings.read("step", policy.step);
   settings.read("window_ms", policy.window);
+}
+
+inline void read_settings(PolicySettings& settings, AutoPolicy& policy) {
+  settings.read("objective_ms", policy.objective);
 }
 
 inline void read_settings(PolicySettings& settings, LatencyFractionPolicy& policy) {
@@ -108,6 +113,7 @@ inline constexpr NamedPolicy kNamedPolicies[] = {
     {"size", &make_named<SizePolicy>},
     {"hybrid", &make_named<HybridPolicy>},
     {"adaptive", &make_named<AdaptivePolicy>},
+    {"auto", &make_named<AutoPolicy>},
     {"latency_fraction", &make_named<LatencyFractionPolicy>},
     {"aimd", &make_named<AimdPolicy>},
     {"regression", &make_named<RegressionPolicy>},
