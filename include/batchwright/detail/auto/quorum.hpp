@@ -73,7 +73,7 @@ struct Quorum {
     double low = 0;
     double high = longest;
     if (!enough(high)) return longest;
-    for (int i = 0; i < 6; ++i) {
+    for (int i = 0; i < 11; ++i) {
       const double middle = (low + high) / 2;
       (enough(middle) ? high : low) = middle;
     }
