@@ -110,7 +110,7 @@ TEST(CountsBy, HaveRoomForEveryEnumerator) {
   EXPECT_EQ(metrics.rejected.values.size(), kOutcomeCount);
   EXPECT_EQ(metrics.batches.values.size(), kReleaseReasonCount);
   metrics.rejected[Outcome::would_deadlock] = 1;
-  metrics.batches[ReleaseReason::overtaken] = 1;
+  metrics.batches[ReleaseReason::paced] = 1;
   EXPECT_EQ(metrics.rejected.values.back(), 1u);
   EXPECT_EQ(metrics.batches.values.back(), 1u);
 }
@@ -508,8 +508,8 @@ TEST(MetricsTable, NamesEveryCount) {
             "answered    completed 3  late 4  failed 5  expired 6  cancelled 7  stopped 8  "
             "would expire 9  evicted 10  shared 47");
   EXPECT_EQ(line_starting(metrics, "now"),
-            "now         queued 34 (oldest 39 ns)  executing 35  in batches 36 (oldest 40 ns)  "
-            "blocked 37");
+            "now         queued 37 (oldest 42 ns)  executing 38  in batches 39 (oldest 43 ns)  "
+            "blocked 40");
 }
 
 TEST(MetricsTable, NamesTheBatcherAndTellsOfPaddingAndForecastsWhereThereAreSuch) {

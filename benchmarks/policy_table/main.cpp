@@ -71,7 +71,7 @@ std::vector<HybridPolicy> grid(const Workload& workload) {
   const auto window = [&](double part) {
     return milliseconds(part * workload.model.time(1) * 1e3);
   };
-  for (std::size_t size : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64}) {
+  for (std::size_t size : {1u, 2u, 3u, 4u, 6u, 8u, 12u, 16u, 24u, 32u, 48u, 64u}) {
     if (size > cap) continue;
     for (const double part : {0.0, 0.1, 0.25, 0.5, 1.0, 2.0}) {
       settings.push_back({.size = size, .max_wait = window(part)});
@@ -294,7 +294,7 @@ void compare_goodput(const Settings& settings) {
       if (cell.model.curve(size) > objective) break;
       most = std::max(most, static_cast<double>(size) / cell.model.time(size));
     }
-    for (const std::size_t executors : {1, 4}) {
+    for (const std::size_t executors : {1u, 4u}) {
       for (const double load : {0.5, 0.8, 1.0, 1.2, 1.5, 2.0}) {
         const double rate = load * most * static_cast<double>(executors);
         const double bound = std::min(rate, most * static_cast<double>(executors));
@@ -330,7 +330,7 @@ void compare_goodput(const Settings& settings) {
         };
         const double greedy = goodput(GreedyPolicy{}, false, Forecast::off);
         consider(GreedyPolicy{});
-        for (std::size_t size : {2, 4, 8, 16, 32}) {
+        for (std::size_t size : {2u, 4u, 8u, 16u, 32u}) {
           for (const double part : {0.0, 0.2}) {
             consider(
                 HybridPolicy{.size = size, .max_wait = milliseconds(part * cell.objective_ms)});

@@ -73,7 +73,7 @@ class Workloads {
   std::vector<Workload> all(const std::vector<Model>& models, bool brief) {
     for (const Model& model : models) {
       const bool first = &model == &models.front();
-      for (const std::size_t executors : {1, 2, 4}) {
+      for (const std::size_t executors : {1u, 2u, 4u}) {
         poisson(model, executors, brief);
         clumps(model, executors);
         if (executors != 2 || first) bursts(model, executors);
@@ -161,7 +161,7 @@ class Workloads {
       ThinkTime time;
       const char* name;
     };
-    for (const std::size_t clients : {4, 16, 64}) {
+    for (const std::size_t clients : {4u, 16u, 64u}) {
       if (executors > 1 && clients == 4) continue;
       if (executors == 2 && clients == 64) continue;
       for (const Think& think :

@@ -28,7 +28,7 @@ TEST(LearnedCurve, KnowsNothingBeforeTheFirstBatch) {
 
 TEST(LearnedCurve, KnowsTheSizesItSawAndIsStraightBetween) {
   LearnedCurve curve;
-  for (const std::size_t size : {1, 4, 16, 32}) curve.observe(size, line(size));
+  for (const std::size_t size : {1u, 4u, 16u, 32u}) curve.observe(size, line(size));
   for (std::size_t size = 1; size <= 32; ++size) {
     EXPECT_NEAR(curve(size), line(size), 1e-6 * line(size)) << size;
   }
@@ -37,10 +37,11 @@ TEST(LearnedCurve, KnowsTheSizesItSawAndIsStraightBetween) {
 TEST(LearnedCurve, LearnsACurveThatIsNoLine) {
   const auto steps = [](std::size_t size) { return size <= 8 ? 2e6 : size <= 16 ? 3e6 : 6e6; };
   LearnedCurve curve;
-  for (const std::size_t size : {1, 4, 8, 10, 16, 20, 32}) curve.observe(size, steps(size));
-  for (const std::size_t size : {1, 4, 8, 10, 16, 20, 32})
+  for (const std::size_t size : {1u, 4u, 8u, 10u, 16u, 20u, 32u}) curve.observe(size, steps(size));
+  for (const std::size_t size : {1u, 4u, 8u, 10u, 16u, 20u, 32u})
     EXPECT_EQ(curve(size), steps(size)) << size;
-  for (const std::size_t size : {2, 6, 13, 27}) EXPECT_NEAR(curve(size), steps(size), 1) << size;
+  for (const std::size_t size : {2u, 6u, 13u, 27u})
+    EXPECT_NEAR(curve(size), steps(size), 1) << size;
 }
 
 TEST(LearnedCurve, TakesLargerSizesThanAnyItSawForCheap) {
@@ -59,7 +60,8 @@ TEST(LearnedCurve, NeverFallsWhereNoiseWouldMakeIt) {
     curve.observe(size, line(size) * (0.7 + 0.6 * random.unit()));
     for (std::size_t b = 1; b < 64; ++b) ASSERT_GE(curve(b + 1), curve(b)) << i << ' ' << b;
   }
-  for (const std::size_t size : {1, 8, 32}) EXPECT_NEAR(curve(size), line(size), 0.15 * line(size));
+  for (const std::size_t size : {1u, 8u, 32u})
+    EXPECT_NEAR(curve(size), line(size), 0.15 * line(size));
   EXPECT_NEAR(curve.deviation(), 0.17, 0.06);
 }
 
@@ -72,7 +74,7 @@ TEST(LearnedCurve, ScalesAsAWholeWhenTheModelBecomesSlowerOrFaster) {
     }
     for (int i = 0; i < 5; ++i) curve.observe(4, factor * line(4));
     // Only size 4 was seen since.
-    for (const std::size_t size : {1, 2, 8, 16, 32}) {
+    for (const std::size_t size : {1u, 2u, 8u, 16u, 32u}) {
       EXPECT_NEAR(curve(size), factor * line(size), 0.08 * factor * line(size)) << size;
     }
   }
@@ -92,7 +94,7 @@ TEST(LearnedCurve, DriftIsFoundInsideTenBatchesOnNoisyTimes) {
       int count = 0;
       const auto error = [&] {
         double sum = 0;
-        for (const std::size_t size : {2, 4, 8}) {
+        for (const std::size_t size : {2u, 4u, 8u}) {
           sum += std::abs(curve(size) / (factor * line(size)) - 1) / 3;
         }
         return sum;

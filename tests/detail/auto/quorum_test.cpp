@@ -64,6 +64,17 @@ TEST(Quorum, OfCallersThatThinkInStepTakesTurns) {
       << "better than all at once";
 }
 
+TEST(Quorum, FindsAShortWaitForOneAmongLongThoughts) {
+  // Eight callers: with 1.06 ms of waiting after each batch of one seven of them think at a time.
+  LearnedCurve curve;
+  for (std::size_t size = 1; size <= 8; ++size) {
+    curve.observe(size, 0.1e6 + 1e6 * static_cast<double>(size));
+  }
+  const Quorum quorum = Quorum::choose(16, 2, 32, curve, thinking(16.1e6, true));
+  EXPECT_EQ(quorum.size, 1u);
+  EXPECT_NEAR(quorum.time, 1.06e6, 0.03e6);
+}
+
 TEST(Quorum, OfOneCallerIsOne) {
   EXPECT_EQ(Quorum::choose(1, 1, 32, v100(), thinking(1e6, false)).size, 1u);
   EXPECT_EQ(Quorum::choose(1, 4, 32, v100(), thinking(1e6, false)).size, 1u);

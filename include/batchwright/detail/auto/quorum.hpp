@@ -33,10 +33,10 @@ struct Quorum {
       // The longest wait with which it would still be better than the best so far.
       const double longest = highest > 0 ? q / highest - service : returns.edge(Hazard::kBins);
       if (longest > 0) {
-        const double time = wait_for(q, std::max(share, q), service, longest, returns);
-        if (time < longest) {
-          highest = q / (service + time);
-          best = {size, time};
+        const double wait = wait_for(q, std::max(share, q), service, longest, returns);
+        if (wait < longest) {
+          highest = q / (service + wait);
+          best = {size, wait};
         }
       }
       const std::size_t step = std::max<std::size_t>(1, size / 8);
@@ -51,14 +51,14 @@ struct Quorum {
 
   // Callers of a cycle who think at that time after its batch: of each earlier batch those who have not
   // come back since.
-  static double thinking(double q, double time, double service, const Hazard& returns) noexcept {
+  static double thinking(double q, double wait, double service, const Hazard& returns) noexcept {
     double sum = 0;
-    double age = time;
+    double age = wait;
     for (int cycle = 0; cycle < kCycles; ++cycle) {
       const double part = returns.outlasts(age);
       sum += part;
       if (part < 0.01) break;
-      age += service + time;
+      age += service + wait;
     }
     return q * sum;
   }
@@ -66,14 +66,14 @@ struct Quorum {
   // The least wait up to `longest` after which enough are back; `longest` if there is none.
   static double wait_for(double q, double share, double service, double longest,
                          const Hazard& returns) noexcept {
-    const auto enough = [&](double time) {
-      return share - thinking(q, time, service, returns) >= q - kShort;
+    const auto enough = [&](double wait) {
+      return share - thinking(q, wait, service, returns) >= q - kShort;
     };
     if (enough(0)) return 0;
     double low = 0;
     double high = longest;
     if (!enough(high)) return longest;
-    for (int i = 0; i < 6; ++i) {
+    for (int i = 0; i < 11; ++i) {
       const double middle = (low + high) / 2;
       (enough(middle) ? high : low) = middle;
     }
