@@ -506,7 +506,7 @@ TEST(MetricsTable, NamesEveryCount) {
                                                     std::to_string(metrics.rejected.total()));
   EXPECT_EQ(line_starting(metrics, "answered"),
             "answered    completed 3  late 4  failed 5  expired 6  cancelled 7  stopped 8  "
-            "would expire 9  evicted 10  shared 47");
+            "would expire 9  evicted 10  shared 50");
   EXPECT_EQ(line_starting(metrics, "now"),
             "now         queued 37 (oldest 42 ns)  executing 38  in batches 39 (oldest 43 ns)  "
             "blocked 40");
