@@ -161,7 +161,7 @@ class AutoRule {
   Decision gather(const QueueView& view, std::size_t queued) noexcept {
     double inside = static_cast<double>(view.size);
     for (const RunningBatch& batch : view.running) inside += static_cast<double>(batch.size);
-    const auto callers = static_cast<std::size_t>(inside + sources_.returns().out() + 0.5);
+    const auto callers = static_cast<std::size_t>(std::lround(inside + sources_.returns().out()));
     if (batches_ - quorum_at_ >= kQuorumEvery || callers > quorum_callers_) {
       quorum_ = Quorum::choose(callers, view.executors, view.max_batch_size, curve_,
                                sources_.returns().times());
