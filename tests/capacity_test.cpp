@@ -597,4 +597,16 @@ TEST(Capacity, ManyProducersThroughOnePlaceLoseNothing) {
       {.time = batchwright::testing::TimeMode::automatic});
 }
 
+TEST(Capacity, BelowTheCapNobodyWaitsForWhatCannotCome) {
+  const TestRuntime runtime({.seed = 1, .time = batchwright::testing::TimeMode::automatic});
+  TestBatcher<int, int, batchwright::SizePolicy> batcher(
+      [](std::span<const int> inputs) { return std::vector<int>(inputs.begin(), inputs.end()); },
+      {.max_batch_size = 32, .capacity = 2}, runtime);
+  const auto begin = runtime.now();
+  auto futures = batcher.submit_many(std::vector<int>{1, 2});
+  EXPECT_EQ(runtime.get(futures[0]), 1);
+  EXPECT_EQ(runtime.get(futures[1]), 2);
+  EXPECT_EQ(runtime.now(), begin);
+}
+
 }  // namespace

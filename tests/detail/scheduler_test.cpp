@@ -1218,6 +1218,34 @@ TEST(Scheduler, ADrainReachesLanesThatWait) {
   EXPECT_EQ(many.rig.next(1), "run 0 on 0: drain");
 }
 
+TEST(Scheduler, AFullQueueDoesNotWaitForCompany) {
+  Rig rig(WaitForSize{9}, {.capacity = 3});
+  rig.arrive("a");
+  EXPECT_EQ(rig.next(0), "wait until never for 2");
+  rig.arrive("b");
+  EXPECT_EQ(rig.next(0), "wait until never for 1");
+  rig.arrive("c");
+  EXPECT_EQ(rig.next(0), "run a b c on 0: size");
+}
+
+TEST(Scheduler, OfAFullQueueTheLaneOfTheOldestGoes) {
+  Rig rig(WaitForSize{9}, {.capacity = 3, .keyed_lanes = true});
+  bw::detail::Tenant tenant;
+  std::array<bw::detail::Lane, 2> lanes;
+  std::array<bw::detail::Flow, 2> flows;
+  for (std::size_t i = 0; i < 2; ++i) {
+    flows[i].tenant = &tenant;
+    flows[i].lane = &lanes[i];
+  }
+  rig.arrive("a", {.at = 2}, &flows[0]);
+  rig.arrive("b", {.at = 1}, &flows[1]);
+  EXPECT_EQ(rig.next(2), "wait until never for 1");
+  rig.arrive("c", {.at = 3}, &flows[0]);
+  EXPECT_EQ(rig.next(3), "run b on 0: size");
+  rig.finish(1, 4);
+  EXPECT_EQ(rig.next(4), "wait until never for 1");
+}
+
 // The tenants take turns in each lane by what they got in all of them.
 TEST(Scheduler, ABatchOfAnotherLaneMayMakeAPreferredSizeReached) {
   Rig rig(WaitForSize{}, {.max_batch_size = 16,

@@ -9,6 +9,7 @@
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,6 +28,7 @@ class Backlog {
         keyed_(limits.keyed_lanes),
         plain_(!measured_ && !keyed_),
         bound_(limits.overtaking_bound),
+        capacity_(limits.capacity),
         agenda_(limits, shares_) {
     own_flow_.tenant = &own_tenant_;
     own_flow_.lane = &own_lane_;
@@ -37,6 +39,13 @@ class Backlog {
 
   std::size_t count() const noexcept { return count_; }
   bool empty() const noexcept { return count_ == 0; }
+
+  /// Whether nobody can come: then there is no company to wait for.
+  bool full() const noexcept { return count_ >= capacity_; }
+  /// Likewise of the only lane.
+  bool waits_in_vain() const noexcept { return full() && !keyed_; }
+  /// How many have to come until then, at least 1.
+  std::size_t room() const noexcept { return capacity_ - std::min(capacity_ - 1, count_); }
 
   /// The lanes with something queued, in the order in which they got their first request.
   Lane* first_lane() const noexcept { return lanes_.front(); }
@@ -59,6 +68,9 @@ class Backlog {
     if (keyed_) return lane_ages_.oldest();
     return empty() ? kNever : first_lane()->ages.oldest();
   }
+
+  /// The lane of the oldest request, where there are several.
+  Lane* oldest_lane() noexcept { return lane_ages_.first(); }
 
   /// Gives a request that comes its place, before it enters or is turned away.
   void place(RequestHeader& request) const noexcept {
@@ -240,6 +252,7 @@ class Backlog {
   const bool keyed_;     // Whether there may be several lanes.
   const bool plain_;     // Neither.
   const std::uint64_t bound_;
+  const std::size_t capacity_;
 
   Tenant own_tenant_;
   Lane own_lane_;

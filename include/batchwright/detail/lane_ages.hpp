@@ -29,13 +29,19 @@ class LaneAges {
 
   /// kNever if there is none.
   TimePoint oldest() noexcept {
+    const Lane* const lane = first();
+    return lane == nullptr ? kNever : lane->known_oldest;
+  }
+
+  /// The lane of the oldest request; null if there is none.
+  Lane* first() noexcept {
     for (Lane* lane = heap_.first(); lane != nullptr; lane = heap_.first()) {
-      if (lane->known_oldest == lane->ages.oldest()) return lane->known_oldest;
+      if (lane->known_oldest == lane->ages.oldest()) return lane;
       heap_.erase(*lane);
       lane->known_oldest = lane->ages.oldest();
       heap_.insert(*lane);
     }
-    return kNever;
+    return nullptr;
   }
 
  private:

@@ -202,7 +202,7 @@ class Scheduler {
       return run(*choice.lane, choice.verdict, now);
     }
     return Action::waiting(std::min(deadlines_.earliest(), choice.verdict.until),
-                           choice.verdict.size);
+                           std::min(choice.verdict.size, backlog_.room()));
   }
 
  private:
@@ -225,6 +225,9 @@ class Scheduler {
       const Verdict verdict = judge(*lane, now);
       if (verdict.due) return {lane, verdict};
       note(*lane, verdict);
+    }
+    if (Lane* const lane = backlog_.oldest_lane(); backlog_.full() && open(lane->executor)) {
+      return {lane, {.due = true, .size = cut_.cap()}};
     }
     // One arrival may open a lane of its own, which nobody has asked the policy about.
     return {.verdict = {.size = 1, .until = agenda.earliest(is_open)}};
@@ -253,7 +256,7 @@ class Scheduler {
     const std::size_t queued = lane.size(limits_.size_rule);
     if (decision.dropped() > 0) return {.due = true, .dropped = decision.dropped()};
     if (decision.is_release()) return {.due = true, .reason = decision.reason(), .size = size};
-    if (queued >= size) return due(ReleaseReason::size);
+    if (queued >= size || backlog_.waits_in_vain()) return due(ReleaseReason::size);
     if (cut_.preferred_reached(order_, lane)) return due(ReleaseReason::size);
     if (decision.until() <= now) return due(ReleaseReason::time);
     if (draining_) return due(ReleaseReason::drain);

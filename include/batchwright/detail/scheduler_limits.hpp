@@ -19,6 +19,7 @@ struct SchedulerLimits {
   std::size_t max_in_flight = 1;
   Duration max_wait = std::chrono::seconds(1);
   std::uint64_t overtaking_bound = 1000;
+  std::size_t capacity = kNoCount;  ///< Nobody can come while so many are queued.
   QueueOrder order = QueueOrder::fifo;
   SizeRule size_rule = SizeRule::sum;
   std::vector<std::size_t> preferred_sizes = {};  ///< Ascending; none above the cap.

@@ -257,6 +257,7 @@ SchedulerLimits limits_of(const BatcherOptions<TIn, Policy>& options) {
           .max_in_flight = options.max_in_flight,
           .max_wait = options.max_wait,
           .overtaking_bound = options.overtaking_bound,
+          .capacity = options.capacity,
           .order = options.order,
           .size_rule = options.size_rule,
           .preferred_sizes = options.preferred_sizes,
