@@ -106,6 +106,13 @@ def _windows(rows):
     return "; ".join(texts), all(met) if met else None
 
 
+def _caller(rows):
+    mine, bare = (rows.median(f"Caller/{row}", "ns_per_request") for row in ("runs", "direct"))
+    if mine is None or bare is None:
+        return "", None
+    return f"{mine - bare:.0f} ns", mine - bare < 200
+
+
 def _greedy_lone(rows, implementation, wakes, more):
     mine = rows.median(f"Lone/{implementation}/window_us:0", "p50_us")
     bare = rows.median("Lone/bare_wake/window_us:0", "p50_us")
@@ -197,6 +204,7 @@ def evaluate(rows):
     yield "lone request, lateness beyond its window: p50 of a bare timed wait + 10 us, p99 1.3 times its", *_windows(rows)
     yield "lone request, greedy, p50: a bare wake + 6 us", *_greedy_lone(rows, "future", 1, 6)
     yield "the same with an executor: two bare wakes + 10 us", *_greedy_lone(rows, "future_x1", 2, 10)
+    yield "`predict_and_wait` run by its caller, over the predictor: under 200 ns", *_caller(rows)
     yield "N full batches at N idle executors: the last starts within N + 1 bare wakes", *_bursts(rows)
     yield "`AdaptivePolicy`, window that the clients cannot fill: 0.9 of greedy", *_adaptive(rows)
     yield "pure scheduler, a million queued with 64 priorities over 100 with one: 1.5 in instructions", *_depth(rows)

@@ -80,6 +80,7 @@ _OTHERS = (
     ("Deep queues", "Depth/", ("ns_per_request", "instructions_per_request")),
     ("Features that requests do not use", "Features/", ("ns_per_request", "instructions_per_request")),
     ("Refusals by a full queue", "Refusal/", ("ns_per_request", "allocs_per_request")),
+    ("A blocking call on an idle batcher", "Caller/", ("ns_per_request", "allocs_per_request")),
     ("A predictor that computes", "Service/", ("of_back_to_back", "mean_batch", "switches_per_batch", "cpu_us_per_batch")),
     ("Open loop, worth something within 20 ms", "Goodput/", ("of_capacity", "p50_us", "p99_us", "answered_late")),
     ("Idle", "Idle/", ("switches_per_second", "cpu_us_per_second")),

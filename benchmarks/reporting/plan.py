@@ -58,7 +58,7 @@ def parts():
     yield Part("service", "^Service/", 0.4)
     yield Part("goodput", "^Goodput/", 1, rounds=3)
     yield Part("features", "^Features/", 0.1)
-    yield Part("refusals", "^(Refusal|Machine)/", 0.1)
+    yield Part("refusals", "^(Refusal|Caller|Machine)/", 0.1)
     yield Part("metrics", "^Metrics/", 3)
 
 
