@@ -44,8 +44,10 @@ class Backlog {
   bool full() const noexcept { return count_ >= capacity_; }
   /// Likewise of the only lane.
   bool waits_in_vain() const noexcept { return full() && !keyed_; }
-  /// How many have to come until then, at least 1.
-  std::size_t room() const noexcept { return capacity_ - std::min(capacity_ - 1, count_); }
+  /// How many have to come until then, at least 1; kNoCount where that is never.
+  std::size_t room() const noexcept {
+    return capacity_ == kNoCount ? kNoCount : capacity_ - std::min(capacity_ - 1, count_);
+  }
 
   /// The lanes with something queued, in the order in which they got their first request.
   Lane* first_lane() const noexcept { return lanes_.front(); }
