@@ -190,7 +190,8 @@ Row evaluate(const Workload& workload, Baselines& baselines, const Settings& set
     row.auto_p99 += part * std::log(mine.p99 / baseline.best.p99);
     setting = baseline.setting;
     if (seed == 1) {
-      for (const std::uint64_t count : result.releases) releases += " " + std::to_string(count);
+      for (const std::uint64_t count : result.releases)
+        releases.append(" ").append(std::to_string(count));
     }
   }
   row.worst = std::exp(row.auto_mean);
