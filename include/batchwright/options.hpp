@@ -171,6 +171,7 @@ struct BatcherOptions {
   /// `preferred_sizes` and `max_batch_size`. Called on the executor's thread, once for each row. What
   /// they throw, or the predictor with them, comes out of the constructor. `BatchInfo::batch_id` is 0.
   std::vector<std::function<TIn()>> warm_up = {};
+
   /// What is counted by priority, lane and tenant, besides what is counted of all requests.
   MetricsOptions metrics = {};
 
