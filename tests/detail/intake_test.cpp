@@ -50,7 +50,7 @@ class FakeWake final : public DeferredWake {
 };
 
 using TestIntake = batchwright::detail::Intake<FakeBatch, TestRuntime>;
-using Wish = TestIntake::Wish;
+using batchwright::detail::Wish;
 
 // An intake, requests to put into it, and a thread that sleeps in it once.
 class Fixture {
@@ -182,6 +182,26 @@ TEST(Intake, WakesForTheAwaitedWeightAndNotBefore) {
   runtime.settle();
   EXPECT_TRUE(f.awake);
   EXPECT_EQ(runtime.unparks(), 1u) << "one wake per sleep";
+}
+
+TEST(Intake, WhereLanesDecideNobodyGivesTheRoleBackOverArrivals) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  batchwright::detail::Lane lane;
+  lane.quota.lift();
+  const Wish by_lane{.until = kNever, .missing = 9, .reports = true, .by_lane = &lane};
+  f.rest(by_lane);
+  f.push(1);
+  EXPECT_TRUE(f.intake.push_finished_and_borrow(nullptr, 0));
+  f.intake.take(f.inbox);
+  f.push(1);
+  EXPECT_FALSE(f.intake.give_back(by_lane, false, false, nullptr));
+  f.intake.take(f.inbox);
+  EXPECT_TRUE(f.intake.give_back(by_lane, false, false, nullptr));
+  lane.quota.shut();
+  f.push(1);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
 }
 
 TEST(Intake, WakesForADeadlineBeforeItsInstant) {

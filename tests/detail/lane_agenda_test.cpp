@@ -47,7 +47,7 @@ class Lanes {
         agenda().put_due(lane);
       } else {
         const auto alarm = alarms.find(name);
-        agenda().put_waiting(lane, alarm == alarms.end() ? kNever : at(alarm->second),
+        agenda().put_waiting(lane, alarm == alarms.end() ? kNever : at(alarm->second), missing,
                              restless.find(name) != std::string::npos);
       }
     });
@@ -66,6 +66,7 @@ class Lanes {
 
   std::string due;
   std::string restless;
+  std::size_t missing = 1;
   std::map<char, std::int64_t> alarms;
 
  private:
@@ -156,6 +157,33 @@ TEST(LaneAgenda, ADueLaneIsNotJudgedBeforeItsTurn) {
   EXPECT_EQ(lanes.first(), "b");  // Its turn is by its new head.
 }
 
+TEST(LaneAgenda, ALaneTellsHowMuchMayComeUntilItIsJudgedAgain) {
+  Lanes lanes;
+  auto comes = [&, inbox = std::uint64_t{0}](char name) mutable {
+    batchwright::detail::RequestHeader request;
+    return lanes.lane(name).quota.draw(request, ++inbox);
+  };
+  EXPECT_TRUE(comes('a'));  // Of a lane that is empty the first.
+  auto& first = lanes.enter('a');
+  EXPECT_FALSE(comes('a'));  // It is to be judged anyway.
+  lanes.look(0);
+  EXPECT_TRUE(comes('a'));
+  lanes.missing = 2;
+  auto& second = lanes.enter('a');
+  lanes.look(0);
+  EXPECT_FALSE(comes('a'));
+  lanes.due = "a";
+  lanes.enter('a');
+  lanes.look(0);
+  EXPECT_FALSE(comes('a'));  // It waits for its executor alone.
+  lanes.due = "";
+  lanes.backlog().withdraw(first);
+  lanes.backlog().withdraw(second);
+  EXPECT_FALSE(comes('a'));
+  lanes.backlog().withdraw(*lanes.backlog().first_lane()->flows.front()->front());
+  EXPECT_TRUE(comes('a'));
+}
+
 TEST(LaneAgenda, ADueLaneThatIsFoundToWaitLeavesTheOrder) {
   Lanes lanes;
   lanes.due = "ab";
@@ -163,7 +191,7 @@ TEST(LaneAgenda, ADueLaneThatIsFoundToWaitLeavesTheOrder) {
   lanes.enter('b');
   lanes.look(0);
   EXPECT_EQ(lanes.first(), "a");
-  lanes.agenda().put_waiting(lanes.lane('a'), at(7), false);
+  lanes.agenda().put_waiting(lanes.lane('a'), at(7), 1, false);
   EXPECT_EQ(lanes.first(), "b");
   EXPECT_EQ(lanes.earliest(), at(7));
 }

@@ -41,6 +41,18 @@ TEST(LaneOrder, AWalkChangesNothingAndMayBeginAnew) {
   EXPECT_EQ(rig.walk(*rig.backlog.first_lane()), "ab");
 }
 
+TEST(LaneOrder, LinksTheFirstOnesOrAllIfThereAreFewer) {
+  BacklogRig rig;
+  auto& a = rig.enter("a");
+  auto& b = rig.enter("b", 2);
+  const auto& lane = *rig.backlog.first_lane();
+  EXPECT_EQ(rig.order.first_of(lane, 1), &b);
+  EXPECT_EQ(b.next_picked, nullptr);
+  EXPECT_EQ(rig.order.first_of(lane, 5), &b);
+  EXPECT_EQ(b.next_picked, &a);
+  EXPECT_EQ(a.next_picked, nullptr);
+}
+
 TEST(LaneOrder, BetweenLanesTheTenantCountsBeforeThePriority) {
   BacklogRig rig;
   Lane left, right;

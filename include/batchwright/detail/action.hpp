@@ -28,6 +28,7 @@ struct Action {
   std::uint64_t batch_id = 0;
   TimePoint until = kNever;
   std::size_t missing = kNoCount;
+  bool by_lane = false;  ///< Of a wait: `missing` is the least; each lane's quota says more.
   bool wants_executor =
       false;             ///< Of a wait: a batch is due, and nothing but an executor is missing.
   TimePoint oldest{};    ///< Of a dispatch: enqueue time of its oldest request.
@@ -39,8 +40,8 @@ struct Action {
   static Action failing(const RequestChain& requests, Outcome outcome) noexcept {
     return {.kind = Kind::fail, .outcome = outcome, .requests = requests};
   }
-  static Action waiting(TimePoint until, std::size_t missing) noexcept {
-    return {.kind = Kind::wait, .until = until, .missing = missing};
+  static Action waiting(TimePoint until, std::size_t missing, bool by_lane = false) noexcept {
+    return {.kind = Kind::wait, .until = until, .missing = missing, .by_lane = by_lane};
   }
 };
 

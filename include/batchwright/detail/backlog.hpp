@@ -58,6 +58,9 @@ class Backlog {
 
   const IntrusiveList<&Tenant::in_backlog>& tenants() const noexcept { return tenants_; }
 
+  /// The lane of requests that name no flow.
+  Lane& own_lane() noexcept { return own_lane_; }
+
   /// The tenant of requests that name none.
   Tenant& own_tenant() noexcept { return own_tenant_; }
   const FairShare& shares() const noexcept { return shares_; }

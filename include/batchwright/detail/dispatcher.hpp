@@ -54,7 +54,6 @@ class Dispatcher {
         desk_(runtime, admission, answering, lost_),
         states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch,
                 answering.in_order()),
-        counts_requests_(limits.size_rule == SizeRule::sum),
         leases_(lender, client),
         changes_(runtime) {
     inbox_.vacated.reserve(limits.executors);
@@ -162,7 +161,6 @@ class Dispatcher {
   }
 
  private:
-  using Wish = typename Intake<Batch, R>::Wish;
   using Outlook = typename Coalescer<TIn, TOut, R>::Outlook;
 
   // Looks at all that came and does all that is to be done; what is left is to wait.
@@ -202,14 +200,14 @@ class Dispatcher {
           .until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
           .missing = shared.joinable ? 1 : missing(rest),
           .reports = rest.kind == Action::Kind::wait || !errands_.empty() || leases_.awaited() ||
-                     inbox_.closing != Closing::open};
+                     inbox_.closing != Closing::open,
+          .by_lane = rest.by_lane ? &scheduler_.own_lane() : nullptr};
     }
   }
 
-  // What is missing is a size, and the intake adds up weights.
   std::size_t missing(const Action& rest) const noexcept {
     if (rest.kind == Action::Kind::idle) return 1;
-    return counts_requests_ || rest.missing == kNoCount ? rest.missing : 1;
+    return rest.by_lane ? scheduler_.room() : rest.missing;
   }
 
   void absorb_reports() noexcept {
@@ -380,7 +378,6 @@ class Dispatcher {
   WaitingDesk<TIn, TOut, R> desk_;
   Inbox<Batch> inbox_;
   BatchStates<TIn, TOut, R> states_;
-  const bool counts_requests_;
   std::size_t calls_ = 0;  // Predictor calls that have not returned.
   ErrandDesk<Batch> errands_;
 

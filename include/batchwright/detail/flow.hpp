@@ -5,6 +5,7 @@
 #include "age_list.hpp"
 #include "batch_size.hpp"
 #include "intrusive_list.hpp"
+#include "lane_quota.hpp"
 #include "overtaking_ledger.hpp"
 #include "pairing_heap.hpp"
 #include "priority_queue.hpp"
@@ -108,13 +109,18 @@ struct Lane {
   TimePoint until = kNever;
   HeapHook<Lane> by_until;
 
+  LaneQuota quota;  ///< Of arrivals, for those who would wake the dispatcher.
+
   TimePoint known_oldest{};  // LaneAges
   HeapHook<Lane> by_age;
 
   /// The size of all that is queued in it.
   std::size_t size(SizeRule rule) const noexcept {
-    return BatchSize::of(rule, count, weight, lengths.empty() ? 0 : lengths.first()->length);
+    return BatchSize::of(rule, count, weight, longest());
   }
+
+  /// Its longest length; zero where lengths do not count.
+  std::size_t longest() const noexcept { return lengths.empty() ? 0 : lengths.first()->length; }
 };
 
 }  // namespace batchwright::inline v0_1::detail

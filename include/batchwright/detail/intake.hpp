@@ -55,10 +55,11 @@ class Intake {
     bool wakes = false;
     {
       const LockGuard guard(lock_);
-      splice(requests);
+      box_.arrivals.splice(requests);
       accepted_ += requests.count;
       earliest_deadline_ = std::min(earliest_deadline_, earliest);
-      wakes = box_.arrivals.size >= wish_.missing || earliest < wish_.until;
+      wakes =
+          box_.arrivals.size >= wish_.missing || earliest < wish_.until || use_up_a_quota(requests);
       if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = wakes && elected();
     }
@@ -202,6 +203,7 @@ class Intake {
     inbox.paused = box_.paused;
     inbox.closing = box_.closing;
     changed_ = reported_ = false;
+    ++takes_;
     earliest_deadline_ = kNever;
   }
 
@@ -212,13 +214,6 @@ class Intake {
     idle_waiters_.tell(runtime_);
     exit_waiters_.tell(runtime_);
   }
-
-  /// What ends a sleep before its instant.
-  struct Wish {
-    TimePoint until = kNever;        ///< Also ended by a request with an earlier deadline.
-    std::size_t missing = kNoCount;  ///< Weight of arrivals.
-    bool reports = true;             ///< A finished batch or a vacant executor.
-  };
 
   /// Sleeps unless something came since `take`. `idle` says that nothing is queued or executing: then
   /// those who wait for that are told first.
@@ -241,7 +236,7 @@ class Intake {
       const LockGuard guard(lock_);
       const bool reports = wish.reports || !idle_waiters_.empty();
       const bool news = changed_ || (reported_ && reports) || box_.waiting != nullptr ||
-                        box_.arrivals.size >= wish.missing || earliest_deadline_ < wish.until;
+                        wish.broken_by(box_.arrivals) || earliest_deadline_ < wish.until;
       if (news && !hand_over) return false;
       if (idle && !news) idle_waiters_.tell(runtime_);
       wish_ = wish;
@@ -363,13 +358,15 @@ class Intake {
   // no wish). The wake comes after it, because it can cost as much as a thousand critical sections.
   bool elected() noexcept { return pass(kFree, kDispatcher) && bell_.ring(); }
 
-  void splice(const RequestChain& requests) noexcept {
-    RequestChain& all = box_.arrivals;
-    requests.first->by_rank.previous = all.last;
-    (all.last == nullptr ? all.first : all.last->by_rank.next) = requests.first;
-    all.last = requests.last;
-    all.count += requests.count;
-    all.size += requests.size;
+  // Whether one of their lanes has to be looked at: then all that came is. While somebody has the role
+  // the quotas are his, and he looks at it anyway.
+  bool use_up_a_quota(const RequestChain& requests) noexcept {
+    if (wish_.by_lane == nullptr || role_.load(std::memory_order_relaxed) != kFree) return false;
+    for (RequestHeader* one = requests.first; one != nullptr; one = RequestChain::next(*one)) {
+      Lane& lane = one->flow == nullptr ? *wish_.by_lane : *one->flow->lane;
+      if (lane.quota.draw(*one, takes_)) return true;
+    }
+    return false;
   }
 
   [[no_unique_address]] R runtime_;
@@ -377,6 +374,7 @@ class Intake {
   // Guarded by lock_.
   Inbox<Batch> box_;
   std::uint64_t accepted_ = 0;
+  std::uint64_t takes_ = 0;  // Numbers the inbox that is filled now.
   IdleWaiters idle_waiters_;
   IdleWaiters exit_waiters_;
   Wish wish_;

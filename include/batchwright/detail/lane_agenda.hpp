@@ -86,14 +86,15 @@ class LaneAgenda {
     if (lane.due) return;
     Page& page = page_of(lane);
     page.forget(lane);
+    lane.quota.lift();  // Its executor is all that is missing, if it is not taken at once.
     lane.due = true;
     for (Flow* flow = lane.flows.front(); flow != nullptr; flow = Flows::next(*flow)) {
       page.due.insert(*flow);
     }
   }
 
-  /// The lane was judged and waits until an instant that is to come.
-  void put_waiting(Lane& lane, TimePoint until, bool restless) noexcept {
+  /// The lane was judged and waits until an instant that is to come, or so much more.
+  void put_waiting(Lane& lane, TimePoint until, std::size_t missing, bool restless) noexcept {
     Page& page = page_of(lane);
     if (std::exchange(lane.due, false)) {
       for (Flow* flow = lane.flows.front(); flow != nullptr; flow = Flows::next(*flow)) {
@@ -102,6 +103,7 @@ class LaneAgenda {
     }
     page.set_alarm(lane, until);
     restless ? page.note(lane) : page.unnote(lane);
+    lane.quota.set(missing, lane.count, lane.longest());
   }
 
   /// The due lane that goes first, of executors that are `open`; null if there is none.
@@ -141,6 +143,7 @@ class LaneAgenda {
       if (lane.changed) return;
       lane.changed = true;
       changed.push_back(lane);
+      lane.quota.lift();  // It is judged before anybody sleeps, or when its executor is vacant.
     }
 
     void unnote(Lane& lane) noexcept {
@@ -159,6 +162,7 @@ class LaneAgenda {
     void forget(Lane& lane) noexcept {
       unnote(lane);
       set_alarm(lane, kNever);
+      lane.quota.shut();
       lane.due = false;
     }
 

@@ -40,6 +40,18 @@ class LaneOrder {
     return last_ = request;
   }
 
+  /// The first `count` requests, all if there are fewer, linked by `next_picked`. A walk of its own.
+  RequestHeader* first_of(const Lane& lane, std::size_t count) noexcept {
+    RequestHeader* first = nullptr;
+    RequestHeader** link = &first;
+    for (RequestHeader* one = &begin(lane); one != nullptr && count > 0; one = next(), --count) {
+      *link = one;
+      link = &one->next_picked;
+    }
+    *link = nullptr;
+    return first;
+  }
+
   /// Which the walk has given last.
   const RequestHeader* last() const noexcept { return last_; }
 

@@ -89,6 +89,15 @@ struct RequestChain {
     size += request.weight;
   }
 
+  /// All of another chain, at the end; that one is not to be used any more. O(1).
+  void splice(const RequestChain& others) noexcept {
+    others.first->by_rank.previous = last;
+    (last == nullptr ? first : last->by_rank.next) = others.first;
+    last = others.last;
+    count += others.count;
+    size += others.size;
+  }
+
   void erase(RequestHeader& request) noexcept {
     RequestHeader* const previous = request.by_rank.previous;
     RequestHeader* const next = request.by_rank.next;

@@ -95,14 +95,10 @@ class Scheduler {
   /// happened, if that cannot make enough room.
   bool evict(std::size_t count, std::size_t bytes, int priority,
              Tenant* tenant = nullptr) noexcept {
-    RequestHeader* victim =
+    RequestHeader* const victim =
         choose_victims(tenant == nullptr ? backlog_.own_tenant() : *tenant, count, bytes, priority);
     if (victim == nullptr) return false;
-    while (victim != nullptr) {
-      RequestHeader& request = *std::exchange(victim, victim->next_picked);
-      withdraw(request);
-      evicted_.append(request);
-    }
+    withdraw_picked(victim, evicted_);
     return true;
   }
 
@@ -170,6 +166,8 @@ class Scheduler {
   std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   bool paused() const noexcept { return paused_; }
+  std::size_t room() const noexcept { return backlog_.room(); }
+  Lane& own_lane() noexcept { return backlog_.own_lane(); }
   TimePoint oldest() noexcept { return backlog_.oldest(); }
   TimePoint oldest_dispatch() const noexcept { return executors_.oldest_dispatch(); }
   const SchedulerLimits& limits() const noexcept { return limits_; }
@@ -197,12 +195,14 @@ class Scheduler {
     const Choice choice = limits_.keyed_lanes ? choose_of_many(now) : choose_only(now);
     if (choice.lane != nullptr) {
       if (const std::size_t count = choice.verdict.dropped; count > 0) {
-        return Action::failing(take_first(*choice.lane, count), Outcome::would_expire);
+        RequestChain dropped;
+        withdraw_picked(order_.first_of(*choice.lane, count), dropped);
+        return Action::failing(dropped, Outcome::would_expire);
       }
       return run(*choice.lane, choice.verdict, now);
     }
     return Action::waiting(std::min(deadlines_.earliest(), choice.verdict.until),
-                           std::min(choice.verdict.size, backlog_.room()));
+                           std::min(choice.verdict.size, room()), choice.by_lane);
   }
 
  private:
@@ -211,10 +211,13 @@ class Scheduler {
   }
 
   Choice choose_only(TimePoint now) noexcept {
-    const Lane& lane = *backlog_.first_lane();
+    Lane& lane = *backlog_.first_lane();
     if (!open(lane.executor)) return {.verdict = {.size = kNoCount}};
     const Verdict verdict = judge(lane, now);
-    return {verdict.due ? &lane : nullptr, verdict};
+    if (verdict.due) return {&lane, verdict};
+    const bool by_lane = limits_.size_rule != SizeRule::sum;  // The intake adds up weights.
+    if (by_lane) lane.quota.set(verdict.size, lane.count, lane.longest());
+    return {nullptr, verdict, by_lane};
   }
 
   Choice choose_of_many(TimePoint now) noexcept {
@@ -230,7 +233,7 @@ class Scheduler {
       return {lane, {.due = true, .size = cut_.cap()}};
     }
     // One arrival may open a lane of its own, which nobody has asked the policy about.
-    return {.verdict = {.size = 1, .until = agenda.earliest(is_open)}};
+    return {.verdict = {.size = 1, .until = agenda.earliest(is_open)}, .by_lane = true};
   }
 
   void note(Lane& lane, const Verdict& verdict) noexcept {
@@ -238,7 +241,7 @@ class Scheduler {
       backlog_.agenda().put_due(lane);
     } else {
       const bool restless = needs_.every_look || cut_.depends_on_turns(lane);
-      backlog_.agenda().put_waiting(lane, verdict.until, restless);
+      backlog_.agenda().put_waiting(lane, verdict.until, verdict.size, restless);
     }
   }
 
@@ -322,22 +325,13 @@ class Scheduler {
     return action;
   }
 
-  RequestChain take_first(const Lane& lane, std::size_t count) noexcept {
-    RequestHeader* first = nullptr;
-    RequestHeader** link = &first;
-    for (RequestHeader* one = &order_.begin(lane); one != nullptr && count > 0; --count) {
-      *link = one;
-      link = &one->next_picked;
-      one = order_.next();
-    }
-    *link = nullptr;
-    RequestChain chain;
+  // Those that are linked by `next_picked`.
+  void withdraw_picked(RequestHeader* first, RequestChain& into) noexcept {
     while (first != nullptr) {
       RequestHeader& request = *std::exchange(first, first->next_picked);
       withdraw(request);
-      chain.append(request);
+      into.append(request);
     }
-    return chain;
   }
 
   RequestChain take_all() noexcept {

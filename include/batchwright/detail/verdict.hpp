@@ -23,6 +23,7 @@ struct Verdict {
 struct Choice {
   const Lane* lane = nullptr;
   Verdict verdict;
+  bool by_lane = false;  ///< Each lane's quota says of how much more it is due.
 };
 
 }  // namespace batchwright::inline v0_1::detail
