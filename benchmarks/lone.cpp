@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -55,11 +56,14 @@ void measure(benchmark::State& state, Probe probe) {
 }
 
 template <class Implementation>
-void lone(benchmark::State& state, std::size_t executors) {
+void lone(benchmark::State& state, std::size_t executors,
+          std::optional<std::chrono::nanoseconds> timer_slack) {
   const std::chrono::nanoseconds window = std::chrono::microseconds(state.range(0));
   for (auto _ : state) {
-    Implementation implementation(
-        Setup{.window = window, .executors = executors, .predict = note_entry});
+    Implementation implementation(Setup{.window = window,
+                                        .executors = executors,
+                                        .timer_slack = timer_slack,
+                                        .predict = note_entry});
     int input = 0;
     measure(state, [&]() -> std::int64_t {
       const std::int64_t start = now_ns();
@@ -92,8 +96,10 @@ void bare_wait_until(benchmark::State& state) {
 }
 
 template <class Implementation>
-void add(const std::string& name, std::size_t executors = 0) {
-  benchmark::RegisterBenchmark(("Lone/" + name).c_str(), lone<Implementation>, executors)
+void add(const std::string& name, std::size_t executors = 0,
+         std::optional<std::chrono::nanoseconds> timer_slack = {}) {
+  benchmark::RegisterBenchmark(("Lone/" + name).c_str(), lone<Implementation>, executors,
+                               timer_slack)
       ->ArgName("window_us")
       ->ArgsProduct({{0, 100, 500, 2000}});
 }
@@ -105,6 +111,9 @@ void add(const std::string& name, std::size_t executors = 0) {
       ->ArgsProduct({{100, 500, 2000}});
   add<GuidePortRow>("guide_port");
   add<FutureRow>("future");
+#if defined(__linux__)
+  add<FutureRow>("future_slack_1us", 0, std::chrono::microseconds(1));
+#endif
   add<TicketRow>("ticket");
   add<FutureRow>("future_x1", 1);
   add<TicketRow>("ticket_x1", 1);

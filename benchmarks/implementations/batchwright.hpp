@@ -28,6 +28,7 @@ inline Batcher::Options options_of(const Setup& setup) {
   Batcher::Options options{.max_batch_size = setup.max_batch,
                            .executors = setup.executors,
                            .capacity = 8192};  // More than all producers have outstanding.
+  options.timer_slack = setup.timer_slack;
   if (setup.window.count() > 0) {
     options.policy = batchwright::HybridPolicy{.max_wait = setup.window};
   }

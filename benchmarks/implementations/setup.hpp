@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 
 namespace benchmarks {
@@ -24,6 +25,7 @@ struct Setup {
   std::size_t max_batch = 32;
   std::chrono::nanoseconds window{0};  ///< For company, after the oldest came. 0: greedy.
   std::size_t executors = 0;           ///< Where the implementation has a choice.
+  std::optional<std::chrono::nanoseconds> timer_slack = {};  ///< Likewise.
   void (*predict)(std::span<const int>, std::span<int>) = twice;
 };
 

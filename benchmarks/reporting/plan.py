@@ -50,7 +50,7 @@ def parts():
     for pinned in (False, True):
         for cell in CELLS:
             yield _throughput(cell, pinned)
-    yield Part("lone", "^Lone/(bare_.*|guide_port/.*|future(_x1)?/.*)", 0.4)
+    yield Part("lone", "^Lone/(bare_.*|guide_port/.*|future(_x1|_slack_1us)?/.*)", 0.4)
     yield Part("burst", "^Burst/", 0.3)
     yield Part("depth of the scheduler", "^Depth/scheduler", 0.2)
     yield Part("depth of a batcher", "^Depth/ticket", 0.2, rounds=2)

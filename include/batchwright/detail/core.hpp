@@ -21,6 +21,7 @@
 #include "startup.hpp"
 #include "submitter.hpp"
 #include "threads_end.hpp"
+#include "timer_slack.hpp"
 #include "turn.hpp"
 #include "warm_up.hpp"
 
@@ -56,7 +57,7 @@ class Core final : public BatchSink<TIn, TOut>,
       : runtime_(runtime),
         name_(std::move(options.name)),
         executors_(options.executors),
-        on_thread_start_(std::move(options.on_thread_start)),
+        on_thread_start_(with_timer_slack(std::move(options.on_thread_start), options.timer_slack)),
         complete_on_(std::move(options.complete_on)),
         max_batch_size_(limits_of(options).cap()),
         watches_(predictors->takes_info()),

@@ -6,6 +6,7 @@
 #include "../options.hpp"
 #include "../policies/settings.hpp"
 #include "scheduler_limits.hpp"
+#include "timer_slack.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -147,6 +148,13 @@ void check_coalescing(const Options& options) {
   }
 }
 
+inline void check_timer_slack(Duration slack) {
+  if (!kHasTimerSlack) raise_invalid("timer_slack", "unset but on Linux", to_text(slack));
+  if (slack <= Duration::zero() || slack > std::chrono::seconds(1)) {
+    raise_invalid("timer_slack", "from 1 to 1000000000 ns", to_text(slack));
+  }
+}
+
 /// Throws std::invalid_argument for a policy that does not fit the cap.
 template <class Policy>
 void check_policy(const Policy& policy, std::size_t cap, Duration max_wait) {
@@ -234,6 +242,7 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   if (options.spin < Duration::zero() || options.spin > std::chrono::seconds(1)) {
     raise_invalid("spin", "from 0 to 1000000000 ns", to_text(options.spin));
   }
+  if (options.timer_slack) check_timer_slack(*options.timer_slack);
   check_queue_policies(options.queue, options.levels);
   check_sizes("preferred_sizes", options.preferred_sizes, options.max_batch_size);
   check_sizes("allowed_sizes", options.allowed_sizes, options.max_batch_size);

@@ -78,6 +78,7 @@ std::string check_unset(const Options& options) {
   if (options.share) return unset("share", kClasses);
   if (options.complete_on) return unset("complete_on", kThreads);
   if (options.on_thread_start) return unset("on_thread_start", kThreads);
+  if (options.timer_slack) return unset("timer_slack", kThreads);
   if (options.observer) return unset("observer", "give simulate() a listener");
   if (options.overflow == OverflowAction::block) {
     return must_be("batcher.overflow", "reject or evict", "block");
