@@ -108,7 +108,8 @@ struct Lane {
   TimePoint until = kNever;
   HeapHook<Lane> by_until;
 
-  TimePoint known_oldest{};  // LaneAges
+  TimePoint known_oldest{};       // LaneAges: when its oldest request came,
+  std::uint64_t known_first = 0;  // and as which.
   HeapHook<Lane> by_age;
 
   /// The size of all that is queued in it.
