@@ -392,6 +392,13 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
   }
   shape.policy_percent = percent(15);
   shape.rerank_percent = percent(60);
+  // Few levels, so that what changes its rank often comes before others of the same, and a forecast that
+  // counts them all.
+  if (shape.rerank_percent > 0 && limits.forecast != bw::Forecast::off) {
+    shape.priorities = {0, 1};
+    shape.deadline_percent = std::max(shape.deadline_percent, 50u);
+    shape.near_deadlines = true;
+  }
   shape.withdraw_percent = percent(20);
   if (random.chance(density / 2 + 5)) {
     shape.drop_percent = static_cast<unsigned>(1 + random.below(20));
@@ -1062,7 +1069,10 @@ class Schedule {
     if (request == nullptr || request->refused) return;
     bw::detail::Urgency urgency{request->priority, bw::kNever, request->delay_at};
     if (random_.chance(70)) urgency.priority = random_.pick(shape_.priorities);
-    if (random_.chance(shape_.deadline_percent)) urgency.deadline = draw_deadline();
+    // Where they order requests most have one.
+    if (random_.chance(features_[kEarliestDeadline] ? 70 : shape_.deadline_percent)) {
+      urgency.deadline = draw_deadline();
+    }
     if (random_.chance(shape_.delay_percent)) {
       urgency.delay_at = random_.chance(20) ? bw::kNever : now_ + Duration(random_.between(-2, 15));
     }
