@@ -12,6 +12,7 @@
 #include <exception>
 #include <future>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -54,6 +55,27 @@ TEST(SubmitFuture, AFutureMayOutliveItsBatcher) {
     result = batcher.submit(21);
   }
   EXPECT_EQ(result.get(), 42);
+}
+
+TEST(SubmitFuture, ALaterBatcherAtTheSameAddressGetsWhatTheSameThreadsSubmit) {
+  TestRuntime runtime;
+  std::optional<TestBatcher<int, int>> batcher;
+  const auto submit_to_each = [&](int first) {
+    for (int add = first; add < first + 50; ++add) {
+      batcher.emplace([add](std::span<const int> inputs) { return Values{inputs[0] + add}; },
+                      batchwright::BatcherOptions<int, batchwright::GreedyPolicy>{}, runtime);
+      runtime
+          .start([&] {
+            std::future<int> result = batcher->submit(1000);
+            EXPECT_EQ(runtime.get(result), 1000 + add);
+          })
+          .join();
+      std::future<int> result = batcher->submit(2000);
+      EXPECT_EQ(runtime.get(result), 2000 + add);
+    }
+  };
+  submit_to_each(0);
+  runtime.start([&] { submit_to_each(100); }).join();
 }
 
 TEST(SubmitFuture, ADroppedFutureAbandonsTheAnswerAndNotTheWork) {

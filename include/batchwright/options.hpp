@@ -91,7 +91,8 @@ struct BatcherOptions {
   PreserveOrder preserve_order = PreserveOrder::no;
 
   /// Requests that may be queued. So many do not wait for company, because none can come, whatever the
-  /// policy: a batch leaves when an executor is free. Unless set: max(1024, 8 x max_batch_size x executors).
+  /// policy: a batch leaves when an executor is free, of several lanes that may use it the one with the
+  /// oldest request. Unless set: max(1024, 8 x max_batch_size x executors).
   std::size_t capacity = kNoCount;
 
   /// Timeouts, and capacities of single priorities: for those listed in `levels`, and `queue` for all

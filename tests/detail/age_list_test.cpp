@@ -55,6 +55,17 @@ TEST(AgeList, AStampMayBeOlderThanAllThatCameBefore) {
   EXPECT_EQ(list.newest(), at(4));
 }
 
+TEST(AgeList, OfOneInstantTheFirstThatCameIsTheFirst) {
+  AgeList list;
+  RequestHeader a, b, c;
+  a.enqueued = b.enqueued = at(3);
+  c.enqueued = at(5);
+  for (RequestHeader* request : {&c, &a, &b}) list.insert(*request);
+  EXPECT_EQ(&list.first(), &a);
+  list.erase(a);
+  EXPECT_EQ(&list.first(), &b);
+}
+
 TEST(AgeList, AgreesWithANaiveListOnRandomStamps) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Random random(seed);

@@ -135,6 +135,21 @@ TEST(BlockCache, IsUsableWhileAndAfterItsThreadsObjectsAreDestroyed) {
   EXPECT_TRUE(Late::ended);
 }
 
+TEST(BlockCache, ABlockThatIsFreedLateInAThreadsEndIsNotLost) {
+  using Blocks = Cache<64 * 35>;
+  std::set<void*> seen;
+  for (int i = 0; i < 2000; ++i) {
+    std::thread([&] {
+      static thread_local Late late;
+      late.block = nullptr;  // Made before the cache, so it ends after it.
+      late.block = Blocks::allocate();
+      seen.insert(late.block);
+    }).join();
+  }
+  using Pool = BlockPool<64 * 35, CountedPages>;
+  EXPECT_LE(seen.size(), 2 * Pool::kBundle);
+}
+
 TEST(BlockCache, ThrowsWithoutMemoryAndGoesOn) {
   const int left = CountedPages::left.exchange(0);
   EXPECT_THROW(Cache<64 * 36>::allocate(), std::bad_alloc);

@@ -16,8 +16,11 @@ using batchwright::detail::RequestHeader;
 
 constexpr TimePoint at(std::int64_t tick) { return TimePoint(Duration(tick)); }
 
+std::uint64_t last_sequence = 0;
+
 void enter(LaneAges& ages, Lane& lane, RequestHeader& request, std::int64_t tick) {
   request.enqueued = at(tick);
+  request.sequence = ++last_sequence;
   lane.ages.insert(request);
   ++lane.count;
   ages.entered(lane);
@@ -59,6 +62,22 @@ TEST(LaneAges, ALaneGetsYoungerAsItsRequestsLeave) {
   EXPECT_EQ(ages.oldest(), kNever);
   enter(ages, right, b, 4);
   EXPECT_EQ(ages.oldest(), at(4));
+}
+
+TEST(LaneAges, OfLanesOfOneInstantTheOneWhoseOldestWasAcceptedFirstIsFirst) {
+  LaneAges ages;
+  Lane left, right;
+  RequestHeader a, b, c;
+  enter(ages, left, a, 1);
+  enter(ages, right, b, 1);
+  enter(ages, left, c, 1);
+  EXPECT_EQ(ages.first(), &left);
+  EXPECT_TRUE(LaneAges::older(left, right));
+  leave(ages, left, a);
+  EXPECT_EQ(ages.first(), &right);
+  EXPECT_FALSE(LaneAges::older(left, right));
+  leave(ages, right, b);
+  EXPECT_EQ(ages.first(), &left);
 }
 
 }  // namespace

@@ -192,7 +192,7 @@ TEST(LaneQuota, LiftedItHoldsNobodyUp) {
 // misses a batch.
 TEST(LaneQuota, NothingIsMissedBelowItOnRandomSchedules) {
   std::size_t quiet = 0, used_up = 0;
-  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 600; ++seed) {
     Random random(seed);
     QuotaSchedule schedule(random);
     for (int step = 0; step < 250; ++step) {

@@ -111,6 +111,7 @@ bw::Decision ask(const AnyTestPolicy& policy, const bw::QueueView& view) noexcep
 struct Chosen {
   AnyTestPolicy policy;
   bool every_look = false;
+  bool each_arrival = false;
   bool asks_service = false;
 };
 
@@ -127,6 +128,7 @@ struct WitnessedPolicy {
     bw::PolicyNeeds needs =
         std::visit([](const auto& policy) { return bw::detail::needs_of(policy); }, chosen.policy);
     needs.every_look = needs.every_look || chosen.every_look;
+    needs.each_arrival = chosen.each_arrival;
     needs.service = chosen.asks_service;
     return needs;
   }
@@ -167,6 +169,10 @@ enum Feature : std::size_t {
   kCapChanges,
   kPolicyChanges,
   kService,
+  kReranks,
+  kWithdrawals,
+  kDrops,
+  kCapacity,
   kFeatureCount,
 };
 
@@ -176,7 +182,8 @@ constexpr const char* kFeatureNames[kFeatureCount] = {
     "preferred",         "pad_up",         "trim_down",   "cheapest",    "eviction",
     "cancellations",     "flush",          "pause",       "small_bound", "asynchronous",
     "executors",         "forecast",       "leased",      "errands",     "cap_changes",
-    "policy_changes",    "service"};
+    "policy_changes",    "service",        "reranks",     "withdrawals", "drops",
+    "capacity"};
 
 /// The pairs of which no scheduler can have both.
 bool contradict(std::size_t a, std::size_t b) {
@@ -218,6 +225,16 @@ struct Reach {
   std::uint64_t errands = 0;            // Errands begun...
   std::uint64_t errands_late = 0;       // ...after they had to wait.
   std::uint64_t below_cap = 0;          // Batches at a lowered cap.
+  std::uint64_t reranked = 0;           // Requests that got another rank...
+  std::uint64_t reranked_delayed = 0;   // ...while they were delayed, and stayed so...
+  std::uint64_t revived = 0;            // ...or were live again...
+  std::uint64_t reranked_at_bound = 0;  // ...or at their bound, where it changes nothing.
+  std::uint64_t withdrawn = 0;          // Requests taken back...
+  std::uint64_t withdrawn_refused = 0;  // ...that the forecast had refused.
+  std::uint64_t dropped = 0;            // Requests that the policy gave up on.
+  std::uint64_t crowded = 0;            // Batches that left because the queue was full...
+  std::uint64_t crowded_lanes = 0;      // ...and others waited on in other lanes...
+  std::uint64_t crowded_past = 0;       // ...an older one among them, for its own executor.
   std::uint64_t steps = 0;
   std::uint64_t schedules = 0;
 };
@@ -254,6 +271,9 @@ struct Shape {
   unsigned errand_percent = 0;
   unsigned cap_percent = 0;
   unsigned policy_percent = 0;
+  unsigned rerank_percent = 0;
+  unsigned withdraw_percent = 0;
+  unsigned drop_percent = 0;  // Of the decisions of the policies that decide by chance.
   unsigned finish_percent = 30;
   bool asynchronous = false;
   std::int64_t start = 0;
@@ -305,12 +325,13 @@ void draw_flows(Random& random, unsigned density, Shape& shape) {
   shape.limits.keyed_lanes = lane_count > 1 || random.chance(20);
 }
 
-Chosen draw_policy(Random& random, std::size_t max_batch_size) {
+Chosen draw_policy(Random& random, std::size_t max_batch_size, unsigned drop_percent) {
   const Duration window(random.between(0, 20));
   const std::size_t size = random.below(max_batch_size + 2);
   Chosen chosen;
   chosen.every_look = random.chance(20);
-  switch (random.below(10)) {
+  chosen.each_arrival = random.chance(20);
+  switch (drop_percent > 0 ? 6 + random.below(4) : random.below(10)) {
     case 0:
       chosen.policy = batchwright_test::ReleaseAll{};
       break;
@@ -331,12 +352,12 @@ Chosen draw_policy(Random& random, std::size_t max_batch_size) {
       break;
     case 6:
     case 7:
-      chosen.policy =
-          batchwright_test::Steadfast{random.bits(), static_cast<unsigned>(random.below(60))};
+      chosen.policy = batchwright_test::Steadfast{
+          random.bits(), static_cast<unsigned>(random.below(60)), drop_percent};
       break;
     default:
-      chosen.policy =
-          batchwright_test::Whimsical{random.bits(), static_cast<unsigned>(random.below(80))};
+      chosen.policy = batchwright_test::Whimsical{
+          random.bits(), static_cast<unsigned>(random.below(80)), drop_percent};
   }
   return chosen;
 }
@@ -370,6 +391,43 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
     if (small < limits.cap()) limits.preferred_sizes.push_back(limits.cap());
   }
   shape.policy_percent = percent(15);
+  shape.rerank_percent = percent(60);
+  // Few levels, so that what changes its rank often comes before others of the same, and a forecast that
+  // counts them all.
+  if (shape.rerank_percent > 0 && limits.forecast != bw::Forecast::off) {
+    shape.priorities = {0, 1};
+    shape.deadline_percent = std::max(shape.deadline_percent, 50u);
+    shape.near_deadlines = true;
+  }
+  shape.withdraw_percent = percent(20);
+  if (random.chance(density / 2 + 5)) {
+    shape.drop_percent = static_cast<unsigned>(1 + random.below(20));
+    shape.chosen = draw_policy(random, limits.max_batch_size, shape.drop_percent);
+  }
+  // Some are full before a batch is.
+  if (random.chance(density / 2 + 5)) {
+    limits.capacity = 1 + random.below(shape.queue_limit);
+    if (shape.drop_percent == 0 && random.chance(70)) {
+      limits.capacity = 1 + random.below(6);
+      limits.max_wait = Duration(random.between(20, 200));
+      shape.chosen.policy = batchwright_test::WaitForSize{};
+      // Long batches, so that the oldest request may wait for its lane's executor while others are free.
+      if (shape.lane_executors.size() > 1) {
+        limits.executors = std::max<std::size_t>(limits.executors, 2);
+        limits.max_in_flight = std::max<std::size_t>(limits.max_in_flight, 2);
+        shape.lane_executors.front() = limits.leased_executors ? bw::kNoCount : 0;
+        ++limits.capacity;
+        shape.steps += 300;
+        shape.finish_percent = 20;
+        shape.arrival_percent = 100;
+        shape.flush_percent /= 4;
+        shape.burst = limits.capacity;
+        if (limits.allowed_sizes.empty()) {
+          limits.max_batch_size = std::max<std::size_t>(limits.max_batch_size, 8);
+        }
+      }
+    }
+  }
   shape.service_percent = percent(100);
   shape.chosen.asks_service = random.chance(shape.service_percent);
 }
@@ -430,7 +488,7 @@ Shape draw_shape(Random& random) {
   shape.delay_percent = random.chance(density) ? static_cast<unsigned>(1 + random.below(80)) : 0;
   shape.evict_percent = random.chance(density) ? static_cast<unsigned>(1 + random.below(30)) : 0;
 
-  shape.chosen = draw_policy(random, limits.max_batch_size);
+  shape.chosen = draw_policy(random, limits.max_batch_size, 0);
 
   shape.steps = 50 + random.below(400);
   shape.queue_limit = 3 + random.below(22);
@@ -549,6 +607,10 @@ FeatureSet features_of(const Shape& shape) {
   on[kCapChanges] = shape.cap_percent > 0;
   on[kPolicyChanges] = shape.policy_percent > 0;
   on[kService] = shape.service_percent > 0;
+  on[kReranks] = shape.rerank_percent > 0;
+  on[kWithdrawals] = shape.withdraw_percent > 0;
+  on[kDrops] = shape.drop_percent > 0;
+  on[kCapacity] = limits.capacity != bw::kNoCount;
   return on;
 }
 
@@ -572,6 +634,7 @@ ReferenceModel::Limits model_limits(const Shape& shape) {
   copy.max_in_flight = limits.max_in_flight;
   copy.max_wait = limits.max_wait;
   copy.overtaking_bound = limits.overtaking_bound;
+  copy.capacity = limits.capacity;
   return copy;
 }
 
@@ -610,7 +673,11 @@ class Schedule {
       if (shape_.limits.leased_executors) grants();
       if (random_.chance(50)) control(ending);
       arrivals();
+      const bool withdraws_first = random_.chance(50);
+      if (withdraws_first) withdrawals();
       cancellations();
+      if (!withdraws_first) withdrawals();
+      while (random_.chance(shape_.rerank_percent)) rerank();
       if (random_.chance(shape_.evict_percent)) evict();
       if (random_.chance(50)) control(ending);
       if (random_.chance(shape_.cap_percent)) change_cap();
@@ -641,7 +708,8 @@ class Schedule {
     out << failure_ << "\nseed " << seed_ << ", step " << reach_.steps << " of all: cap "
         << limits.max_batch_size << ", executors " << limits.executors << ", in flight "
         << limits.max_in_flight << ", max_wait " << limits.max_wait.count() << ", bound "
-        << limits.overtaking_bound << ", first policy " << shape_.chosen.policy.index();
+        << limits.overtaking_bound << ", capacity " << show(limits.capacity) << ", first policy "
+        << shape_.chosen.policy.index();
     for (std::size_t i = 0; i < kFeatureCount; ++i) {
       if (features_[i]) out << ", " << kFeatureNames[i];
     }
@@ -815,7 +883,7 @@ class Schedule {
   }
 
   void change_policy() {
-    Chosen chosen = draw_policy(random_, shape_.limits.max_batch_size);
+    Chosen chosen = draw_policy(random_, shape_.limits.max_batch_size, shape_.drop_percent);
     chosen.asks_service = random_.chance(shape_.service_percent);
     note("set policy, asks for service", static_cast<std::int64_t>(chosen.policy.index()),
          chosen.asks_service);
@@ -857,7 +925,8 @@ class Schedule {
   void arrivals() {
     if (!random_.chance(shape_.arrival_percent)) return;
     for (std::size_t n = 1 + random_.below(shape_.burst); n > 0; --n) {
-      if (live_.size() < shape_.queue_limit) arrive();
+      if (live_.size() < shape_.queue_limit && model_.queued() < shape_.limits.capacity) arrive();
+      if (random_.chance(shape_.rerank_percent)) rerank();
     }
   }
 
@@ -965,6 +1034,59 @@ class Schedule {
     }
   }
 
+  /// One that is still to be handed out, and that nobody has cancelled; null if the one looked at is not.
+  NamedRequest* pick_live() {
+    if (live_.empty()) return nullptr;
+    NamedRequest* const request = random_.pick(live_).get();
+    return request->withdrawn ? nullptr : request;
+  }
+
+  void withdrawals() {
+    for (;;) {
+      NamedRequest* request = pick_live();
+      // As for cancellations.
+      if (!live_.empty() && live_.back()->refused && !live_.back()->withdrawn) {
+        request = live_.back().get();
+      }
+      const bool refused = request != nullptr && request->refused;
+      if (!random_.chance(shape_.withdraw_percent * (refused ? 8 : 1))) return;
+      if (request != nullptr) withdraw(*request);
+    }
+  }
+
+  void withdraw(NamedRequest& request) {
+    note("withdraw id", static_cast<std::int64_t>(request.id));
+    ++reach_.withdrawn;
+    reach_.withdrawn_refused += request.refused ? 1 : 0;
+    real_.withdraw(request);
+    model_.withdraw(request.id);
+    if (request.queued) failure_ = "a request that was withdrawn still counts as queued";
+    forget(request.slot);
+  }
+
+  void rerank() {
+    NamedRequest* const request = pick_live();
+    if (request == nullptr || request->refused) return;
+    bw::detail::Urgency urgency{request->priority, bw::kNever, request->delay_at};
+    if (random_.chance(70)) urgency.priority = random_.pick(shape_.priorities);
+    // Where they order requests most have one.
+    if (random_.chance(features_[kEarliestDeadline] ? 70 : shape_.deadline_percent)) {
+      urgency.deadline = draw_deadline();
+    }
+    if (random_.chance(shape_.delay_percent)) {
+      urgency.delay_at = random_.chance(20) ? bw::kNever : now_ + Duration(random_.between(-2, 15));
+    }
+    note("rerank id, priority, deadline, delay_at", static_cast<std::int64_t>(request->id),
+         urgency.priority, ticks(urgency.deadline), ticks(urgency.delay_at));
+    ++reach_.reranked;
+    if (request->delayed) {
+      ++(urgency.delay_at == request->delay_at ? reach_.reranked_delayed : reach_.revived);
+    }
+    reach_.reranked_at_bound += request->at_bound ? 1 : 0;
+    real_.rerank(*request, urgency);
+    model_.rerank(request->id, urgency.priority, urgency.deadline, urgency.delay_at);
+  }
+
   void evict() {
     const std::size_t count = random_.below(4);
     const std::size_t bytes = random_.chance(50) ? 0 : random_.below(200);
@@ -1009,6 +1131,7 @@ class Schedule {
       check_snapshots();
       seen_by_real_.calls = 0;
       seen_by_model_.calls = 0;
+      oldest_ = model_.oldest();
       const ReferenceModel::Action expected = model_.next(now_);
       const Action actual = real_.next(now_);
       static constexpr const char* kNames[] = {"idle", "wait until, missing",
@@ -1100,10 +1223,14 @@ class Schedule {
     for (RequestHeader* header = actual.requests.first; header != nullptr;) {
       const std::size_t slot = static_cast<NamedRequest*>(header)->slot;
       header = bw::detail::RequestChain::next(*header);
-      std::swap(live_[slot], live_.back());
-      live_[slot]->slot = slot;
-      live_.pop_back();
+      forget(slot);
     }
+  }
+
+  void forget(std::size_t slot) {
+    std::swap(live_[slot], live_.back());
+    live_[slot]->slot = slot;
+    live_.pop_back();
   }
 
   void count_reach(const ReferenceModel::Action& action) {
@@ -1115,12 +1242,18 @@ class Schedule {
       for (std::size_t j = i; j < kFeatureCount; ++j) reach_.pairs[i][j] += features_[j] ? 1 : 0;
     }
     reach_.plain += plain ? 1 : 0;
+    if (action.outcome == bw::Outcome::would_expire && action.dropped) {
+      reach_.dropped += action.requests.size();
+    }
     if (action.kind != ReferenceModel::Kind::dispatch) return;
     using Cut = ReferenceModel::Cut;
     const bool is_cheapest = features_[kCheapest];
     reach_.looked_at_several += seen_by_model_.calls > 1 ? 1 : 0;
     reach_.looked_at_fewer += seen_by_real_.calls < seen_by_model_.calls ? 1 : 0;
     reach_.below_cap += cap_ < shape_.limits.cap() && action.size == cap_ ? 1 : 0;
+    reach_.crowded += action.crowded ? 1 : 0;
+    reach_.crowded_lanes += action.crowded && seen_by_model_.calls > 1 ? 1 : 0;
+    reach_.crowded_past += action.crowded && action.oldest > oldest_ ? 1 : 0;
     reach_.preferred += action.cut == Cut::preferred ? 1 : 0;
     reach_.trimmed_down += action.cut == Cut::trimmed && !is_cheapest ? 1 : 0;
     reach_.trimmed_cheaper += action.cut == Cut::trimmed && is_cheapest ? 1 : 0;
@@ -1310,6 +1443,7 @@ class Schedule {
   std::vector<bw::detail::Flow> flows_;
   TimePoint now_;
   TimePoint awaited_ = bw::kNever;
+  TimePoint oldest_ = bw::kNever;  // When the oldest request came, before the last action.
   Witness seen_by_real_;
   Witness seen_by_model_;
   std::size_t cap_;
@@ -1337,7 +1471,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 
 // As many as it takes to reach everything often: about three seconds. Where the compiler does not
 // optimize, or watches memory, fewer are taken and reach is not asserted.
-constexpr std::uint64_t kFullSteps = 4'000'000;
+constexpr std::uint64_t kFullSteps = 5'000'000;
 constexpr std::uint64_t kDefaultSteps = batchwright_test::kSlow ? 500'000 : kFullSteps;
 
 TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
@@ -1392,6 +1526,16 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   expect_reached("errands", reach.errands);
   expect_reached("errands that waited", reach.errands_late);
   expect_reached("at lowered cap", reach.below_cap);
+  expect_reached("reranked", reach.reranked);
+  expect_reached("reranked, delayed", reach.reranked_delayed);
+  expect_reached("reranked, live again", reach.revived);
+  expect_reached("reranked at bound", reach.reranked_at_bound);
+  expect_reached("withdrawn", reach.withdrawn);
+  expect_reached("refused, withdrawn", reach.withdrawn_refused);
+  expect_reached("given up on", reach.dropped);
+  expect_reached("left full queues", reach.crowded);
+  expect_reached("of other lanes", reach.crowded_lanes);
+  expect_reached("past an older one", reach.crowded_past);
   std::printf("%18s %llu\n", "unclear", static_cast<unsigned long long>(reach.unclear));
   EXPECT_LT(reach.unclear, reach.hopeful / 100 + 10);
   for (std::size_t i = 0; i < kFeatureCount; ++i)

@@ -1246,6 +1246,64 @@ TEST(Scheduler, OfAFullQueueTheLaneOfTheOldestGoes) {
   EXPECT_EQ(rig.next(4), "wait until never for 1");
 }
 
+TEST(Scheduler, AFullQueueDoesNotWaitForTheExecutorOfItsOldestWhileAnotherOneIsFree) {
+  Rig rig(WaitForSize{9}, {.executors = 2, .max_in_flight = 2, .capacity = 3, .keyed_lanes = true});
+  bw::detail::Tenant tenant;
+  std::array<bw::detail::Lane, 3> lanes;
+  std::array<bw::detail::Flow, 3> flows;
+  for (std::size_t i = 0; i < 3; ++i) {
+    flows[i].tenant = &tenant;
+    flows[i].lane = &lanes[i];
+  }
+  lanes[0].executor = 0;
+  rig.arrive("a", {}, &flows[0]);
+  rig.arrive("b", {}, &flows[0]);
+  rig.arrive("c", {}, &flows[0]);
+  EXPECT_EQ(rig.next(0), "run a b c on 0: size");
+  rig.arrive("d", {.at = 1}, &flows[0]);
+  rig.arrive("e", {.at = 3}, &flows[2]);
+  rig.arrive("f", {.at = 2}, &flows[1]);
+  EXPECT_EQ(rig.next(3), "run f on 1: size");
+  rig.arrive("g", {.at = 4}, &flows[1]);
+  rig.finish(2);
+  EXPECT_EQ(rig.next(4), "run e on 1: size");
+  rig.finish(1);
+  rig.arrive("h", {.at = 5}, &flows[1]);
+  EXPECT_EQ(rig.next(5), "run d on 0: size");
+}
+
+TEST(Scheduler, AFullQueueOfOneInstantGoesInTheOrderOfItsArrivals) {
+  Rig rig(WaitForSize{9}, {.capacity = 3, .keyed_lanes = true});
+  bw::detail::Tenant tenant;
+  std::array<bw::detail::Lane, 3> lanes;
+  std::array<bw::detail::Flow, 3> flows;
+  for (std::size_t i = 0; i < 3; ++i) {
+    flows[i].tenant = &tenant;
+    flows[i].lane = &lanes[i];
+  }
+  NamedRequest& a = rig.arrive("a", {}, &flows[0]);
+  rig.arrive("b", {}, &flows[1]);
+  rig.arrive("c", {}, &flows[0]);
+  rig.scheduler.cancel(a);
+  EXPECT_EQ(rig.next(0), "cancelled a");
+  rig.arrive("d", {}, &flows[2]);
+  EXPECT_EQ(rig.next(0), "run b on 0: size");
+}
+
+TEST(Scheduler, ALaneThatWaitsForItsExecutorAwaitsNoRoom) {
+  Rig rig(ReleaseAll{}, {.executors = 2, .max_in_flight = 2, .capacity = 3});
+  bw::detail::Tenant tenant;
+  bw::detail::Lane lane;
+  lane.executor = 0;
+  bw::detail::Flow flow;
+  flow.tenant = &tenant;
+  flow.lane = &lane;
+  rig.arrive("a", {}, &flow);
+  rig.next(0);
+  rig.arrive("b", {}, &flow);
+  EXPECT_EQ(rig.next(0), "wait until never for none");
+}
+
 // The tenants take turns in each lane by what they got in all of them.
 TEST(Scheduler, ABatchOfAnotherLaneMayMakeAPreferredSizeReached) {
   Rig rig(WaitForSize{}, {.max_batch_size = 16,

@@ -39,6 +39,7 @@ class ReferenceModel {
     std::size_t max_in_flight = 1;
     Duration max_wait = std::chrono::seconds(1);
     std::uint64_t overtaking_bound = 1000;
+    std::size_t capacity = batchwright::kNoCount;  ///< So many may be queued, and no more.
     batchwright::QueueOrder order = batchwright::QueueOrder::fifo;
     batchwright::SizeRule size_rule = batchwright::SizeRule::sum;
     std::vector<std::size_t> preferred_sizes{};
@@ -71,6 +72,8 @@ class ReferenceModel {
     Requests requests{};
     std::size_t size = 0;  ///< Of a batch, before it is padded up.
     Cut cut = Cut::plain;  ///< `kept`: both means are known, and say that trimming costs more.
+    bool crowded = false;  ///< It left because the queue was full, and for no other reason.
+    bool dropped = false;  ///< The policy gave up on them.
   };
 
   /// `asks_service`: the policy wants to be shown what was measured.
@@ -138,6 +141,18 @@ class ReferenceModel {
     } else {
       cancelled_.push_back(*turned_away);
       hopeless_.erase(turned_away);
+    }
+  }
+
+  /// A queued request has another rank from now on, and expires no more.
+  void rerank(std::size_t id, int priority, TimePoint deadline, TimePoint delay_at) {
+    queue_.rerank(id, priority, deadline, delay_at);
+  }
+
+  /// Takes a request back that was queued or turned away, as if it had never come.
+  void withdraw(std::size_t id) {
+    if (std::erase_if(hopeless_, [id](const Request& one) { return one.id == id; }) == 0) {
+      queue_.take(id);
     }
   }
 
@@ -244,11 +259,15 @@ class ReferenceModel {
       Verdict verdict = judge(lane, now);
       (verdict.due ? due : waiting).push_back(std::move(verdict));
     }
-    if (!due.empty() && !available) {
-      // "A batch is due, and nothing but an executor is missing."
-      Action action = wait(queue_.wake(), batchwright::kNoCount);
-      action.wants_executor = true;
-      return action;
+    if (due.empty() && full() && !waiting.empty()) {
+      // A full queue does "not wait for company, because none can come, whatever the policy": "if no
+      // lane is due, that of the oldest request is, of those that are looked at."
+      const auto oldest = std::min_element(
+          waiting.begin(), waiting.end(),
+          [](const auto& a, const auto& b) { return first_come(a.order) < first_come(b.order); });
+      oldest->due = oldest->crowded = true;
+      oldest->size = cap_;
+      due.push_back(*oldest);
     }
     if (!due.empty()) {
       // "Of the due lanes, the one whose first request is first by the order is dispatched."
@@ -256,7 +275,18 @@ class ReferenceModel {
           std::min_element(due.begin(), due.end(), [this](const auto& a, const auto& b) {
             return queue_.precedes(a.order.front(), b.order.front());
           });
-      return dispatch(*first, now);
+      // "The first `count` requests, in order, end as `Outcome::would_expire`."
+      if (first->dropped > 0) {
+        const std::size_t count = std::min(first->dropped, first->order.size());
+        Action action = fail_queued(Outcome::would_expire, prefix(first->order, count));
+        action.dropped = true;
+        return action;
+      }
+      if (available) return dispatch(*first, now);
+      // "A batch is due, and nothing but an executor is missing."
+      Action action = wait(queue_.wake(), batchwright::kNoCount);
+      action.wants_executor = true;
+      return action;
     }
     TimePoint until = queue_.wake();
     std::size_t missing = batchwright::kNoCount;
@@ -279,6 +309,8 @@ class ReferenceModel {
     bool due = false;
     std::size_t size = 0;  ///< If due: what may leave at most, and why.
     batchwright::ReleaseReason reason = batchwright::ReleaseReason::size;
+    bool crowded = false;
+    std::size_t dropped = 0;  ///< Above zero: these are given up on, and no batch leaves.
     TimePoint until = batchwright::kNever;  ///< If not: what it waits for.
     std::size_t missing = batchwright::kNoCount;
   };
@@ -320,6 +352,9 @@ class ReferenceModel {
     }
     return limits_.size_rule == batchwright::SizeRule::sum ? weight : requests.size() * longest;
   }
+
+  /// "Requests that may be queued."
+  bool full() const { return queue_.all().size() >= limits_.capacity; }
 
   static Requests prefix(const Requests& order, std::size_t count) {
     return {order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count)};
@@ -370,6 +405,11 @@ class ReferenceModel {
     };
     const batchwright::Decision decision = ask_policy(verdict.order, now);
     if (decision.is_release()) return release(std::min(decision.size(), cap_), decision.reason());
+    if (decision.dropped() > 0) {
+      verdict.due = true;
+      verdict.dropped = decision.dropped();
+      return verdict;
+    }
 
     // A policy that waits is overruled once the lane is due for another reason. All of these take
     // as much as the cap allows.
@@ -378,6 +418,11 @@ class ReferenceModel {
     const TimePoint end_of_net = net_of(oldest_of(verdict.order));
     if (size >= awaited) return release(cap_, ReleaseReason::size);
     if (preferred_size_reached(verdict.order)) return release(cap_, ReleaseReason::size);
+    // What is queued does "not wait for company, because none can come". Of several lanes one is enough.
+    if (full() && !limits_.keyed_lanes) {
+      verdict.crowded = true;
+      return release(cap_, ReleaseReason::size);
+    }
     if (decision.until() <= now) return release(cap_, ReleaseReason::time);
     if (draining_) return release(cap_, ReleaseReason::drain);
     if (any([this](const Request& request) { return request.sequence <= flushed_; })) {
@@ -393,6 +438,10 @@ class ReferenceModel {
 
     verdict.until = std::min(decision.until(), end_of_net);
     verdict.missing = awaited - size;
+    // The queue is full when so many more have come, of whatever weight.
+    if (limits_.capacity != batchwright::kNoCount && !full()) {
+      verdict.missing = std::min(verdict.missing, limits_.capacity - queue_.all().size());
+    }
     // A preferred size may be reached by the first request that brings the lane to the smallest of
     // them, and by any further one.
     if (!preferred_.empty()) {
@@ -450,6 +499,7 @@ class ReferenceModel {
     Action action;
     action.kind = Kind::dispatch;
     action.reason = verdict.reason;
+    action.crowded = verdict.crowded;
     cut(action, verdict.order, verdict.size);
     action.size = size_of(action.requests);
     action.padded_size = padded_up(action.size);
@@ -473,6 +523,15 @@ class ReferenceModel {
     TimePoint earliest = batchwright::kNever;
     for (const Request& request : requests) earliest = std::min(earliest, request.enqueued);
     return earliest;
+  }
+
+  /// When the oldest of them came, and as which: of one instant the first accepted is the oldest.
+  static std::pair<TimePoint, std::uint64_t> first_come(const Requests& requests) {
+    std::pair<TimePoint, std::uint64_t> first{batchwright::kNever, UINT64_MAX};
+    for (const Request& request : requests) {
+      first = std::min(first, {request.enqueued, request.sequence});
+    }
+    return first;
   }
 
   /// "`duration::max()` turns it off"; what cannot be represented never comes either.

@@ -28,9 +28,10 @@ struct ReferenceRequest {
   std::size_t tenant = 0;
   std::size_t lane = 0;
 
-  std::uint64_t sequence = 0;    ///< The order of acceptance, from 1.
-  std::uint64_t overtaken = 0;   ///< How often, so far.
-  bool at_bound = false;         ///< As often as is allowed, as of the last dispatch.
+  std::uint64_t sequence = 0;   ///< The order of acceptance, from 1.
+  std::uint64_t overtaken = 0;  ///< How often, so far.
+  bool at_bound = false;        ///< As often as is allowed, as of the last dispatch.
+  batchwright::TimePoint rank_deadline = batchwright::kNever;  ///< What it is ordered by.
   std::uint64_t delayed_as = 0;  ///< The order in which requests were delayed; 0: it was not.
 
   bool delayed() const { return delayed_as != 0; }
@@ -60,6 +61,7 @@ class ReferenceQueue {
 
   void arrive(ReferenceRequest request) {
     request.sequence = ++accepted_;
+    request.rank_deadline = request.deadline;
     queued_.push_back(request);
     enlist(tenants_, request.tenant);
     enlist(lanes_, request.lane);
@@ -70,6 +72,20 @@ class ReferenceQueue {
         queued_.begin(), queued_.end(), [id](const auto& queued) { return queued.id == id; });
     remove({request});
     return request;
+  }
+
+  /// Its rank is another from now on. "A work has its place in time from its first member, and keeps
+  /// it", so nothing else changes; "it never expires by itself".
+  void rerank(std::size_t id, int priority, TimePoint deadline, TimePoint delay_at) {
+    ReferenceRequest& request = *std::find_if(queued_.begin(), queued_.end(),
+                                              [id](const auto& queued) { return queued.id == id; });
+    request.priority = priority;
+    request.rank_deadline = deadline;
+    request.deadline = request.expiry = batchwright::kNever;
+    // "`delay` puts it behind the others when the last timeout of its members has passed": if there is
+    // another one to wait for, it is live again.
+    if (request.delay_at != delay_at) request.delayed_as = 0;
+    request.delay_at = delay_at;
   }
 
   void remove(const ReferenceRequests& leaving) {
@@ -188,6 +204,7 @@ class ReferenceQueue {
   std::uint64_t weight_before(const ReferenceRequest& newcomer) const {
     ReferenceRequest last = newcomer;
     last.sequence = accepted_ + 1;
+    last.rank_deadline = newcomer.deadline;
     std::uint64_t own = 0;
     std::vector<std::uint64_t> others(shares_.size());
     for (const ReferenceRequest& request : queued_) {
@@ -285,8 +302,9 @@ class ReferenceQueue {
   bool ranks_before(const ReferenceRequest& a, const ReferenceRequest& b) const {
     if (a.priority != b.priority) return a.priority > b.priority;
     if (a.delayed() != b.delayed()) return b.delayed();
-    if (order_ == batchwright::QueueOrder::earliest_deadline && a.deadline != b.deadline) {
-      return a.deadline < b.deadline;
+    if (order_ == batchwright::QueueOrder::earliest_deadline &&
+        a.rank_deadline != b.rank_deadline) {
+      return a.rank_deadline < b.rank_deadline;
     }
     if (order_ == batchwright::QueueOrder::shortest_first && a.length != b.length) {
       return a.length < b.length;

@@ -94,6 +94,7 @@ struct ReleaseBeforeDeadline {
 struct Steadfast {
   std::uint64_t salt = 0;
   unsigned release_percent = 30;
+  unsigned drop_percent = 0;
 
   batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
     std::uint64_t hash = salt;
@@ -113,6 +114,7 @@ struct Steadfast {
     stir(all);
     Random random(hash);
     const std::size_t size = random.below(view.max_batch_size + 3);
+    if (random.chance(drop_percent)) return batchwright::Decision::drop(1 + random.below(3));
     if (random.chance(release_percent)) {
       return batchwright::Decision::release(size, batchwright::ReleaseReason::greedy);
     }
@@ -131,6 +133,7 @@ struct Steadfast {
 struct Whimsical {
   std::uint64_t salt = 0;
   unsigned release_percent = 50;
+  unsigned drop_percent = 0;
 
   batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
     std::uint64_t hash = salt;
@@ -153,6 +156,7 @@ struct Whimsical {
     }
     Random random(hash);
     const std::size_t size = random.below(view.max_batch_size + 3);
+    if (random.chance(drop_percent)) return batchwright::Decision::drop(1 + random.below(3));
     if (random.chance(release_percent)) {
       constexpr batchwright::ReleaseReason kReasons[] = {
           batchwright::ReleaseReason::size,   batchwright::ReleaseReason::time,

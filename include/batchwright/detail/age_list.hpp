@@ -14,6 +14,8 @@ class AgeList {
  public:
   bool empty() const noexcept { return list_.empty(); }
   TimePoint oldest() const noexcept { return list_.front()->enqueued; }
+  /// Of several that came at one instant the first accepted.
+  const RequestHeader& first() const noexcept { return *list_.front(); }
   TimePoint newest() const noexcept { return list_.back()->enqueued; }
 
   void insert(RequestHeader& request) noexcept {

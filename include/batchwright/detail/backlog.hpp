@@ -74,8 +74,19 @@ class Backlog {
     return empty() ? kNever : first_lane()->ages.oldest();
   }
 
-  /// The lane of the oldest request, where there are several.
-  Lane* oldest_lane() noexcept { return lane_ages_.first(); }
+  /// Of several lanes that of the oldest request, if its executor is `open`, else of the oldest of which
+  /// it is; null if there is none. O(log lanes) amortized, O(lanes) if it is not that of the oldest of all.
+  template <class Open>
+  Lane* oldest_lane(Open&& open) noexcept {
+    Lane* oldest = lane_ages_.first();
+    if (oldest == nullptr || open(oldest->executor)) return oldest;
+    oldest = nullptr;
+    for (Lane* lane = first_lane(); lane != nullptr; lane = Lanes::next(*lane)) {
+      if (!open(lane->executor)) continue;
+      if (oldest == nullptr || LaneAges::older(*lane, *oldest)) oldest = lane;
+    }
+    return oldest;
+  }
 
   /// Gives a request that comes its place, before it enters or is turned away.
   void place(RequestHeader& request) const noexcept {

@@ -111,7 +111,8 @@ struct Lane {
 
   LaneQuota quota;  ///< Of arrivals, for those who would wake the dispatcher.
 
-  TimePoint known_oldest{};  // LaneAges
+  TimePoint known_oldest{};       // LaneAges: when its oldest request came,
+  std::uint64_t known_first = 0;  // and as which.
   HeapHook<Lane> by_age;
 
   /// The size of all that is queued in it.

@@ -202,7 +202,7 @@ class Scheduler {
       return run(*choice.lane, choice.verdict, now);
     }
     return Action::waiting(std::min(deadlines_.earliest(), choice.verdict.until),
-                           std::min(choice.verdict.size, room()), choice.by_lane);
+                           choice.verdict.size, choice.by_lane);
   }
 
  private:
@@ -229,7 +229,7 @@ class Scheduler {
       if (verdict.due) return {lane, verdict};
       note(*lane, verdict);
     }
-    if (Lane* const lane = backlog_.oldest_lane(); backlog_.full() && open(lane->executor)) {
+    if (Lane* const lane = backlog_.full() ? backlog_.oldest_lane(is_open) : nullptr) {
       return {lane, {.due = true, .size = cut_.cap()}};
     }
     // One arrival may open a lane of its own, which nobody has asked the policy about.
@@ -267,8 +267,8 @@ class Scheduler {
     if (lane.bounded > 0) return due(ReleaseReason::overtaken);
     const TimePoint net = saturating_add(lane.ages.oldest(), limits_.max_wait);
     if (net <= now) return due(ReleaseReason::net);
-    return {.size = std::min(size - queued, cut_.missing_to_preferred(queued)),
-            .until = std::min(decision.until(), net)};
+    const std::size_t missing = std::min(size - queued, cut_.missing_to_preferred(queued));
+    return {.size = std::min(missing, backlog_.room()), .until = std::min(decision.until(), net)};
   }
 
   QueueView view(const Lane& lane, TimePoint now) noexcept {

@@ -2,7 +2,6 @@
 #ifndef BATCHWRIGHT_SIMULATION_SIMULATION_HPP
 #define BATCHWRIGHT_SIMULATION_SIMULATION_HPP
 
-#include "../detail/scheduler_limits.hpp"
 #include "../detail/settle.hpp"
 #include "../options.hpp"
 #include "../policies/any.hpp"
@@ -130,22 +129,6 @@ void settle(simulation::BasicSimulation<Policy>& simulation) {
   simulation.requests = std::min(simulation.requests, simulation.arrivals.count());
   require_none(check_between("warm_up", simulation.warm_up, 0, 0.99));
   require_none(check_above_zero("objective", simulation.objective));
-}
-
-/// The scheduler's constants for settled options.
-template <class Options>
-SchedulerLimits limits_of(const Options& options) {
-  return {.max_batch_size = options.max_batch_size,
-          .executors = std::max<std::size_t>(options.executors, 1),
-          .max_in_flight = options.max_in_flight,
-          .max_wait = options.max_wait,
-          .overtaking_bound = options.overtaking_bound,
-          .order = options.order,
-          .size_rule = options.size_rule,
-          .preferred_sizes = options.preferred_sizes,
-          .allowed_sizes = options.allowed_sizes,
-          .fit = options.fit,
-          .keyed_lanes = static_cast<bool>(options.lane)};
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include "../detail/admission.hpp"
 #include "../detail/request_header.hpp"
 #include "../detail/scheduler.hpp"
+#include "../detail/settle.hpp"
 #include "../outcome.hpp"
 #include "../policy.hpp"
 #include "arrival_process.hpp"
