@@ -79,7 +79,7 @@ TEST(Collector, IsCompleteWhenAllThatIsMeasuredHasEnded) {
   collector.answer(3, 0, at(0s), at(1s));  // One that came after them.
   collector.answer(0, 0, at(0s), at(1s));  // One of the warm-up.
   EXPECT_FALSE(collector.complete());
-  collector.drop(2, 0, Outcome::expired, at(2s));
+  collector.drop(2, 0, Outcome::expired, 1, at(2s));
   EXPECT_TRUE(collector.complete());
   EXPECT_EQ(collector.result().outcomes.total(), 2u);
 }
@@ -92,7 +92,7 @@ TEST(Collector, KeepsClassesApart) {
   }
   collector.answer(0, 0, at(0s), at(1s));
   collector.answer(1, 1, at(0s), at(3s));
-  collector.drop(2, 1, Outcome::expired, at(3s));
+  collector.drop(2, 1, Outcome::expired, 1, at(3s));
   const SimulationResult result = collector.result();
   EXPECT_EQ(result.classes[0].name, "a");
   EXPECT_EQ(result.classes[0].latency.max, 1s);

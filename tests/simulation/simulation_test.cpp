@@ -69,6 +69,11 @@ TEST(Simulation, WhatMeansNothingInItIsRefused) {
               s.batcher.weight = [](const RequestClass&) { return std::size_t{1}; };
             }),
             "Simulation: batcher.weight must be unset (the classes say it), got a value");
+  EXPECT_EQ(error_after([](Simulation& s) {
+              s.batcher.coalesce =
+                  batchwright::coalesce_by<int>([](const RequestClass& one) { return one.lane; });
+            }),
+            "Simulation: batcher.coalesce must be unset (the classes say it), got a value");
   EXPECT_EQ(error_after([](Simulation& s) { s.batcher.overflow = OverflowAction::block; }),
             "Simulation: batcher.overflow must be reject or evict, got block");
   EXPECT_EQ(error_after(
@@ -82,6 +87,8 @@ TEST(Simulation, EachPartIsChecked) {
             "Simulation: PoissonArrivals::rate_hz must be above 0 and at most 1e9, got -1");
   EXPECT_EQ(error_after([](Simulation& s) { s.classes = {{.proportion = -1}}; }),
             "Simulation: classes[0].proportion must be above 0 and at most 1e12, got -1");
+  EXPECT_EQ(error_after([](Simulation& s) { s.classes = {{.keys = 1'000'001}}; }),
+            "Simulation: classes[0].keys must be from 0 to 1000000, got 1000001");
   EXPECT_EQ(error_after([](Simulation& s) { s.service.curve = nullptr; }),
             "Simulation: service.curve must be callable, got none");
   EXPECT_EQ(error_after([](Simulation& s) { s.requests = 0; }),

@@ -30,6 +30,10 @@ struct RequestClass {
   std::size_t length = 1;
   std::size_t bytes = 0;
 
+  /// Each request of this class has one of so many keys, drawn alike, and those with the same one share a
+  /// computation as with `BatcherOptions::coalesce`. Zero: each is computed. No key is another class's.
+  std::size_t keys = 0;
+
   /// Equal numbers share a lane, and a tenant. Small ones: there are as many lanes and tenants as the
   /// largest number says.
   std::size_t lane = 0;
@@ -62,6 +66,7 @@ inline std::string check_class(const std::string& name, const simulation::Reques
   }
   std::string problem = check_whole(name + ".weight", one.weight, 1, kMost);
   if (problem.empty()) problem = check_whole(name + ".length", one.length, 1, kMost);
+  if (problem.empty()) problem = check_whole(name + ".keys", one.keys, 0, 1'000'000);
   if (problem.empty()) problem = check_whole(name + ".lane", one.lane, 0, 65535);
   if (problem.empty()) problem = check_whole(name + ".tenant", one.tenant, 0, 65535);
   if (problem.empty()) problem = check_whole(name + ".tenant_share", one.tenant_share, 1, 1 << 20);

@@ -72,6 +72,12 @@ class Collector {
     ++result_.releases[static_cast<std::size_t>(reason)];
   }
 
+  /// A request waits for what is being computed already, and no more in the queue.
+  void ride(TimePoint now) noexcept {
+    advance(now);
+    --queued_;
+  }
+
   /// An executor has computed from `start` until now.
   void computed(std::size_t executor, TimePoint start, TimePoint now) noexcept {
     const TimePoint from = std::max(start, begin_);
@@ -94,11 +100,14 @@ class Collector {
     samples_[request_class].push_back(latency);
   }
 
-  /// An accepted request leaves the queue without being computed.
-  void drop(std::uint64_t number, std::size_t request_class, Outcome outcome,
+  /// The answer of this request, which is given now, is that of another one.
+  void share(std::uint64_t number) noexcept { result_.shared += measures(number) ? 1 : 0; }
+
+  /// An accepted request ends without an answer; so many of it, one or none, were still queued.
+  void drop(std::uint64_t number, std::size_t request_class, Outcome outcome, std::size_t queued,
             TimePoint now) noexcept {
     advance(now);
-    --queued_;
+    queued_ -= queued;
     --in_system_;
     refuse(number, request_class, outcome);
   }

@@ -18,12 +18,16 @@
 
 namespace batchwright::inline v0_1::detail {
 
+struct SharedKey;
+
 /// A request as the scheduler knows it, and what the simulation has to remember of it.
 struct SimulatedRequest : RequestHeader {
   std::uint64_t number = 0;
   std::size_t client = 0;
   std::size_t level = kNoCount;
+  SharedKey* shared_key = nullptr;  ///< Null for what is computed alone.
   std::uint32_t request_class = 0;
+  bool rides = false;  ///< Waits for what was being computed when it came.
 };
 
 /// Requests are taken from here and put back: it grows to the largest number that ever lived at once.

@@ -67,6 +67,7 @@ struct SimulationResult {
   LatencySummary latency;  ///< Of all that were answered.
   OutcomeCounts outcomes;
   std::vector<ClassResult> classes;  ///< In the order of the settings.
+  std::uint64_t shared = 0;          ///< Answers of which another request was computed.
   Histogram latencies;               ///< In nanoseconds; for plots, see Histogram.
 
   Duration window{};

@@ -75,6 +75,7 @@ std::string check_unset(const Options& options) {
   if (options.lane) return unset("lane", kClasses);
   if (options.tenant) return unset("tenant", kClasses);
   if (options.share) return unset("share", kClasses);
+  if (options.coalesce) return unset("coalesce", kClasses);
   if (options.complete_on) return unset("complete_on", kThreads);
   if (options.on_thread_start) return unset("on_thread_start", kThreads);
   if (options.timer_slack) return unset("timer_slack", kThreads);

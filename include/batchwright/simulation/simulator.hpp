@@ -15,6 +15,7 @@
 #include "request_mix.hpp"
 #include "results.hpp"
 #include "service.hpp"
+#include "sharing.hpp"
 #include "simulation.hpp"
 
 #include <algorithm>
@@ -52,12 +53,19 @@ class Simulator {
                    settings.batcher.levels),
         stream_(settings.arrivals.start(random(Chance::arrivals))),
         mix_(settings.classes, settings.batcher, random(Chance::classes)),
+        sharing_(SimulatedSharing::make(settings.classes, random(Chance::keys), admission_)),
         service_(settings.service, executors_, settings.batcher.max_batch_size,
                  random(Chance::service)),
         collector_(settings.classes, executors_, settings.requests, warm_up(settings),
                    settings.objective),
         free_from_(executors_, kStart) {
     running_.reserve(settings.batcher.max_in_flight);
+  }
+
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+  ~Simulator() {
+    if (sharing_ != nullptr) let_go();
   }
 
   simulation::SimulationResult run() {
@@ -88,13 +96,13 @@ class Simulator {
   // Not the zero of the clock, which a policy may take for "never".
   static constexpr TimePoint kStart = TimePoint{} + std::chrono::hours(24);
 
-  enum class Chance : std::uint8_t { arrivals, classes, service };
+  enum class Chance : std::uint8_t { arrivals, classes, service, keys };
 
   struct Computing {
     TimePoint started{};
     TimePoint finish{};
     BatchReport report;
-    RequestHeader* first = nullptr;
+    RequestHeader* first = nullptr;  // Its requests; with `sharing_` those that lead others.
   };
 
   simulation::Random random(Chance chance) const noexcept {
@@ -131,15 +139,24 @@ class Simulator {
     RequestMix::fill(request, kind, now);
     request.number = number;
     request.client = client;
+    if (sharing_ != nullptr) sharing_->draw_key(request);
     if (const Outcome refusal = admit(kind, now); refusal != Outcome::ok) {
       collector_.refuse(number, kind.index, refusal);
       end(request, refusal, now);
       return false;
     }
     collector_.enter(now);
-    scheduler_.arrive(request);
+    enter(request, now);
     if (missing_ != kNoCount) missing_ -= std::min<std::size_t>(missing_, request.weight);
     return missing_ == 0 || std::min(request.expires(), request.delay_at) < wake_;
+  }
+
+  void enter(SimulatedRequest& request, TimePoint now) {
+    if (sharing_ == nullptr) return scheduler_.arrive(request);
+    // What the dispatcher computes itself is over before it sees who would join.
+    if (inline_ && !running_.empty()) return unseen_.append(request);
+    sharing_->arrive(request, scheduler_);
+    if (request.rides) collector_.ride(now);
   }
 
   Outcome admit(const RequestMix::Kind& kind, TimePoint now) {
@@ -175,18 +192,40 @@ class Simulator {
       }
     }
     running_.resize(kept);
+    const RequestChain unseen = std::exchange(unseen_, {});
+    unseen.each<SimulatedRequest>([&](SimulatedRequest& request) { enter(request, now); });
   }
 
-  void finish(const Computing& batch, TimePoint now) {
+  void finish(Computing& batch, TimePoint now) {
     collector_.computed(batch.report.executor, batch.started, now);
-    for (RequestHeader* header = batch.first; header != nullptr;) {
-      SimulatedRequest& request = of(*header);
-      header = RequestChain::next(*header);
-      collector_.answer(request.number, request.request_class, request.enqueued, now);
-      end(request, Outcome::ok, now);
+    if (sharing_ == nullptr) {
+      for (RequestHeader* header = batch.first; header != nullptr;) {
+        SimulatedRequest& request = of(*header);
+        header = RequestChain::next(*header);
+        answer(request, now);
+      }
+    } else {
+      answer_sharers(batch, now);
     }
     scheduler_.report(batch.report);
     if constexpr (simulation::HearsBatches<Listener>) listener_.on_batch(batch.report);
+  }
+
+  // What has been answered is no more of the batch, whatever a listener throws.
+  void answer_sharers(Computing& batch, TimePoint now) {
+    while (batch.first != nullptr) {
+      RequestHeader& leader = *std::exchange(batch.first, batch.first->next_picked);
+      const RequestChain sharers = sharing_->end(leader);
+      sharers.each<SimulatedRequest>([&](SimulatedRequest& request) {
+        if (&request != sharers.last) collector_.share(request.number);
+        answer(request, now);
+      });
+    }
+  }
+
+  void answer(SimulatedRequest& request, TimePoint now) {
+    collector_.answer(request.number, request.request_class, request.enqueued, now);
+    end(request, Outcome::ok, now);
   }
 
   // Actions.
@@ -194,6 +233,9 @@ class Simulator {
   void act(TimePoint now) {
     // The predictor runs on the dispatcher's own thread, which sees nothing until it returns.
     if (inline_ && !running_.empty()) return sleep(kNever, kNoCount);
+    if (sharing_ != nullptr) {
+      fail(sharing_->take_expired(now, scheduler_), Outcome::expired, now);
+    }
     for (;;) {
       const Action action = scheduler_.next(now);
       switch (action.kind) {
@@ -203,7 +245,8 @@ class Simulator {
           return sleep(action.until,
                        counts_requests_ || action.missing == kNoCount ? action.missing : 1);
         case Action::Kind::fail:
-          fail(action, now);
+          fail(sharing_ == nullptr ? action.requests : sharing_->unfold(action.requests),
+               action.outcome, now);
           break;
         case Action::Kind::dispatch:
           start(action, now);
@@ -216,17 +259,28 @@ class Simulator {
   void sleep(TimePoint until, std::size_t missing) noexcept {
     wake_ = until;
     missing_ = missing;
+    if (sharing_ == nullptr || (inline_ && !running_.empty())) return;
+    const auto shared = sharing_->outlook();
+    wake_ = std::min(wake_, shared.earliest);
+    if (shared.joinable) missing_ = 1;
   }
 
   void start(const Action& action, TimePoint now) {
+    std::size_t count = 0;
     std::size_t bytes = 0;
-    for (RequestHeader* header = action.requests.first; header != nullptr;
-         header = RequestChain::next(*header)) {
-      bytes += header->bytes;
-      admission_.leave_level(of(*header).level);
+    const auto leave = [&](const SimulatedRequest& request) {
+      ++count;
+      bytes += request.bytes;
+      admission_.leave_level(request.level);
+    };
+    RequestHeader* first = action.requests.first;
+    if (sharing_ == nullptr) {
+      action.requests.each<SimulatedRequest>(leave);
+    } else {
+      first = sharing_->start(action, now, leave);
     }
-    admission_.give_back(action.requests.count, bytes);
-    collector_.dispatch(action.requests.count, action.size, action.reason, now);
+    admission_.give_back(count, bytes);
+    collector_.dispatch(count, action.size, action.reason, now);
     // What an asynchronous predictor was given before comes first.
     const TimePoint started = std::max(now, free_from_[action.executor]);
     const Duration time = service_.draw(action.padded_size, action.executor, now - kStart);
@@ -242,20 +296,18 @@ class Simulator {
                                    .dispatched = now,
                                    .started = now,
                                    .finished = finish},
-                        .first = action.requests.first});
+                        .first = first});
     next_finish_ = std::min(next_finish_, finish);
     if (asynchronous_) scheduler_.vacate(action.executor);
   }
 
-  void fail(const Action& action, TimePoint now) {
-    for (RequestHeader* header = action.requests.first; header != nullptr;) {
-      SimulatedRequest& request = of(*header);
-      header = RequestChain::next(*header);
+  void fail(const RequestChain& requests, Outcome outcome, TimePoint now) {
+    requests.each<SimulatedRequest>([&](SimulatedRequest& request) {
       admission_.leave_level(request.level);
       admission_.give_back(1, request.bytes);
-      collector_.drop(request.number, request.request_class, action.outcome, now);
-      end(request, action.outcome, now);
-    }
+      collector_.drop(request.number, request.request_class, outcome, request.rides ? 0 : 1, now);
+      end(request, outcome, now);
+    });
   }
 
   // Its caller knows how it ended.
@@ -274,6 +326,20 @@ class Simulator {
     arena_.put_back(request);
   }
 
+  // What has not ended is not measured, but holds memory.
+  void let_go() noexcept {
+    for (const Computing& batch : running_) {
+      for (RequestHeader* header = batch.first; header != nullptr;) {
+        sharing_->end(*std::exchange(header, header->next_picked));
+      }
+    }
+    scheduler_.abandon();
+    for (Action action = scheduler_.next(last_); action.kind == Action::Kind::fail;
+         action = scheduler_.next(last_)) {
+      sharing_->unfold(action.requests);
+    }
+  }
+
   const Settings& settings_;
   Listener& listener_;
   const std::size_t executors_;
@@ -286,6 +352,8 @@ class Simulator {
   std::unique_ptr<ArrivalStream> stream_;
   RequestArena arena_;
   RequestMix mix_;
+  const std::unique_ptr<SimulatedSharing> sharing_;  // Where requests have keys.
+  RequestChain unseen_;  // Came while the dispatcher computed, and may share.
   ServiceSampler service_;
   Collector collector_;
 
