@@ -10,6 +10,7 @@
 #include "lock.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
+#include "wish.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -35,11 +36,12 @@ namespace batchwright::inline v0_1::detail {
 /// while its role is lent; whoever gives the role back looks for what would have.
 ///
 /// The bell. The dispatcher sleeps on it, not on `role_`: an executor also rings to leave it callers to
-/// be woken, for which it needs no role. Who has rung and unlocked may only unpark: the batcher may be
-/// destroyed by what he handed over.
+/// be woken, without the role. Who has rung and unlocked may only unpark: the batcher may be gone.
 template <class Batch, Runtime R>
 class Intake {
  public:
+  using Wish = detail::Wish;
+
   /// `spin`: how long the dispatcher looks out before it sleeps, see AdaptiveSpin.
   Intake(const R& runtime, std::size_t executors, Duration spin = {})
       : runtime_(runtime), lock_(runtime), bell_(runtime, spin) {
@@ -165,6 +167,12 @@ class Intake {
     return accepted_;
   }
 
+  /// When the first request came that the dispatcher has not looked at; kNever if there is none.
+  TimePoint oldest_arrival() noexcept {
+    const LockGuard guard(lock_);
+    return box_.arrivals.empty() ? kNever : box_.arrivals.first->enqueued;
+  }
+
   void add(IdleWaiter& waiter) noexcept {
     change([&] {
       idle_waiters_.add(waiter);
@@ -187,8 +195,7 @@ class Intake {
 
   /// Swaps what came into `inbox`, whose lists the dispatcher has emptied.
   void take(Inbox<Batch>& inbox) noexcept {
-    // Before the arrivals: a request is handed over before it can be cancelled, so it is in this inbox
-    // or in an earlier one.
+    // Before the arrivals: what can be cancelled was handed over before, to this inbox or an earlier one.
     inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
     const LockGuard guard(lock_);
     inbox.arrivals = std::exchange(box_.arrivals, {});
@@ -212,13 +219,6 @@ class Intake {
     idle_waiters_.tell(runtime_);
     exit_waiters_.tell(runtime_);
   }
-
-  /// What ends a sleep before its instant.
-  struct Wish {
-    TimePoint until = kNever;        ///< Also ended by a request with an earlier deadline.
-    std::size_t missing = kNoCount;  ///< Weight of arrivals.
-    bool reports = true;             ///< A finished batch or a vacant executor.
-  };
 
   /// Sleeps unless something came since `take`. `idle` says that nothing is queued or executing: then
   /// those who wait for that are told first.
