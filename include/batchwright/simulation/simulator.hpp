@@ -10,6 +10,7 @@
 #include "arrival_process.hpp"
 #include "collector.hpp"
 #include "listener.hpp"
+#include "machine.hpp"
 #include "random.hpp"
 #include "request_mix.hpp"
 #include "results.hpp"
@@ -53,15 +54,16 @@ class Simulator {
         mix_(settings.classes, settings.batcher, random(Chance::classes)),
         service_(settings.service, executors_, settings.batcher.max_batch_size,
                  random(Chance::service)),
+        machine_(settings.machine, random(Chance::machine)),
         collector_(settings.classes, executors_, settings.requests, warm_up(settings),
                    settings.objective),
-        free_from_(executors_, kStart) {
+        free_from_(executors_) {
     running_.reserve(settings.batcher.max_in_flight);
   }
 
   simulation::SimulationResult run() {
     while (!collector_.complete()) {
-      const TimePoint now = std::min({next_arrival(), next_finish_, wake_});
+      const TimePoint now = std::min({next_arrival(), next_finish_, alarm_, woken_});
       if (now == kNever) {
         if (scheduler_.queued() == 0) break;
         scheduler_.drain();  // Nobody comes any more for whom it could wait.
@@ -69,13 +71,16 @@ class Simulator {
         continue;
       }
       last_ = now;
-      bool look = wake_ <= now;
+      bool look = std::min(alarm_, woken_) <= now;
       if (next_finish_ == now) {
         finish(now);
         look = true;
       }
-      while (next_arrival() == now) look |= arrive(now);
-      if (look) act(now);
+      while (next_arrival() == now) {
+        // One wake a sleep.
+        if (arrive(now) && woken_ == kNever) woken_ = saturating_add(now, machine_.wake_up());
+      }
+      if (look || woken_ == now) act(now);
     }
     for (const Computing& batch : running_) {
       collector_.computed(batch.report.executor, batch.started, last_);
@@ -87,7 +92,7 @@ class Simulator {
   // Not the zero of the clock, which a policy may take for "never".
   static constexpr TimePoint kStart = TimePoint{} + std::chrono::hours(24);
 
-  enum class Chance : std::uint8_t { arrivals, classes, service };
+  enum class Chance : std::uint8_t { arrivals, classes, service, machine };
 
   struct Computing {
     TimePoint started{};
@@ -138,7 +143,7 @@ class Simulator {
     collector_.enter(now);
     scheduler_.arrive(request);
     if (missing_ != kNoCount) missing_ -= std::min<std::size_t>(missing_, request.weight);
-    return missing_ == 0 || std::min(request.expires(), request.delay_at) < wake_;
+    return missing_ == 0 || std::min(request.expires(), request.delay_at) < until_;
   }
 
   Outcome admit(const RequestMix::Kind& kind, TimePoint now) {
@@ -213,8 +218,10 @@ class Simulator {
   }
 
   void sleep(TimePoint until, std::size_t missing) noexcept {
-    wake_ = until;
+    until_ = until;
+    alarm_ = until == kNever ? kNever : saturating_add(until, machine_.timer_lateness());
     missing_ = missing;
+    woken_ = kNever;
   }
 
   void start(const Action& action, TimePoint now) {
@@ -226,10 +233,13 @@ class Simulator {
     }
     admission_.give_back(action.requests.count, bytes);
     collector_.dispatch(action.requests.count, action.size, action.reason, now);
+    const bool awake = inline_ || free_from_[action.executor] >= now;
+    const TimePoint entered = awake ? now : saturating_add(now, machine_.hand_over());
     // What an asynchronous predictor was given before comes first.
-    const TimePoint started = std::max(now, free_from_[action.executor]);
+    const TimePoint started = std::max(entered, free_from_[action.executor]);
     const Duration time = service_.draw(action.padded_size, action.executor, now - kStart);
-    const TimePoint finish = saturating_add(started, time);
+    const TimePoint finish =
+        saturating_add(started, machine_.occupied(time, action.requests.count));
     free_from_[action.executor] = finish;
     running_.push_back({.started = started,
                         .finish = finish,
@@ -239,7 +249,7 @@ class Simulator {
                                    .count = action.requests.count,
                                    .oldest = action.oldest,
                                    .dispatched = now,
-                                   .started = now,
+                                   .started = entered,
                                    .finished = finish},
                         .first = action.requests.first});
     next_finish_ = std::min(next_finish_, finish);
@@ -286,6 +296,7 @@ class Simulator {
   RequestArena arena_;
   RequestMix mix_;
   ServiceSampler service_;
+  MachineSampler machine_;
   Collector collector_;
 
   std::vector<Computing> running_;    // In the order of their dispatch.
@@ -294,9 +305,12 @@ class Simulator {
   TimePoint last_ = kStart;
   std::uint64_t come_ = 0;  // Requests.
 
-  // Until when, and for how much more, the dispatcher sleeps.
-  TimePoint wake_ = kNever;
+  // Until when, and for how much more, the dispatcher sleeps; when its alarm wakes it, and when an arrival
+  // that has come does.
+  TimePoint until_ = kNever;
   std::size_t missing_ = 1;
+  TimePoint alarm_ = kNever;
+  TimePoint woken_ = kNever;
 };
 
 }  // namespace batchwright::inline v0_1::detail
