@@ -132,6 +132,24 @@ TEST(BatcherTimes, OfARequestBehindABusyExecutorTheWholeWaitCounts) {
   EXPECT_EQ(batcher.metrics().latency, histogram_of({10ms, 19ms}));
 }
 
+TEST(BatcherTimes, TheOldestQueuedRequestAgesBehindABusyExecutorThatNobodyIsWokenFor) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls, 20ms), {.max_batch_size = 4});
+  auto running = batcher.submit(1, use_ticket);
+  runtime.advance(5ms);
+  EXPECT_EQ(batcher.metrics().oldest_queued_age, 0ms);
+  auto queued = batcher.submit(2, use_ticket);
+  runtime.advance(4ms);
+  auto newer = batcher.submit(3, use_ticket);
+  runtime.advance(2ms);
+  EXPECT_EQ(batcher.metrics().oldest_queued_age, 6ms);
+  runtime.advance(9ms);
+  EXPECT_EQ(batcher.metrics().oldest_queued_age, 0ms);
+  runtime.advance(20ms);
+  EXPECT_TRUE(newer.ready());
+}
+
 TEST(BatcherTimes, OfAFailedRequestAreCountedToo) {
   TestRuntime runtime;
   Batcher batcher([runtime](std::span<const int>) -> std::vector<int> {

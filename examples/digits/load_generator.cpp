@@ -33,6 +33,7 @@ Batcher make_batcher(const Testbed& testbed, const Serving& serving, std::size_t
   };
   return Batcher(batchwright::predictor_per_executor(std::move(factory)),
                  {.max_batch_size = serving.max_batch,
+                  .policy = serving.policy,
                   .executors = serving.executors,
                   .capacity = outstanding});
 }
@@ -143,16 +144,9 @@ ClosedLoopSample run_closed_loop(const Testbed& testbed, const ClosedLoop& load,
 
 OpenLoopSample run_open_loop(const Testbed& testbed, double requests_per_second,
                              const Serving& serving, const Limit& limit, std::uint64_t seed) {
-  struct Request {
-    Clock::time_point intended;
-    Clock::time_point submitted;
-    Clock::time_point answered;
-    bool failed = true;
-    bool matches = false;
-  };
   const auto count = limit.requests.value_or(
       static_cast<std::uint64_t>(requests_per_second * limit.time.count()) + 1);
-  std::vector<Request> requests(count);
+  std::vector<OpenLoopRequest> requests(count);
   std::mt19937_64 random(seed);
   std::exponential_distribution<double> gap_s(requests_per_second);
   const std::size_t images = testbed.test.images.size();
@@ -162,7 +156,7 @@ OpenLoopSample run_open_loop(const Testbed& testbed, double requests_per_second,
   const Clock::time_point start = Clock::now() + std::chrono::milliseconds(2);
   std::chrono::duration<double> since_start{0.0};
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    Request& request = requests[i];
+    OpenLoopRequest& request = requests[i];
     since_start += std::chrono::duration<double>(gap_s(random));
     request.intended = start + std::chrono::duration_cast<Clock::duration>(since_start);
     wait_until(request.intended);
@@ -180,7 +174,7 @@ OpenLoopSample run_open_loop(const Testbed& testbed, double requests_per_second,
   OpenLoopSample result;
   std::vector<float> lateness;
   Clock::time_point last = start;
-  for (const Request& request : requests) {
+  for (const OpenLoopRequest& request : requests) {
     lateness.push_back(milliseconds(request.submitted - request.intended));
     if (request.failed) {
       ++result.sample.failures;
@@ -192,6 +186,7 @@ OpenLoopSample run_open_loop(const Testbed& testbed, double requests_per_second,
   }
   result.sample.seconds = std::chrono::duration<double>(last - start).count();
   result.lateness_p99_ms = double{quantile(lateness, 0.99)};
+  result.requests = std::move(requests);
   return result;
 }
 

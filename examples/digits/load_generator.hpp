@@ -4,6 +4,8 @@
 
 #include "measurement.hpp"
 
+#include <batchwright/policies/any.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -20,6 +22,7 @@ struct ClosedLoop {
 struct Serving {
   std::size_t max_batch = 32;
   std::size_t executors = 1;
+  batchwright::AnyPolicy policy = {};
 };
 
 struct ClosedLoopSample {
@@ -33,8 +36,18 @@ struct ClosedLoopSample {
 ClosedLoopSample run_closed_loop(const Testbed& testbed, const ClosedLoop& load,
                                  const Serving& serving, const Limit& limit);
 
+/// What became of one request of an open loop.
+struct OpenLoopRequest {
+  Clock::time_point intended;   ///< When it was meant to be submitted,
+  Clock::time_point submitted;  ///< and when it was.
+  Clock::time_point answered;
+  bool failed = true;
+  bool matches = false;
+};
+
 struct OpenLoopSample {
   Sample sample;
+  std::vector<OpenLoopRequest> requests;  ///< In the order of their submission.
   double lateness_p99_ms = 0.0;  ///< How late requests were submitted; part of their latency.
 };
 

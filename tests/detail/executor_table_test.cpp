@@ -88,6 +88,24 @@ TEST(ExecutorTable, AFinishedBatchDoesNotFreeAnExecutorThatHasNotReturned) {
   EXPECT_EQ(table.available(), 1u);
 }
 
+TEST(ExecutorTable, IsExhaustedWhileNothingCanBeDispatchedBeforeABatchIsFinished) {
+  ExecutorTable table(2, 4);
+  EXPECT_FALSE(table.exhausted());
+  table.start(1, 0, 1, at(0));
+  EXPECT_FALSE(table.exhausted());
+  table.start(2, 1, 1, at(0));
+  EXPECT_TRUE(table.exhausted());
+  table.vacate(0);
+  EXPECT_FALSE(table.exhausted());
+
+  // One that can borrow executors is not, unless it has all that there are, or as many batches as it may.
+  ExecutorTable pooled(2, 1, true);
+  EXPECT_FALSE(pooled.exhausted());
+  pooled.grant(0);
+  pooled.start(1, 0, 1, at(0));
+  EXPECT_TRUE(pooled.exhausted());
+}
+
 TEST(ExecutorTable, TheFastestFreeExecutorIsChosen) {
   ExecutorTable table(3, 3);
   run(table, 0, 30);

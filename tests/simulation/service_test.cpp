@@ -51,6 +51,12 @@ TEST(Service, TakesAnyFunctionAsItsCurve) {
   EXPECT_EQ(sampler(service).draw(7, 0, 0ns), 49ns);
 }
 
+TEST(Service, MeasuredNoiseDrawsOneOfTheFactors) {
+  const Spread spread = spread_of(sampler({.curve = kCurve, .noise = MeasuredNoise{{0.5, 2.0}}}));
+  EXPECT_NEAR(spread.mean_ms, 4 * 1.25, 0.02);
+  EXPECT_NEAR(spread.squared_deviation, 0.36, 0.01);
+}
+
 TEST(Service, LognormalNoiseKeepsTheMean) {
   const Spread spread =
       spread_of(sampler({.curve = kCurve, .noise = LognormalNoise{.sigma = 0.3}}));
@@ -114,6 +120,10 @@ TEST(Service, NamesTheSettingThatIsWrongTheValueAndWhatIsAllowed) {
   EXPECT_EQ(check({}), "service.curve must be callable, got none");
   EXPECT_EQ(check({.curve = [](std::size_t size) { return Duration(size == 8 ? -1 : 1); }}),
             "service.curve(8) must be at least 0 ns, got -1 ns");
+  EXPECT_EQ(check({.curve = kCurve, .noise = MeasuredNoise{}}),
+            "service.noise.factors must be at least one, got none");
+  EXPECT_EQ(check({.curve = kCurve, .noise = MeasuredNoise{{1, -1}}}),
+            "service.noise.factors[1] must be from 0 to 1e+06, got -1");
   EXPECT_EQ(check({.curve = kCurve, .noise = LognormalNoise{.sigma = 3}}),
             "service.noise.sigma must be from 0 to 2, got 3");
   EXPECT_EQ(check({.curve = kCurve, .stalls = {.probability = 2}}),

@@ -152,9 +152,9 @@ class Dispatcher {
   bool forecasts() const noexcept { return scheduler_.forecasts(); }
 
   /// When the oldest queued request came, and the oldest running batch was dispatched; as of the end of
-  /// the last round.
+  /// the last round, but for what has come since.
   TimePoint oldest_queued() const noexcept {
-    return oldest_queued_.load(std::memory_order_relaxed);
+    return std::min(oldest_queued_.load(std::memory_order_relaxed), intake_.oldest_arrival());
   }
   TimePoint oldest_running() const noexcept {
     return oldest_running_.load(std::memory_order_relaxed);
@@ -199,14 +199,15 @@ class Dispatcher {
       return {
           .until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
           .missing = shared.joinable ? 1 : missing(rest),
-          .reports = rest.kind == Action::Kind::wait || !errands_.empty() || leases_.awaited() ||
-                     inbox_.closing != Closing::open,
+          .reports = rest.kind == Action::Kind::wait || scheduler_.executors().exhausted() ||
+                     !errands_.empty() || leases_.awaited() || inbox_.closing != Closing::open,
           .by_lane = rest.by_lane ? &scheduler_.own_lane() : nullptr};
     }
   }
 
-  std::size_t missing(const Action& rest) const noexcept {
-    if (rest.kind == Action::Kind::idle) return 1;
+  std::size_t missing(const Action& rest) noexcept {
+    // While every executor is at work nobody wakes the dispatcher for what comes.
+    if (rest.kind == Action::Kind::idle) return scheduler_.executors().exhausted() ? kNoCount : 1;
     return rest.by_lane ? scheduler_.room() : rest.missing;
   }
 

@@ -68,6 +68,11 @@ class ExecutorTable {
     return std::min(free_, max_in_flight_ - running_.size());
   }
 
+  /// Whether no batch can be dispatched, whatever comes, before one is finished. To wake the dispatcher for
+  /// what comes would cost the caller a system call, and most likely an executor the core on which it
+  /// computes.
+  bool exhausted() const noexcept { return available() == 0 && !could_use_more(); }
+
   /// Whether the executor's predictor is being called, or it is reserved.
   bool occupied(std::size_t executor) const noexcept { return executors_[executor].occupied; }
 

@@ -2,7 +2,6 @@
 #ifndef BATCHWRIGHT_DETAIL_INBOX_HPP
 #define BATCHWRIGHT_DETAIL_INBOX_HPP
 
-#include "flow.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
 
@@ -29,19 +28,6 @@ struct Inbox {
   bool flush = false;
   bool paused = false;
   Closing closing = Closing::open;
-};
-
-/// What ends the dispatcher's sleep before its instant.
-struct Wish {
-  TimePoint until = kNever;        ///< Also ended by a request with an earlier deadline.
-  std::size_t missing = kNoCount;  ///< Weight of arrivals.
-  bool reports = true;             ///< A finished batch or a vacant executor.
-  Lane* by_lane = nullptr;  ///< If set, a lane's quota too: this one's of requests without flow.
-
-  /// Whether what is in the inbox may end it at once.
-  bool broken_by(const RequestChain& arrivals) const noexcept {
-    return arrivals.size >= (by_lane == nullptr ? missing : 1);
-  }
 };
 
 }  // namespace batchwright::inline v0_1::detail

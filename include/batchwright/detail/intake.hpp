@@ -10,6 +10,7 @@
 #include "lock.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
+#include "wish.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -35,8 +36,7 @@ namespace batchwright::inline v0_1::detail {
 /// while its role is lent; whoever gives the role back looks for what would have.
 ///
 /// The bell. The dispatcher sleeps on it, not on `role_`: an executor also rings to leave it callers to
-/// be woken, for which it needs no role. Who has rung and unlocked may only unpark: the batcher may be
-/// destroyed by what he handed over.
+/// be woken, without the role. Who has rung and unlocked may only unpark: the batcher may be gone.
 template <class Batch, Runtime R>
 class Intake {
  public:
@@ -58,8 +58,9 @@ class Intake {
       box_.arrivals.splice(requests);
       accepted_ += requests.count;
       earliest_deadline_ = std::min(earliest_deadline_, earliest);
-      wakes =
-          box_.arrivals.size >= wish_.missing || earliest < wish_.until || use_up_a_quota(requests);
+      wakes = box_.arrivals.size >= wish_.missing || earliest < wish_.until ||
+              (role_.load(std::memory_order_relaxed) == kFree &&  // Else the quotas are another's.
+               wish_.uses_up_a_quota(requests, takes_));
       if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = wakes && elected();
     }
@@ -166,6 +167,12 @@ class Intake {
     return accepted_;
   }
 
+  /// When the first request came that the dispatcher has not looked at; kNever if there is none.
+  TimePoint oldest_arrival() noexcept {
+    const LockGuard guard(lock_);
+    return box_.arrivals.empty() ? kNever : box_.arrivals.first->enqueued;
+  }
+
   void add(IdleWaiter& waiter) noexcept {
     change([&] {
       idle_waiters_.add(waiter);
@@ -188,8 +195,7 @@ class Intake {
 
   /// Swaps what came into `inbox`, whose lists the dispatcher has emptied.
   void take(Inbox<Batch>& inbox) noexcept {
-    // Before the arrivals: a request is handed over before it can be cancelled, so it is in this inbox
-    // or in an earlier one.
+    // Before the arrivals: what can be cancelled was handed over before, to this inbox or an earlier one.
     inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
     const LockGuard guard(lock_);
     inbox.arrivals = std::exchange(box_.arrivals, {});
@@ -357,17 +363,6 @@ class Intake {
   // the wish is the sleeper's and the batcher is alive (a canceller is waited for otherwise, and looks at
   // no wish). The wake comes after it, because it can cost as much as a thousand critical sections.
   bool elected() noexcept { return pass(kFree, kDispatcher) && bell_.ring(); }
-
-  // Whether one of their lanes has to be looked at: then all that came is. While somebody has the role
-  // the quotas are his, and he looks at it anyway.
-  bool use_up_a_quota(const RequestChain& requests) noexcept {
-    if (wish_.by_lane == nullptr || role_.load(std::memory_order_relaxed) != kFree) return false;
-    for (RequestHeader* one = requests.first; one != nullptr; one = RequestChain::next(*one)) {
-      Lane& lane = one->flow == nullptr ? *wish_.by_lane : *one->flow->lane;
-      if (lane.quota.draw(*one, takes_)) return true;
-    }
-    return false;
-  }
 
   [[no_unique_address]] R runtime_;
   Lock<R> lock_;

@@ -28,6 +28,12 @@ struct LognormalNoise {
 /// The time is exponential, with the curve's value as its mean.
 struct ExponentialNoise {};
 
+/// The time is multiplied by one of these factors, each as likely as another: what measured batches took, as
+/// parts of the curve's times.
+struct MeasuredNoise {
+  std::vector<double> factors;
+};
+
 /// Now and then a batch takes longer, by a fixed time: a pause of the machine, a clock that is throttled.
 struct Stalls {
   double probability = 0;  ///< Of each batch.
@@ -50,7 +56,7 @@ enum class PredictorKind : std::uint8_t { synchronous, asynchronous };
 struct Service {
   /// The time of a batch of that padded size: an AffineCurve, a TableCurve, any function.
   ServiceCurve curve = {};
-  std::variant<NoNoise, LognormalNoise, ExponentialNoise> noise = NoNoise{};
+  std::variant<NoNoise, LognormalNoise, ExponentialNoise, MeasuredNoise> noise = NoNoise{};
   Stalls stalls = {};
   /// For each executor how fast it is; 2 is twice as fast as the curve says. Unless set they are alike.
   std::vector<double> speeds = {};
@@ -78,6 +84,14 @@ inline std::string check_service(const simulation::Service& service, std::size_t
   if (const auto* noise = std::get_if<simulation::LognormalNoise>(&service.noise)) {
     std::string problem = check_between("service.noise.sigma", noise->sigma, 0, 2);
     if (!problem.empty()) return problem;
+  }
+  if (const auto* noise = std::get_if<simulation::MeasuredNoise>(&service.noise)) {
+    if (noise->factors.empty()) return must_be("service.noise.factors", "at least one", "none");
+    for (std::size_t i = 0; i < noise->factors.size(); ++i) {
+      std::string problem = check_between("service.noise.factors[" + std::to_string(i) + "]",
+                                          noise->factors[i], 0, 1e6);
+      if (!problem.empty()) return problem;
+    }
   }
   std::string problem =
       check_between("service.stalls.probability", service.stalls.probability, 0, 1);
@@ -164,6 +178,10 @@ class ServiceSampler {
     }
     if (std::holds_alternative<simulation::ExponentialNoise>(service_.noise)) {
       return random_.noise.exponential();
+    }
+    if (const auto* measured = std::get_if<simulation::MeasuredNoise>(&service_.noise)) {
+      const auto count = static_cast<double>(measured->factors.size());
+      return measured->factors[static_cast<std::size_t>(random_.noise.unit() * count)];
     }
     return 1;
   }

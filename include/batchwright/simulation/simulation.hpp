@@ -9,6 +9,7 @@
 #include "arrival_process.hpp"
 #include "checks.hpp"
 #include "classes.hpp"
+#include "machine.hpp"
 #include "service.hpp"
 
 #include <algorithm>
@@ -31,6 +32,9 @@ struct BasicSimulation {
   std::vector<RequestClass> classes = {};
 
   Service service = {};
+
+  /// What waking threads and the executors' own work take; unless set nothing.
+  Machine machine = {};
 
   /// The very settings of the batcher, with the policy. The functions of an input stay unset, because
   /// the classes say what they would; so does what concerns threads. `overflow` is `reject` or `evict`.
@@ -124,6 +128,7 @@ void settle(simulation::BasicSimulation<Policy>& simulation) {
   settle(options, true, simulation.service.predictor == simulation::PredictorKind::asynchronous);
   require_none(check_service(simulation.service, std::max<std::size_t>(options.executors, 1),
                              options.max_batch_size));
+  require_none(check_machine(simulation.machine));
   if (simulation.requests < 1 || simulation.requests > 1'000'000'000) {
     require_none(must_be("requests", "from 1 to 1000000000", std::to_string(simulation.requests)));
   }

@@ -11,6 +11,7 @@
 #include "arrival_process.hpp"
 #include "collector.hpp"
 #include "listener.hpp"
+#include "machine.hpp"
 #include "random.hpp"
 #include "request_mix.hpp"
 #include "results.hpp"
@@ -56,9 +57,10 @@ class Simulator {
         sharing_(SimulatedSharing::make(settings.classes, random(Chance::keys), admission_)),
         service_(settings.service, executors_, settings.batcher.max_batch_size,
                  random(Chance::service)),
+        machine_(settings.machine, random(Chance::machine)),
         collector_(settings.classes, executors_, settings.requests, warm_up(settings),
                    settings.objective),
-        free_from_(executors_, kStart) {
+        free_from_(executors_) {
     running_.reserve(settings.batcher.max_in_flight);
   }
 
@@ -70,7 +72,7 @@ class Simulator {
 
   simulation::SimulationResult run() {
     while (!collector_.complete()) {
-      const TimePoint now = std::min({next_arrival(), next_finish_, wake_});
+      const TimePoint now = std::min({next_arrival(), next_finish_, alarm_, woken_});
       if (now == kNever) {
         if (scheduler_.queued() == 0) break;
         scheduler_.drain();  // Nobody comes any more for whom it could wait.
@@ -78,13 +80,16 @@ class Simulator {
         continue;
       }
       last_ = now;
-      bool look = wake_ <= now;
+      bool look = std::min(alarm_, woken_) <= now;
       if (next_finish_ == now) {
         finish(now);
         look = true;
       }
-      while (next_arrival() == now) look |= arrive(now);
-      if (look) act(now);
+      while (next_arrival() == now) {
+        // One wake a sleep.
+        if (arrive(now) && woken_ == kNever) woken_ = saturating_add(now, machine_.wake_up());
+      }
+      if (look || woken_ == now) act(now);
     }
     for (const Computing& batch : running_) {
       collector_.computed(batch.report.executor, batch.started, last_);
@@ -96,7 +101,7 @@ class Simulator {
   // Not the zero of the clock, which a policy may take for "never".
   static constexpr TimePoint kStart = TimePoint{} + std::chrono::hours(24);
 
-  enum class Chance : std::uint8_t { arrivals, classes, service, keys };
+  enum class Chance : std::uint8_t { arrivals, classes, service, keys, machine };
 
   struct Computing {
     TimePoint started{};
@@ -148,7 +153,7 @@ class Simulator {
     collector_.enter(now);
     enter(request, now);
     if (missing_ != kNoCount) missing_ -= std::min<std::size_t>(missing_, request.weight);
-    return missing_ == 0 || std::min(request.expires(), request.delay_at) < wake_;
+    return missing_ == 0 || std::min(request.expires(), request.delay_at) < until_;
   }
 
   void enter(SimulatedRequest& request, TimePoint now) {
@@ -257,12 +262,15 @@ class Simulator {
   }
 
   void sleep(TimePoint until, std::size_t missing) noexcept {
-    wake_ = until;
+    until_ = until;
     missing_ = missing;
-    if (sharing_ == nullptr || (inline_ && !running_.empty())) return;
-    const auto shared = sharing_->outlook();
-    wake_ = std::min(wake_, shared.earliest);
-    if (shared.joinable) missing_ = 1;
+    woken_ = kNever;
+    if (sharing_ != nullptr && !(inline_ && !running_.empty())) {
+      const auto shared = sharing_->outlook();
+      until_ = std::min(until_, shared.earliest);
+      if (shared.joinable) missing_ = 1;
+    }
+    alarm_ = until_ == kNever ? kNever : saturating_add(until_, machine_.timer_lateness());
   }
 
   void start(const Action& action, TimePoint now) {
@@ -281,10 +289,12 @@ class Simulator {
     }
     admission_.give_back(count, bytes);
     collector_.dispatch(count, action.size, action.reason, now);
+    const bool awake = inline_ || free_from_[action.executor] >= now;
+    const TimePoint entered = awake ? now : saturating_add(now, machine_.hand_over());
     // What an asynchronous predictor was given before comes first.
-    const TimePoint started = std::max(now, free_from_[action.executor]);
+    const TimePoint started = std::max(entered, free_from_[action.executor]);
     const Duration time = service_.draw(action.padded_size, action.executor, now - kStart);
-    const TimePoint finish = saturating_add(started, time);
+    const TimePoint finish = saturating_add(started, machine_.occupied(time, count));
     free_from_[action.executor] = finish;
     running_.push_back({.started = started,
                         .finish = finish,
@@ -294,7 +304,7 @@ class Simulator {
                                    .count = action.requests.count,
                                    .oldest = action.oldest,
                                    .dispatched = now,
-                                   .started = now,
+                                   .started = entered,
                                    .finished = finish},
                         .first = first});
     next_finish_ = std::min(next_finish_, finish);
@@ -355,6 +365,7 @@ class Simulator {
   const std::unique_ptr<SimulatedSharing> sharing_;  // Where requests have keys.
   RequestChain unseen_;  // Came while the dispatcher computed, and may share.
   ServiceSampler service_;
+  MachineSampler machine_;
   Collector collector_;
 
   std::vector<Computing> running_;    // In the order of their dispatch.
@@ -363,9 +374,12 @@ class Simulator {
   TimePoint last_ = kStart;
   std::uint64_t come_ = 0;  // Requests.
 
-  // Until when, and for how much more, the dispatcher sleeps.
-  TimePoint wake_ = kNever;
+  // Until when, and for how much more, the dispatcher sleeps; when its alarm wakes it, and when an arrival
+  // that has come does.
+  TimePoint until_ = kNever;
   std::size_t missing_ = 1;
+  TimePoint alarm_ = kNever;
+  TimePoint woken_ = kNever;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_DETAIL_WISH_HPP
+#define BATCHWRIGHT_DETAIL_WISH_HPP
+
+#include "../policy.hpp"
+#include "flow.hpp"
+#include "request_header.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace batchwright::inline v0_1::detail {
+
+/// What ends the dispatcher's sleep before its instant.
+struct Wish {
+  TimePoint until = kNever;        ///< Also ended by a request with an earlier deadline.
+  std::size_t missing = kNoCount;  ///< Weight of arrivals.
+  bool reports = true;             ///< A finished batch or a vacant executor.
+  Lane* by_lane = nullptr;  ///< If set, a lane's quota too: this one's of requests without flow.
+
+  /// Whether what is in the inbox may end it at once.
+  bool broken_by(const RequestChain& arrivals) const noexcept {
+    return arrivals.size >= (by_lane == nullptr ? missing : 1);
+  }
+
+  /// Whether one of the lanes of those who have come into the inbox of that number has to be looked at:
+  /// then all that came is. Requires what LaneQuota does.
+  bool uses_up_a_quota(const RequestChain& arrivals, std::uint64_t inbox) const noexcept {
+    if (by_lane == nullptr) return false;
+    for (RequestHeader* one = arrivals.first; one != nullptr; one = RequestChain::next(*one)) {
+      Lane& lane = one->flow == nullptr ? *by_lane : *one->flow->lane;
+      if (lane.quota.draw(*one, inbox)) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_DETAIL_WISH_HPP
