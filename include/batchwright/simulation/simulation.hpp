@@ -15,7 +15,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace batchwright::inline v0_1 {
@@ -73,6 +75,7 @@ std::string check_unset(const Options& options) {
   };
   constexpr const char* kClasses = "the classes say it";
   constexpr const char* kThreads = "there are no threads and no callbacks";
+  if (options.pool) return unset("pool", "simulate_pool shares executors");
   if (options.bytes) return unset("bytes", kClasses);
   if (options.weight) return unset("weight", kClasses);
   if (options.length) return unset("length", kClasses);
@@ -118,10 +121,12 @@ void set_functions(Options& options, const std::vector<simulation::RequestClass>
 /// Throws std::invalid_argument for what is wrong with the settings, and fills in the defaults that
 /// depend on others.
 template <class Policy>
-void settle(simulation::BasicSimulation<Policy>& simulation) {
+void settle(simulation::BasicSimulation<Policy>& simulation,
+            std::shared_ptr<ExecutorLender> pool = nullptr) {
   auto& options = simulation.batcher;
   if (simulation.classes.empty()) simulation.classes.emplace_back();
   require_none(check_unset(options));
+  options.pool = std::move(pool);
   require_none(check_classes(simulation.classes));
   require_none(simulation.arrivals.validate());
   set_functions(options, simulation.classes);

@@ -3,6 +3,8 @@
 #define BATCHWRIGHT_SIMULATION_SIMULATOR_HPP
 
 #include "../detail/admission.hpp"
+#include "../detail/executor_lender.hpp"
+#include "../detail/leases.hpp"
 #include "../detail/request_header.hpp"
 #include "../detail/scheduler.hpp"
 #include "../detail/settle.hpp"
@@ -10,6 +12,7 @@
 #include "../policy.hpp"
 #include "arrival_process.hpp"
 #include "collector.hpp"
+#include "executors.hpp"
 #include "listener.hpp"
 #include "machine.hpp"
 #include "random.hpp"
@@ -25,7 +28,6 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
-#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -41,28 +43,29 @@ class Simulator {
  public:
   using Settings = simulation::BasicSimulation<Policy>;
 
-  /// Settled settings, which have to outlive it.
-  Simulator(const Settings& settings, Listener& listener)
+  /// Settled settings, which have to outlive it. `seat` is its place in the pool, where it has one.
+  Simulator(const Settings& settings, Listener& listener, PoolClient* seat = nullptr)
       : settings_(settings),
         listener_(listener),
         executors_(std::max<std::size_t>(settings.batcher.executors, 1)),
         inline_(settings.batcher.executors == 0),
         asynchronous_(settings.service.predictor == simulation::PredictorKind::asynchronous),
         counts_requests_(settings.batcher.size_rule == SizeRule::sum),
+        pool_(settings.batcher.pool.get()),
         scheduler_(settings.batcher.policy, limits_of(settings.batcher)),
+        leases_(pool_, seat),
         admission_(settings.batcher.capacity, settings.batcher.max_queued_bytes,
                    settings.batcher.levels),
         stream_(settings.arrivals.start(random(Chance::arrivals))),
         mix_(settings.classes, settings.batcher, random(Chance::classes)),
         sharing_(SimulatedSharing::make(settings.classes, random(Chance::keys), admission_)),
-        service_(settings.service, executors_, settings.batcher.max_batch_size,
-                 random(Chance::service)),
         machine_(settings.machine, random(Chance::machine)),
+        computing_(executors_, !inline_,
+                   ServiceSampler(settings.service, executors_, settings.batcher.max_batch_size,
+                                  random(Chance::service)),
+                   settings.batcher.max_in_flight, kStart),
         collector_(settings.classes, executors_, settings.requests, warm_up(settings),
-                   settings.objective),
-        free_from_(executors_) {
-    running_.reserve(settings.batcher.max_in_flight);
-  }
+                   settings.objective) {}
 
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
@@ -71,30 +74,86 @@ class Simulator {
   }
 
   simulation::SimulationResult run() {
-    while (!collector_.complete()) {
-      const TimePoint now = std::min({next_arrival(), next_finish_, alarm_, woken_});
+    while (!complete()) {
+      const TimePoint now = next();
       if (now == kNever) {
-        if (scheduler_.queued() == 0) break;
-        scheduler_.drain();  // Nobody comes any more for whom it could wait.
+        if (!drain()) break;
         act(last_);
-        continue;
+      } else if (take(now)) {
+        act(now);
       }
-      last_ = now;
-      bool look = std::min(alarm_, woken_) <= now;
-      if (next_finish_ == now) {
-        finish(now);
-        look = true;
-      }
-      while (next_arrival() == now) {
-        // One wake a sleep.
-        if (arrive(now) && woken_ == kNever) woken_ = saturating_add(now, machine_.wake_up());
-      }
-      if (look || woken_ == now) act(now);
     }
-    for (const Computing& batch : running_) {
+    return result();
+  }
+
+  /// Whether all that is measured has ended.
+  bool complete() const noexcept { return collector_.complete(); }
+
+  /// The instant of the next event; kNever if there is none.
+  TimePoint next() const noexcept {
+    return std::min({next_arrival(), computing_.next_finish(), alarm_, woken_});
+  }
+
+  /// The events of that instant. True if the dispatcher looks then: `act` has to follow.
+  bool take(TimePoint now) {
+    last_ = now;
+    bool look = std::min(alarm_, woken_) <= now;
+    if (computing_.next_finish() == now) {
+      finish(now);
+      look = true;
+    }
+    while (next_arrival() == now) {
+      // One wake a sleep.
+      if (arrive(now) && woken_ == kNever) woken_ = saturating_add(now, machine_.wake_up());
+    }
+    return look || woken_ == now;
+  }
+
+  /// Nobody comes any more for whom it could wait. False if nothing is queued either.
+  bool drain() noexcept {
+    if (scheduler_.queued() == 0) return false;
+    scheduler_.drain();
+    return true;
+  }
+
+  /// A lease that it waited for was granted. `act` has to follow.
+  void granted(std::size_t executor) noexcept { leases_.granted(executor); }
+
+  /// More traffic than its own measurement needs: as much as others' do.
+  void go_on() noexcept { endless_ = true; }
+
+  simulation::SimulationResult result() {
+    for (const Computing& batch : computing_.running()) {
       collector_.computed(batch.report.executor, batch.started, last_);
     }
     return collector_.result();
+  }
+
+  /// All that the scheduler wants done now.
+  void act(TimePoint now) {
+    // The predictor runs on the dispatcher's own thread, which sees nothing until it returns.
+    if (inline_ && !computing_.idle()) return sleep(kNever, kNoCount);
+    if (sharing_ != nullptr) {
+      fail(sharing_->take_expired(now, scheduler_), Outcome::expired, now);
+    }
+    for (;;) {
+      leases_.begin(scheduler_);
+      const Action action = scheduler_.next(now);
+      switch (action.kind) {
+        case Action::Kind::idle:
+        case Action::Kind::wait:
+          if (leases_.settle(scheduler_, action.wants_executor, now)) break;
+          return sleep(action.until, missing(action));
+        case Action::Kind::fail:
+          fail(sharing_ == nullptr ? action.requests : sharing_->unfold(action.requests),
+               action.outcome, now);
+          break;
+        case Action::Kind::dispatch:
+          start(action, now);
+          if (inline_) return sleep(kNever, kNoCount);
+          break;
+      }
+    }
   }
 
  private:
@@ -103,12 +162,7 @@ class Simulator {
 
   enum class Chance : std::uint8_t { arrivals, classes, service, keys, machine };
 
-  struct Computing {
-    TimePoint started{};
-    TimePoint finish{};
-    BatchReport report;
-    RequestHeader* first = nullptr;  // Its requests; with `sharing_` those that lead others.
-  };
+  using Computing = SimulatedExecutors::Batch;
 
   simulation::Random random(Chance chance) const noexcept {
     return simulation::Random(settings_.seed).stream(static_cast<std::uint64_t>(chance));
@@ -125,7 +179,8 @@ class Simulator {
   // Others follow those that are measured, until these have ended: else the last of them would wait for
   // company that never comes. Not for ever, as a policy may do that to one.
   TimePoint next_arrival() const noexcept {
-    return come_ < 2 * settings_.requests ? saturating_add(kStart, stream_->earliest()) : kNever;
+    return endless_ || come_ < 2 * settings_.requests ? saturating_add(kStart, stream_->earliest())
+                                                      : kNever;
   }
 
   // Events.
@@ -159,7 +214,7 @@ class Simulator {
   void enter(SimulatedRequest& request, TimePoint now) {
     if (sharing_ == nullptr) return scheduler_.arrive(request);
     // What the dispatcher computes itself is over before it sees who would join.
-    if (inline_ && !running_.empty()) return unseen_.append(request);
+    if (inline_ && !computing_.idle()) return unseen_.append(request);
     sharing_->arrive(request, scheduler_);
     if (request.rides) collector_.ride(now);
   }
@@ -182,21 +237,11 @@ class Simulator {
   // All batches that end now, in the order of their dispatch.
   void finish(TimePoint now) {
     if (!asynchronous_) {
-      for (const Computing& batch : running_) {
-        if (batch.finish == now) scheduler_.vacate(batch.report.executor);
+      for (const Computing& batch : computing_.running()) {
+        if (batch.finish == now) vacate(batch.report.executor);
       }
     }
-    next_finish_ = kNever;
-    std::size_t kept = 0;
-    for (Computing& batch : running_) {
-      if (batch.finish == now) {
-        finish(batch, now);
-      } else {
-        next_finish_ = std::min(next_finish_, batch.finish);
-        running_[kept++] = batch;
-      }
-    }
-    running_.resize(kept);
+    computing_.end(now, [&](Computing& batch) { finish(batch, now); });
     const RequestChain unseen = std::exchange(unseen_, {});
     unseen.each<SimulatedRequest>([&](SimulatedRequest& request) { enter(request, now); });
   }
@@ -228,6 +273,13 @@ class Simulator {
     }
   }
 
+  // The predictor's call has returned.
+  void vacate(std::size_t executor) noexcept {
+    scheduler_.vacate(executor);
+    if (pool_ == nullptr) return;
+    if (PoolClient* const next = pool_->end_lease(executor).granted) next->granted(executor, false);
+  }
+
   void answer(SimulatedRequest& request, TimePoint now) {
     collector_.answer(request.number, request.request_class, request.enqueued, now);
     end(request, Outcome::ok, now);
@@ -235,37 +287,16 @@ class Simulator {
 
   // Actions.
 
-  void act(TimePoint now) {
-    // The predictor runs on the dispatcher's own thread, which sees nothing until it returns.
-    if (inline_ && !running_.empty()) return sleep(kNever, kNoCount);
-    if (sharing_ != nullptr) {
-      fail(sharing_->take_expired(now, scheduler_), Outcome::expired, now);
-    }
-    for (;;) {
-      const Action action = scheduler_.next(now);
-      switch (action.kind) {
-        case Action::Kind::idle:
-          return sleep(kNever, 1);
-        case Action::Kind::wait:
-          return sleep(action.until,
-                       counts_requests_ || action.missing == kNoCount ? action.missing : 1);
-        case Action::Kind::fail:
-          fail(sharing_ == nullptr ? action.requests : sharing_->unfold(action.requests),
-               action.outcome, now);
-          break;
-        case Action::Kind::dispatch:
-          start(action, now);
-          if (inline_) return sleep(kNever, kNoCount);
-          break;
-      }
-    }
+  std::size_t missing(const Action& rest) const noexcept {  // A size, but arrivals add up weights.
+    if (rest.kind == Action::Kind::idle) return 1;
+    return counts_requests_ || rest.missing == kNoCount ? rest.missing : 1;
   }
 
   void sleep(TimePoint until, std::size_t missing) noexcept {
     until_ = until;
     missing_ = missing;
     woken_ = kNever;
-    if (sharing_ != nullptr && !(inline_ && !running_.empty())) {
+    if (sharing_ != nullptr && !(inline_ && !computing_.idle())) {
       const auto shared = sharing_->outlook();
       until_ = std::min(until_, shared.earliest);
       if (shared.joinable) missing_ = 1;
@@ -289,26 +320,8 @@ class Simulator {
     }
     admission_.give_back(count, bytes);
     collector_.dispatch(count, action.size, action.reason, now);
-    const bool awake = inline_ || free_from_[action.executor] >= now;
-    const TimePoint entered = awake ? now : saturating_add(now, machine_.hand_over());
-    // What an asynchronous predictor was given before comes first.
-    const TimePoint started = std::max(entered, free_from_[action.executor]);
-    const Duration time = service_.draw(action.padded_size, action.executor, now - kStart);
-    const TimePoint finish = saturating_add(started, machine_.occupied(time, count));
-    free_from_[action.executor] = finish;
-    running_.push_back({.started = started,
-                        .finish = finish,
-                        .report = {.batch_id = action.batch_id,
-                                   .executor = action.executor,
-                                   .size = action.requests.size,
-                                   .count = action.requests.count,
-                                   .oldest = action.oldest,
-                                   .dispatched = now,
-                                   .started = entered,
-                                   .finished = finish},
-                        .first = first});
-    next_finish_ = std::min(next_finish_, finish);
-    if (asynchronous_) scheduler_.vacate(action.executor);
+    computing_.begin(action, first, count, now, machine_);
+    if (asynchronous_) vacate(action.executor);
   }
 
   void fail(const RequestChain& requests, Outcome outcome, TimePoint now) {
@@ -338,7 +351,7 @@ class Simulator {
 
   // What has not ended is not measured, but holds memory.
   void let_go() noexcept {
-    for (const Computing& batch : running_) {
+    for (const Computing& batch : computing_.running()) {
       for (RequestHeader* header = batch.first; header != nullptr;) {
         sharing_->end(*std::exchange(header, header->next_picked));
       }
@@ -356,23 +369,23 @@ class Simulator {
   const bool inline_;
   const bool asynchronous_;
   const bool counts_requests_;
+  ExecutorLender* const pool_;
 
   Scheduler<Policy> scheduler_;
+  Leases leases_;
   Admission admission_;
   std::unique_ptr<ArrivalStream> stream_;
   RequestArena arena_;
   RequestMix mix_;
   const std::unique_ptr<SimulatedSharing> sharing_;  // Where requests have keys.
   RequestChain unseen_;  // Came while the dispatcher computed, and may share.
-  ServiceSampler service_;
   MachineSampler machine_;
+  SimulatedExecutors computing_;
   Collector collector_;
 
-  std::vector<Computing> running_;    // In the order of their dispatch.
-  std::vector<TimePoint> free_from_;  // By executor: when it has computed all that it was given.
-  TimePoint next_finish_ = kNever;
   TimePoint last_ = kStart;
   std::uint64_t come_ = 0;  // Requests.
+  bool endless_ = false;
 
   // Until when, and for how much more, the dispatcher sleeps; when its alarm wakes it, and when an arrival
   // that has come does.

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#ifndef BATCHWRIGHT_SIMULATION_EXECUTORS_HPP
+#define BATCHWRIGHT_SIMULATION_EXECUTORS_HPP
+
+#include "../detail/action.hpp"
+#include "../detail/request_header.hpp"
+#include "../policy.hpp"
+#include "machine.hpp"
+#include "service.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace batchwright::inline v0_1::detail {
+
+/// What a simulated batcher computes, and until when.
+class SimulatedExecutors {
+ public:
+  struct Batch {
+    TimePoint started{};
+    TimePoint finish{};
+    BatchReport report;
+    RequestHeader* first = nullptr;  ///< Its requests, or those that lead others.
+  };
+
+  /// `start`: the beginning of time. Without a hand-over the dispatcher computes itself.
+  SimulatedExecutors(std::size_t count, bool hand_over, ServiceSampler service,
+                     std::size_t max_in_flight, TimePoint start)
+      : start_(start), hand_over_(hand_over), service_(std::move(service)), free_from_(count) {
+    running_.reserve(max_in_flight);
+  }
+
+  bool idle() const noexcept { return running_.empty(); }
+  std::span<const Batch> running() const noexcept {
+    return running_;
+  }  ///< As they were dispatched.
+  TimePoint next_finish() const noexcept { return next_finish_; }
+
+  /// Begins the batch of a dispatch, of `count` requests from `first` on.
+  void begin(const Action& action, RequestHeader* first, std::size_t count, TimePoint now,
+             MachineSampler& machine) {
+    TimePoint& free_from = free_from_[action.executor];
+    const bool awake = !hand_over_ || free_from >= now;
+    const TimePoint entered = awake ? now : saturating_add(now, machine.hand_over());
+    // What an asynchronous predictor was given before comes first.
+    const TimePoint started = std::max(entered, free_from);
+    const Duration time = service_.draw(action.padded_size, action.executor, now - start_);
+    const TimePoint finish = saturating_add(started, machine.occupied(time, count));
+    free_from = finish;
+    running_.push_back({.started = started,
+                        .finish = finish,
+                        .report = {.batch_id = action.batch_id,
+                                   .executor = action.executor,
+                                   .size = action.requests.size,
+                                   .count = action.requests.count,
+                                   .oldest = action.oldest,
+                                   .dispatched = now,
+                                   .started = entered,
+                                   .finished = finish},
+                        .first = first});
+    next_finish_ = std::min(next_finish_, finish);
+  }
+
+  /// Gives `visit` each batch that ends now, as they were dispatched; it is no more afterwards.
+  template <class Visit>
+  void end(TimePoint now, Visit&& visit) {
+    next_finish_ = kNever;
+    std::size_t kept = 0;
+    for (Batch& batch : running_) {
+      if (batch.finish == now) {
+        visit(batch);
+      } else {
+        next_finish_ = std::min(next_finish_, batch.finish);
+        running_[kept++] = batch;
+      }
+    }
+    running_.resize(kept);
+  }
+
+ private:
+  const TimePoint start_;
+  const bool hand_over_;
+  ServiceSampler service_;
+  std::vector<Batch> running_;
+  std::vector<TimePoint> free_from_;  // By executor: when it has computed all that it was given.
+  TimePoint next_finish_ = kNever;
+};
+
+}  // namespace batchwright::inline v0_1::detail
+
+#endif  // BATCHWRIGHT_SIMULATION_EXECUTORS_HPP
