@@ -237,6 +237,7 @@ class Simulator {
       fail(sharing_->take_expired(now, scheduler_), Outcome::expired, now);
     }
     for (;;) {
+      if (sharing_ != nullptr) scheduler_.share_room(sharing_->unknown());
       const Action action = scheduler_.next(now);
       switch (action.kind) {
         case Action::Kind::idle:
