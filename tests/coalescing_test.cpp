@@ -601,6 +601,29 @@ TEST(Coalescing, ATimeoutDelaysTheWorkWhenItIsTheLast) {
 
 // Room.
 
+TEST(Coalescing, AQueueFullOfEqualOnesDoesNotWaitForCompany) {
+  for_each_seed(20,
+                [](TestRuntime& runtime) {
+                  Calls calls;
+                  TestBatcher<int, int, SizePolicy> batcher(
+                      shared_predictor(doubler(runtime, calls, 5ms)),
+                      {.max_batch_size = 32, .executors = 2, .capacity = 3, .coalesce = kEqual},
+                      runtime);
+                  const TimePoint begin = runtime.now();
+                  std::vector<std::future<int>> first = batcher.submit_many(Values{1, 1, 1});
+                  work_for(runtime, 1ms);
+                  // Two wait for what is being computed, and hold their room.
+                  std::vector<std::future<int>> second = batcher.submit_many(Values{1, 1, 2});
+                  for (std::future<int>& result : first) EXPECT_EQ(runtime.get(result), 2);
+                  EXPECT_EQ(runtime.now(), begin + 5ms);
+                  EXPECT_EQ(runtime.get(second[0]), 2);
+                  EXPECT_EQ(runtime.get(second[2]), 4);
+                  EXPECT_EQ(runtime.now(), begin + 6ms);
+                  EXPECT_EQ(calls.inputs(), (Values{1, 2}));
+                },
+                {.time = TimeMode::automatic});
+}
+
 TEST(Coalescing, EachCountsAgainstTheCapacityAlsoWhileItRides) {
   for_each_seed(30, [](TestRuntime& runtime) {
     Taken taken;

@@ -157,6 +157,34 @@ TEST_F(CoalescerEntry, ARiderTakesTheSeatWhenNobodyWhoBoardedIsLeft) {
   rider.release();
 }
 
+TEST_F(CoalescerEntry, CountsWhoHoldsRoomWithoutBeingKnownToTheScheduler) {
+  EXPECT_EQ(coalescer_.unknown(), 0u);
+  Item& first = arrive();
+  EXPECT_EQ(coalescer_.unknown(), 0u);  // Its work is queued.
+  Item& second = arrive();
+  Item& third = arrive(now_ + 1ms);
+  EXPECT_EQ(coalescer_.unknown(), 2u);
+  EXPECT_EQ(coalescer_.leave(first, scheduler_, states_), Seat::queued);
+  EXPECT_EQ(coalescer_.unknown(), 1u);
+  EXPECT_EQ(release(coalescer_.take_expired(now_ + 1ms, scheduler_, states_)), 1u);
+  EXPECT_EQ(coalescer_.unknown(), 0u);
+  Item& fourth = arrive();
+  EXPECT_EQ(coalescer_.unknown(), 1u);
+  board();
+  EXPECT_EQ(coalescer_.unknown(), 0u);
+  arrive();
+  EXPECT_EQ(coalescer_.unknown(), 1u);
+  EXPECT_EQ(enter(now_).leader, &second);
+  std::size_t entered = 0;
+  EXPECT_EQ(release(coalescer_.end(second, entered)), 2u);
+  EXPECT_EQ(coalescer_.unknown(), 0u);
+  EXPECT_EQ(entered, 1u);
+  EXPECT_EQ(third.work, nullptr);
+  EXPECT_EQ(fourth.work, nullptr);
+  first.release();
+  second.release();
+}
+
 TEST_F(CoalescerEntry, IfAllWereCancelledTheirCancellationsTellThatNobodyWantsTheWork) {
   Item& first = arrive();
   Item& second = arrive();

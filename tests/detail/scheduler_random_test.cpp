@@ -233,6 +233,7 @@ struct Reach {
   std::uint64_t withdrawn_refused = 0;  // ...that the forecast had refused.
   std::uint64_t dropped = 0;            // Requests that the policy gave up on.
   std::uint64_t crowded = 0;            // Batches that left because the queue was full...
+  std::uint64_t crowded_by_others = 0;  // ...of such as are not queued, too...
   std::uint64_t crowded_lanes = 0;      // ...and others waited on in other lanes...
   std::uint64_t crowded_past = 0;       // ...an older one among them, for its own executor.
   std::uint64_t steps = 0;
@@ -672,6 +673,7 @@ class Schedule {
       finish_batches();
       if (shape_.limits.leased_executors) grants();
       if (random_.chance(50)) control(ending);
+      if (features_[kCapacity] && random_.chance(10)) share_room();
       arrivals();
       const bool withdraws_first = random_.chance(50);
       if (withdraws_first) withdrawals();
@@ -925,7 +927,8 @@ class Schedule {
   void arrivals() {
     if (!random_.chance(shape_.arrival_percent)) return;
     for (std::size_t n = 1 + random_.below(shape_.burst); n > 0; --n) {
-      if (live_.size() < shape_.queue_limit && model_.queued() < shape_.limits.capacity) arrive();
+      if (live_.size() < shape_.queue_limit && model_.queued() + others_ < shape_.limits.capacity)
+        arrive();
       if (random_.chance(shape_.rerank_percent)) rerank();
     }
   }
@@ -1032,6 +1035,15 @@ class Schedule {
       real_.cancel(request);
       model_.cancel(request.id);
     }
+  }
+
+  /// Others take room of the capacity, or leave it.
+  void share_room() {
+    const std::size_t free = shape_.limits.capacity - model_.queued();
+    others_ = random_.chance(40) ? 0 : random_.below(free + 1);
+    note("share room with others", static_cast<std::int64_t>(others_));
+    real_.share_room(others_);
+    model_.share_room(others_);
   }
 
   /// One that is still to be handed out, and that nobody has cancelled; null if the one looked at is not.
@@ -1253,6 +1265,7 @@ class Schedule {
     reach_.below_cap += cap_ < shape_.limits.cap() && action.size == cap_ ? 1 : 0;
     reach_.crowded += action.crowded ? 1 : 0;
     reach_.crowded_lanes += action.crowded && seen_by_model_.calls > 1 ? 1 : 0;
+    reach_.crowded_by_others += action.crowded && others_ > 0 ? 1 : 0;
     reach_.crowded_past += action.crowded && action.oldest > oldest_ ? 1 : 0;
     reach_.preferred += action.cut == Cut::preferred ? 1 : 0;
     reach_.trimmed_down += action.cut == Cut::trimmed && !is_cheapest ? 1 : 0;
@@ -1448,6 +1461,7 @@ class Schedule {
   Witness seen_by_model_;
   std::size_t cap_;
   bool wants_executor_ = false;
+  std::size_t others_ = 0;  // Who hold room besides what is queued.
   bw::detail::Scheduler<WitnessedPolicy> real_;
   ReferenceModel model_;
   std::vector<std::unique_ptr<NamedRequest>> live_;
@@ -1534,6 +1548,7 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   expect_reached("refused, withdrawn", reach.withdrawn_refused);
   expect_reached("given up on", reach.dropped);
   expect_reached("left full queues", reach.crowded);
+  expect_reached("filled by others", reach.crowded_by_others);
   expect_reached("of other lanes", reach.crowded_lanes);
   expect_reached("past an older one", reach.crowded_past);
   std::printf("%18s %llu\n", "unclear", static_cast<unsigned long long>(reach.unclear));

@@ -1228,6 +1228,19 @@ TEST(Scheduler, AFullQueueDoesNotWaitForCompany) {
   EXPECT_EQ(rig.next(0), "run a b c on 0: size");
 }
 
+TEST(Scheduler, AQueueIsFullAlsoWithWhatIsNotQueuedHere) {
+  Rig rig(WaitForSize{9}, {.capacity = 4});
+  rig.arrive("a");
+  rig.scheduler.share_room(1);
+  EXPECT_EQ(rig.next(0), "wait until never for 2");
+  rig.scheduler.share_room(2);
+  rig.arrive("b");
+  EXPECT_EQ(rig.next(0), "run a b on 0: size");
+  rig.finish(1);
+  rig.scheduler.share_room(4);
+  EXPECT_EQ(rig.next(0), "idle");
+}
+
 TEST(Scheduler, OfAFullQueueTheLaneOfTheOldestGoes) {
   Rig rig(WaitForSize{9}, {.capacity = 3, .keyed_lanes = true});
   bw::detail::Tenant tenant;

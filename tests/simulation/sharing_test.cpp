@@ -332,6 +332,14 @@ TEST(SharingOfTheBatcher, SoItDoesWhereTheQueueIsFull) {
   }
 }
 
+TEST(SharingOfTheBatcher, SoItDoesWhereAFullQueueEndsAWait) {
+  expect_the_batchers_answers(
+      BasicSimulation<SizePolicy>{.arrivals = PoissonArrivals{.rate_hz = 2000},
+                                  .classes = popular(),
+                                  .batcher = {.max_batch_size = 8, .executors = 2, .capacity = 4},
+                                  .requests = 400});
+}
+
 TEST(SharingOfTheBatcher, SoItDoesWithAForecast) {
   expect_the_batchers_answers(
       BasicSimulation<GreedyPolicy>{.arrivals = PoissonArrivals{.rate_hz = 4000},

@@ -156,6 +156,9 @@ class ReferenceModel {
     }
   }
 
+  /// So many others hold room of the capacity.
+  void share_room(std::size_t others) { others_ = others; }
+
   /// Who was evicted; nobody if all that may be evicted does not suffice.
   Requests evict(std::size_t count, std::size_t bytes, int priority, std::size_t tenant) {
     const Requests victims = queue_.victims(count, bytes, priority, tenant);
@@ -353,8 +356,10 @@ class ReferenceModel {
     return limits_.size_rule == batchwright::SizeRule::sum ? weight : requests.size() * longest;
   }
 
-  /// "Requests that may be queued."
-  bool full() const { return queue_.all().size() >= limits_.capacity; }
+  /// "Requests that may be queued": "each member counts against the capacities", also the others of a
+  /// work, and those who wait for what is being computed.
+  std::size_t taken() const { return queue_.all().size() + others_; }
+  bool full() const { return taken() >= limits_.capacity; }
 
   static Requests prefix(const Requests& order, std::size_t count) {
     return {order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count)};
@@ -440,7 +445,7 @@ class ReferenceModel {
     verdict.missing = awaited - size;
     // The queue is full when so many more have come, of whatever weight.
     if (limits_.capacity != batchwright::kNoCount && !full()) {
-      verdict.missing = std::min(verdict.missing, limits_.capacity - queue_.all().size());
+      verdict.missing = std::min(verdict.missing, limits_.capacity - taken());
     }
     // A preferred size may be reached by the first request that brings the lane to the smallest of
     // them, and by any further one.
@@ -602,6 +607,7 @@ class ReferenceModel {
   ReferenceExecutors executors_;
   ReferenceService service_;
   std::uint64_t batches_ = 0;
+  std::size_t others_ = 0;
   std::uint64_t flushed_ = 0;  // What was accepted up to here is due.
   bool paused_ = false;
   bool draining_ = false;

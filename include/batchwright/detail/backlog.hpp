@@ -41,13 +41,16 @@ class Backlog {
   bool empty() const noexcept { return count_ == 0; }
 
   /// Whether nobody can come: then there is no company to wait for.
-  bool full() const noexcept { return count_ >= capacity_; }
+  bool full() const noexcept { return count_ + others_ >= capacity_; }
   /// Likewise of the only lane.
   bool waits_in_vain() const noexcept { return full() && !keyed_; }
   /// How many have to come until then, at least 1; kNoCount where that is never.
   std::size_t room() const noexcept {
-    return capacity_ == kNoCount ? kNoCount : capacity_ - std::min(capacity_ - 1, count_);
+    if (capacity_ == kNoCount) return kNoCount;
+    return capacity_ - std::min(capacity_ - 1, count_ + others_);
   }
+  /// So many hold room though they are not queued here.
+  void share_room(std::size_t others) noexcept { others_ = others; }
 
   /// The lanes with something queued, in the order in which they got their first request.
   Lane* first_lane() const noexcept { return lanes_.front(); }
@@ -279,6 +282,7 @@ class Backlog {
   LaneAgenda agenda_;
   LaneAges lane_ages_;
   std::size_t count_ = 0;
+  std::size_t others_ = 0;
   std::uint64_t last_sequence_ = 0;
   std::uint64_t last_delay_turn_ = 0;
 };

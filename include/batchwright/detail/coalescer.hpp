@@ -196,6 +196,9 @@ class Coalescer {
     return riders;
   }
 
+  /// How many hold room in the queue though the scheduler does not know them.
+  std::size_t unknown() const noexcept { return seats_.besides(); }
+
   /// When the time of a member is up, and whether one who comes may find something to join that runs.
   struct Outlook {
     TimePoint earliest = kNever;
@@ -373,7 +376,7 @@ class Coalescer {
   }
 
   Lock<R> lock_;
-  SharedSeats seats_;       // Guarded by lock_, but for the count of riders.
+  SharedSeats seats_;       // Guarded by lock_, but for the counts of who holds room.
   bool abandoned_ = false;  // Likewise.
 
   void (*const copy_)(const void*, void*);

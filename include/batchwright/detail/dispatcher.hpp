@@ -327,6 +327,7 @@ class Dispatcher {
   template <class Execute>
   Action act(TimePoint now, Execute& execute) noexcept {
     for (;;) {
+      if (coalescer_ != nullptr) scheduler_.share_room(coalescer_->unknown());
       Action action = scheduler_.next(now);
       switch (action.kind) {
         case Action::Kind::idle:

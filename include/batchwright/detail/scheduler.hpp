@@ -25,7 +25,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -143,6 +142,9 @@ class Scheduler {
     }
     return true;
   }
+
+  /// So many others hold room of the capacity too.
+  void share_room(std::size_t others) noexcept { backlog_.share_room(others); }
 
   /// Marks all that is queued as due.
   void flush() noexcept { backlog_.flush(); }
@@ -364,13 +366,11 @@ class Scheduler {
   Policy policy_;
   SchedulerLimits limits_;
   PolicyNeeds needs_;
-
   Backlog backlog_;
   LaneOrder order_;
   LaneCursor cursor_;
   BatchCut cut_;
   DeadlineHeap deadlines_;
-
   ServiceModel service_;
   RequestForecast forecast_;
   bool learns_service_;

@@ -26,6 +26,7 @@ class SharedSeats {
     request.sequence = ++last_sequence_;
     request.place = work.dispatched ? Place::riding : Place::shared;
     request.seat = work.dispatched ? Seat::riding : Seat::queued;
+    if (!work.dispatched && !work.members.empty()) ++companions_;
     work.members.push_back(request);
     ++work.wanted;
     if (work.dispatched) {
@@ -41,13 +42,15 @@ class SharedSeats {
   /// The work is closed when the last has left.
   void unseat(RequestBase& request) noexcept {
     SharedWork& work = *request.work;
-    if (request.seat == Seat::queued) {
+    const bool queued = request.seat == Seat::queued;
+    if (queued) {
       work.by_urgency.erase(request);
       work.bytes -= request.bytes;
     }
     forget_due(request);
     if (request.seat != Seat::unwanted) --work.wanted;
     work.members.erase(request);
+    if (queued && !work.members.empty()) --companions_;
     request.work = nullptr;
     request.seat = Seat::none;
     request.sequence = 0;
@@ -66,6 +69,7 @@ class SharedSeats {
 
   /// All members of a work that is dispatched board.
   void board(SharedWork& work, std::uint64_t batch_id) noexcept {
+    companions_ -= work.wanted - 1;
     work.by_urgency = {};
     work.batch_id = batch_id;
     work.dispatched = true;
@@ -91,6 +95,9 @@ class SharedSeats {
   /// A rider has left by itself.
   void rode() noexcept { riding_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t riding() const noexcept { return riding_.load(std::memory_order_relaxed); }
+
+  /// How many hold room besides the works that are queued. The dispatcher's.
+  std::size_t besides() const noexcept { return companions_ + riding(); }
 
   /// The queued or riding member whose time is up first; null if there is none.
   RequestBase* first_due() const noexcept {
@@ -127,6 +134,7 @@ class SharedSeats {
   PairingHeap<RequestHeader, &RequestHeader::by_due, Sooner> due_;
   Dispatched dispatched_;
   std::size_t joinable_ = 0;
+  std::size_t companions_ = 0;  // Members of queued works, but for the first of each.
   std::uint64_t last_sequence_ = 0;
   std::atomic<std::size_t> riding_{0};
 };

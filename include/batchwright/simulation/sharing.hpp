@@ -93,6 +93,8 @@ class SimulatedSharing final : private SharedKeyOwner {
     return take_out(expired);
   }
 
+  std::size_t unknown() const noexcept { return coalescer_.unknown(); }
+
   auto outlook() noexcept { return coalescer_.outlook(); }
 
   /// A batch is dispatched, and enters the predictor in the same instant: `leave(request)` is called for

@@ -138,6 +138,7 @@ class Simulator {
     }
     for (;;) {
       leases_.begin(scheduler_);
+      if (sharing_ != nullptr) scheduler_.share_room(sharing_->unknown());
       const Action action = scheduler_.next(now);
       switch (action.kind) {
         case Action::Kind::idle:
@@ -161,7 +162,6 @@ class Simulator {
   static constexpr TimePoint kStart = TimePoint{} + std::chrono::hours(24);
 
   enum class Chance : std::uint8_t { arrivals, classes, service, keys, machine };
-
   using Computing = SimulatedExecutors::Batch;
 
   simulation::Random random(Chance chance) const noexcept {
