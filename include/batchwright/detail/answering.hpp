@@ -391,7 +391,7 @@ class Answering {
   std::atomic<std::size_t> cap_;
   std::shared_ptr<Observer> observer_;
   Coalescer<TIn, TOut, R>* const coalescer_;
-  std::atomic<std::size_t> executing_{0};
+  alignas(64) std::atomic<std::size_t> executing_{0};  // Submitters read what stands before.
   std::atomic<std::size_t> batches_{0};
 };
 

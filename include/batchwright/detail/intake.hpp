@@ -56,8 +56,7 @@ class Intake {
     {
       const LockGuard guard(lock_);
       splice(requests);
-      accepted_ += requests.count;
-      earliest_deadline_ = std::min(earliest_deadline_, earliest);
+      if (earliest < earliest_deadline_) earliest_deadline_ = earliest;
       wakes = box_.arrivals.size >= wish_.missing || earliest < wish_.until;
       if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = wakes && elected();
@@ -162,7 +161,7 @@ class Intake {
   /// Requests handed over so far, without those that had to wait for capacity.
   std::uint64_t accepted() noexcept {
     const LockGuard guard(lock_);
-    return accepted_;
+    return taken_ + box_.arrivals.count;
   }
 
   void add(IdleWaiter& waiter) noexcept {
@@ -192,6 +191,7 @@ class Intake {
     inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
     const LockGuard guard(lock_);
     inbox.arrivals = std::exchange(box_.arrivals, {});
+    taken_ += inbox.arrivals.count;
     inbox.waiting = std::exchange(box_.waiting, nullptr);
     inbox.finished = std::exchange(box_.finished, nullptr);
     std::swap(inbox.vacated, box_.vacated);
@@ -373,20 +373,20 @@ class Intake {
   }
 
   [[no_unique_address]] R runtime_;
-  Lock<R> lock_;
-  // Guarded by lock_.
-  Inbox<Batch> box_;
-  std::uint64_t accepted_ = 0;
-  IdleWaiters idle_waiters_;
-  IdleWaiters exit_waiters_;
-  Wish wish_;
-  bool changed_ = false;
-  bool reported_ = false;
+  alignas(64) Lock<R> lock_;
+  // Guarded by lock_. What each submitter writes shares its line.
+  bool changed_ = false, reported_ = false;
   bool exited_ = false;
   bool wanted_back_ = false;              // The dispatcher's alarm rang while its role was lent.
-  TimePoint alarm_ = kNever;              // The instant to which the dispatcher sleeps.
   TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
-  std::atomic<RequestBase*> cancelled_{nullptr};
+  Inbox<Batch> box_;
+  Wish wish_;
+  TimePoint alarm_ = kNever;  // The instant to which the dispatcher sleeps.
+  std::uint64_t taken_ = 0;   // Arrivals, by the dispatcher.
+  IdleWaiters idle_waiters_;
+  IdleWaiters exit_waiters_;
+
+  alignas(64) std::atomic<RequestBase*> cancelled_{nullptr};
   std::atomic<std::uint32_t> role_{kDispatcher};
   Bell<R> bell_;
 

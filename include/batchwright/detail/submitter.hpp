@@ -48,7 +48,7 @@ struct CallSize {
 
 /// The caller's side of a batcher: everything that happens on a thread that submits.
 template <class TIn, class TOut, Runtime R>
-class Submitter {
+class alignas(64) Submitter {
  public:
   using Item = Request<TIn, TOut>;
   using Batch = BatchState<TIn, TOut>;
