@@ -87,6 +87,7 @@ class CancelSink {
 class Cancellable {
  public:
   virtual bool cancel() noexcept = 0;
+  virtual void retain() noexcept = 0;
   virtual void release() noexcept = 0;
 
  protected:
@@ -150,7 +151,12 @@ class RequestBase : public RequestHeader, public Cancellable {
     return false;
   }
 
-  void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void retain() noexcept final { references_.fetch_add(1, std::memory_order_relaxed); }
+
+  /// As `retain`, while no other thread knows the request.
+  void retain_unshared() noexcept {
+    references_.store(references_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 
   void release() noexcept final {
     if (references_.load(std::memory_order_acquire) == 1 ||
@@ -163,7 +169,7 @@ class RequestBase : public RequestHeader, public Cancellable {
   /// `prepare_stop` before. In between it may be answered already, by another thread.
   void prepare_stop() noexcept {
     stop_state_.store(kRegistering, std::memory_order_relaxed);
-    retain();
+    retain_unshared();
   }
   void register_stop(const StopToken& token) {
     stop_callback_.emplace(token, Canceller{this});
@@ -279,7 +285,7 @@ class AnswerableRequest : public RequestBase {
 
 /// The whole request, one pooled block.
 template <class TIn, class TOut>
-class Request final : public AnswerableRequest<TOut> {
+class Request : public AnswerableRequest<TOut> {
  public:
   template <class In>
   explicit Request(In&& input) {
@@ -298,12 +304,14 @@ class Request final : public AnswerableRequest<TOut> {
     detail::prefetch(&this->completion);
   }
 
-  void drop_input() noexcept override {
+  void drop_input() noexcept final {
     if (std::exchange(has_input_, false)) std::destroy_at(&input_);
   }
 
- private:
+ protected:
   ~Request() override { drop_input(); }
+
+ private:
   void destroy() noexcept override { pool_delete(this); }
   friend void pool_delete<Request>(Request*) noexcept;
 
