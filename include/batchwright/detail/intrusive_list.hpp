@@ -4,11 +4,12 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// An element's place in one intrusive list. Null at both ends, and while in no list.
+/// An element's place in one intrusive list. Null at both ends, and once it has left; what it holds
+/// before it was ever in the list is nobody's concern.
 template <class T>
 struct ListHook {
-  T* previous = nullptr;
-  T* next = nullptr;
+  T* previous;
+  T* next;
 };
 
 template <class Hook>

@@ -17,7 +17,6 @@
 #include <cstdint>
 #include <memory>
 #include <new>
-#include <optional>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -115,6 +114,19 @@ enum class Seat : std::uint8_t {
   riding,    ///< Came after the dispatch, and is claimed when the result is there.
 };
 
+/// What few requests need, or the submitter alone: on the first line of the block, which only he
+/// touches.
+struct SeldomUsed : Cancellable {
+  CancelSink* sink = nullptr;
+  std::uint64_t trace_id = 0;
+  RequestBase* next_cancelled = nullptr;  ///< The link of a cancellation on its way,
+  RequestBase* next_of_call = nullptr;    ///< and of the requests of one call, constant once handed over.
+  WaitingGroup* group = nullptr;          ///< The dispatcher's.
+
+ protected:
+  ~SeldomUsed() = default;
+};
+
 /// One request, without its types: identity, lifetime and the one race that it can be in.
 ///
 /// Dispatch, expiry and cancellation compete for `claim()`; whoever wins decides the outcome. One who
@@ -123,13 +135,13 @@ enum class Seat : std::uint8_t {
 ///
 /// References: one of whoever is to answer it (`answer` drops it), one of a ticket, a RowJoin or a
 /// submitter that still looks at it, one of a cancellation on its way to the dispatcher.
-class RequestBase : public RequestHeader, public Cancellable {
+class RequestBase : public SeldomUsed, public RequestHeader {
  public:
   virtual void drop_input() noexcept = 0;
 
   /// True for the one caller who may answer it with anything but `cancelled`.
   bool claim() noexcept {
-    std::uint32_t expected = kQueued;
+    State expected = kQueued;
     return state_.compare_exchange_strong(expected, kClaimed, std::memory_order_acq_rel);
   }
 
@@ -140,7 +152,7 @@ class RequestBase : public RequestHeader, public Cancellable {
     // Before the attempt: once it has won, whoever loses against it lets go of the request, and inside
     // a stop callback that may be the last reference but this one.
     retain();
-    std::uint32_t expected = kQueued;
+    State expected = kQueued;
     if (state_.compare_exchange_strong(expected, kCancelled, std::memory_order_acq_rel)) {
       // Nobody answers before the sink has been told, so the sink is alive.
       sink->post_cancelled(*this);
@@ -172,10 +184,10 @@ class RequestBase : public RequestHeader, public Cancellable {
     retain_unshared();
   }
   void register_stop(const StopToken& token) {
-    stop_callback_.emplace(token, Canceller{this});
-    std::uint32_t expected = kRegistering;
+    new (&stop_callback_) StopCallback<Canceller>(token, Canceller{this});
+    StopState expected = kRegistering;
     if (!stop_state_.compare_exchange_strong(expected, kRegistered, std::memory_order_acq_rel)) {
-      stop_callback_.reset();  // Answered meanwhile; the answerer left this to us.
+      std::destroy_at(&stop_callback_);  // Answered meanwhile; the answerer left this to us.
     }
     release();
   }
@@ -191,24 +203,9 @@ class RequestBase : public RequestHeader, public Cancellable {
             held_flow->tenant_class.load(std::memory_order_relaxed)};
   }
 
-  // Of few requests, or of the submitter alone.
-  CancelSink* sink = nullptr;
-  std::uint64_t trace_id = 0;
-  RequestBase* next_cancelled = nullptr;  // The link of a cancellation on its way,
-  RequestBase* next_of_call =
-      nullptr;                    // and of the requests of one call, constant once handed over.
-  WaitingGroup* group = nullptr;  // The dispatcher's.
-
- private:
-  struct Canceller {
-    RequestBase* request;
-    void operator()() const noexcept { request->cancel(); }
-  };
-  std::optional<StopCallback<Canceller>> stop_callback_;
-
- public:
   HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
   SharedKey* shared_key = nullptr;  // Likewise. Null for what is computed alone.
+  SharedWork* work = nullptr;       // As `seat`; of an item that is being computed also its executor's.
   std::size_t level = kNoCount;     // Of the queue policies, by which it was admitted.
   ClassId priority_class = kNoClass;
   bool watched = false;  // Set before the hand-over: late cancellations are passed on.
@@ -216,10 +213,8 @@ class RequestBase : public RequestHeader, public Cancellable {
   Place place = Place::intake;  // The dispatcher's.
   Seat seat = Seat::none;       // The coalescer's, under its lock.
 
-  SharedWork* work = nullptr;  // As `seat`; of an item that is being computed also its executor's.
-
  protected:
-  RequestBase() = default;
+  RequestBase() noexcept {}
   virtual ~RequestBase() { let_go_of_keys(); }
   virtual void destroy() noexcept = 0;
 
@@ -232,7 +227,7 @@ class RequestBase : public RequestHeader, public Cancellable {
   // gone when the answer has been given.
   void close_late() noexcept {
     if (!watched) return;
-    std::uint32_t open = kOpen;
+    Late open = kOpen;
     if (late_.compare_exchange_strong(open, kShut, std::memory_order_acq_rel)) return;
     // Someone is between two instructions of a lock-free push, or long past it.
     while (late_.load(std::memory_order_acquire) == kPosting) cpu_relax();
@@ -242,27 +237,35 @@ class RequestBase : public RequestHeader, public Cancellable {
   void unregister_stop() noexcept {
     if (stop_state_.load(std::memory_order_relaxed) == kNoStop) return;
     if (stop_state_.exchange(kAnswered, std::memory_order_acq_rel) == kRegistered) {
-      stop_callback_.reset();
+      std::destroy_at(&stop_callback_);
     }
   }
 
  private:
   void post_late() noexcept {
-    std::uint32_t open = kOpen;
+    Late open = kOpen;
     if (!late_.compare_exchange_strong(open, kPosting, std::memory_order_acq_rel)) return;
     retain();
     sink->post_cancelled(*this);
     late_.store(kShut, std::memory_order_release);
   }
 
-  enum : std::uint32_t { kQueued, kClaimed, kCancelled };
-  enum : std::uint32_t { kOpen, kPosting, kShut };
-  enum : std::uint32_t { kNoStop, kRegistering, kRegistered, kAnswered };
+  enum State : std::uint8_t { kQueued, kClaimed, kCancelled };
+  enum Late : std::uint8_t { kOpen, kPosting, kShut };
+  enum StopState : std::uint8_t { kNoStop, kRegistering, kRegistered, kAnswered };
 
-  std::atomic<std::uint32_t> state_{kQueued};
+  std::atomic<State> state_{kQueued};
+  std::atomic<StopState> stop_state_{kNoStop};
+  std::atomic<Late> late_{kOpen};
   std::atomic<std::uint32_t> references_{1};
-  std::atomic<std::uint32_t> stop_state_{kNoStop};
-  std::atomic<std::uint32_t> late_{kOpen};
+
+  struct Canceller {
+    RequestBase* request;
+    void operator()() const noexcept { request->cancel(); }
+  };
+  union {  // Only while `stop_state_` says so.
+    StopCallback<Canceller> stop_callback_;
+  };
 };
 
 /// A request whose answer has a type.
@@ -280,7 +283,7 @@ class AnswerableRequest : public RequestBase {
     release();
   }
 
-  InlineFunction<void(Result<TOut>&&)> completion;
+  alignas(64) InlineFunction<void(Result<TOut>&&)> completion;
 };
 
 /// The whole request, one pooled block.
@@ -296,10 +299,9 @@ class Request : public AnswerableRequest<TOut> {
 
   /// Begins to fetch what the dispatcher will touch.
   void prefetch() const noexcept {
-    const auto* const begin = reinterpret_cast<const std::byte*>(this);
-    detail::prefetch(begin);
-    detail::prefetch(begin + 64);
-    detail::prefetch(begin + 128);
+    detail::prefetch(&this->by_age);
+    detail::prefetch(&this->order_key);
+    detail::prefetch(&this->enqueued);
     detail::prefetch(&this->held_flow);
     detail::prefetch(&this->completion);
   }

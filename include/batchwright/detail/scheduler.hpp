@@ -62,6 +62,8 @@ class Scheduler {
     if (forecast_.refuses()) {
       backlog_.place(request);
       if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), service_, executors_)) {
+        request.queued = false;
+        request.sequence = 0;
         return hopeless_.append(request);
       }
     }
