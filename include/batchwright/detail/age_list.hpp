@@ -25,6 +25,12 @@ class AgeList {
   }
 
   void erase(RequestHeader& request) noexcept { list_.erase(request); }
+  void erase_front(const RequestHeader& last) noexcept { list_.erase_front(last); }
+
+  const RequestHeader* first() const noexcept { return list_.front(); }
+  static const RequestHeader* next(const RequestHeader& request) noexcept {
+    return List::next(request);
+  }
 
  private:
   using List = IntrusiveList<&RequestHeader::by_age>;

@@ -20,9 +20,12 @@ namespace batchwright::inline v0_1::detail {
 /// sizes that the model likes.
 class BatchCut {
  public:
-  /// The first `count` requests, linked by `next_picked` from `first`.
+  /// The first `count` requests, linked by `next_picked` from `first`; or, with a `last`, by `by_rank`,
+  /// and then they are the first by acceptance, too.
   struct Cut {
     RequestHeader* first = nullptr;
+    RequestHeader* last = nullptr;
+    bool oldest = false;  // And the first by age, in this order.
     std::size_t count = 0;
     std::size_t size = 0;
     std::size_t padded_size = 0;
@@ -34,7 +37,9 @@ class BatchCut {
         all_preferred_(limits.preferred_sizes),
         preferred_(all_preferred_),
         allowed_(limits.allowed_sizes),
-        fit_(limits.fit) {}
+        fit_(limits.fit),
+        plain_(limits.size_rule == SizeRule::sum && !limits.keyed_lanes &&
+               limits.preferred_sizes.empty() && limits.allowed_sizes.empty()) {}
 
   BatchCut(const BatchCut&) = delete;
   BatchCut& operator=(const BatchCut&) = delete;
@@ -73,6 +78,9 @@ class BatchCut {
   /// A batch of at most `limit`, and at least one request. O(batch).
   Cut cut(LaneOrder& order, const Lane& lane, std::size_t limit,
           const ServiceModel& service) const noexcept {
+    if (plain_) {
+      if (const Cut cut = front(lane, limit); cut.last != nullptr) return cut;
+    }
     const Picked picked = pick(order, lane, limit);
     if (picked.preferred.count > 0) return cut_at(picked, picked.preferred);
     if (fits(picked, service)) return cut_at(picked, picked.longest);
@@ -109,6 +117,35 @@ class BatchCut {
     const std::size_t* next_;
     const std::size_t* end_;
   };
+
+  // What most batches are: who came first goes first, so they are looked at once and leave together.
+  // Without a last one if it is not like that.
+  Cut front(const Lane& lane, std::size_t limit) const noexcept {
+    const Flow& flow = *lane.flows.front();
+    const OvertakingLedger& ledger = flow.tenant->ledger;
+    if (&flow != lane.flows.back() || flow.tenant->share != 1 || lane.flushed > 0 ||
+        ledger.watched() != ledger.first()) {
+      return {};
+    }
+    const RequestHeader* oldest = lane.ages.first();
+    const RequestHeader* accepted = ledger.first();
+    Cut cut{.first = flow.queue.front(), .oldest = true};
+    RequestHeader* one = cut.first;
+    for (; one != nullptr; one = one->by_rank.next) {
+      if (cut.size + one->weight > limit && cut.count > 0) break;
+      if (one != accepted) return {};
+      cut.oldest = cut.oldest && one == oldest;
+      cut.last = one;
+      ++cut.count;
+      cut.size += one->weight;
+      if (cut.oldest) oldest = AgeList::next(*one);
+      accepted = OvertakingLedger::next(*one);
+    }
+    cut.padded_size = cut.size;
+    // At the end of a level others may follow.
+    if (one == nullptr && cut.size < limit && cut.count < lane.count) return {};
+    return cut;
+  }
 
   Picked pick(LaneOrder& order, const Lane& lane, std::size_t limit) const noexcept {
     if (!preferred_.empty()) limit = std::min(limit, preferred_.back());
@@ -157,6 +194,7 @@ class BatchCut {
   std::span<const std::size_t> preferred_;  // Those that are not above the cap.
   std::vector<std::size_t> allowed_;
   FitRule fit_;
+  bool plain_;  // One lane, and no size is better than another.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -4,7 +4,7 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// An element's place in one intrusive list. Null at both ends, and once it has left; what it holds
+/// An element's place in one intrusive list. Null at both ends, and once it was erased; what it holds
 /// before it was ever in the list is nobody's concern.
 template <class T>
 struct ListHook {
@@ -48,6 +48,12 @@ class IntrusiveList {
     (hook.previous == nullptr ? front_ : (hook.previous->*Hook).next) = hook.next;
     (hook.next == nullptr ? back_ : (hook.next->*Hook).previous) = hook.previous;
     (element.*Hook) = {};
+  }
+
+  /// Takes out all from the first up to `last`, at the price of one. They keep what they hold.
+  void erase_front(const Element& last) noexcept {
+    front_ = (last.*Hook).next;
+    (front_ == nullptr ? back_ : (front_->*Hook).previous) = nullptr;
   }
 
  private:

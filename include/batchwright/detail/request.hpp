@@ -136,7 +136,20 @@ struct SeldomUsed : Cancellable {
 /// References: one of whoever is to answer it (`answer` drops it), one of a ticket, a RowJoin or a
 /// submitter that still looks at it, one of a cancellation on its way to the dispatcher.
 class RequestBase : public SeldomUsed, public RequestHeader {
+  enum State : std::uint8_t { kQueued, kClaimed, kCancelled };
+  enum Late : std::uint8_t { kOpen, kPosting, kShut };
+  enum StopState : std::uint8_t { kNoStop, kRegistering, kRegistered, kAnswered };
+
+  std::atomic<State> state_{kQueued};
+  std::atomic<StopState> stop_state_{kNoStop};
+  std::atomic<Late> late_{kOpen};
+
  public:
+  bool watched = false;  // Set before the hand-over: late cancellations are passed on.
+  bool by_future = false;
+  Place place = Place::intake;  // The dispatcher's.
+  Seat seat = Seat::none;       // The coalescer's, under its lock.
+
   virtual void drop_input() noexcept = 0;
 
   /// True for the one caller who may answer it with anything but `cancelled`.
@@ -208,11 +221,6 @@ class RequestBase : public SeldomUsed, public RequestHeader {
   SharedWork* work = nullptr;       // As `seat`; of an item that is being computed also its executor's.
   std::size_t level = kNoCount;     // Of the queue policies, by which it was admitted.
   ClassId priority_class = kNoClass;
-  bool watched = false;  // Set before the hand-over: late cancellations are passed on.
-  bool by_future = false;
-  Place place = Place::intake;  // The dispatcher's.
-  Seat seat = Seat::none;       // The coalescer's, under its lock.
-
  protected:
   RequestBase() noexcept {}
   virtual ~RequestBase() { let_go_of_keys(); }
@@ -250,13 +258,6 @@ class RequestBase : public SeldomUsed, public RequestHeader {
     late_.store(kShut, std::memory_order_release);
   }
 
-  enum State : std::uint8_t { kQueued, kClaimed, kCancelled };
-  enum Late : std::uint8_t { kOpen, kPosting, kShut };
-  enum StopState : std::uint8_t { kNoStop, kRegistering, kRegistered, kAnswered };
-
-  std::atomic<State> state_{kQueued};
-  std::atomic<StopState> stop_state_{kNoStop};
-  std::atomic<Late> late_{kOpen};
   std::atomic<std::uint32_t> references_{1};
 
   struct Canceller {
@@ -300,7 +301,6 @@ class Request : public AnswerableRequest<TOut> {
   /// Begins to fetch what the dispatcher will touch.
   void prefetch() const noexcept {
     detail::prefetch(&this->by_age);
-    detail::prefetch(&this->order_key);
     detail::prefetch(&this->enqueued);
     detail::prefetch(&this->held_flow);
     detail::prefetch(&this->completion);

@@ -33,22 +33,16 @@ struct RequestHeader {
   ListHook<RequestHeader> by_acceptance;       ///< OvertakingLedger
   // OvertakingLedger: dispatched requests that were accepted between this one and its successor.
   std::uint64_t dispatched_behind;
-  TimePoint due;               ///< The first instant at which something becomes of it.
-  std::uint64_t sequence;      ///< The order of acceptance, from 1.
-  RequestHeader* next_picked;  ///< BatchCut
-
-  // PriorityQueue, with `by_rank`. The first request of a level is its node in the tree of levels.
+  TimePoint due;           ///< The first instant at which something becomes of it.
+  std::uint64_t sequence;  ///< The order of acceptance, from 1.
   std::int64_t order_key;  ///< Within one priority the smaller goes first.
+
+  // Of few requests. The first of a level is its node in the tree of PriorityQueue.
   RequestHeader* lower_levels;
   RequestHeader* higher_levels;
-  std::uint64_t level_weight;  ///< Of a level's node, where levels are weighed.
-  bool heads_level;
-  bool queued;
-  bool delayed;                    ///< `delay_at` has come.
-  bool at_bound;                   ///< Overtaken as often as is allowed: it goes first.
+  std::uint64_t level_weight;      ///< Where levels are weighed.
+  RequestHeader* next_picked;      ///< BatchCut
   HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
-
-  // Of few requests.
   HeapHook<RequestHeader> by_length;
   std::uint64_t delay_turn;  ///< The order in which requests were delayed.
 
@@ -67,6 +61,12 @@ struct RequestHeader {
   std::uint32_t weight = 1;
   std::uint32_t length = 1;
   bool shared = false;  ///< It is a SharedWork, and stands for several requests.
+
+  // The scheduler's.
+  bool heads_level = false;
+  bool queued = false;
+  bool delayed = false;   ///< `delay_at` has come.
+  bool at_bound = false;  ///< Overtaken as often as is allowed: it goes first.
 
   /// From this instant on it may not be dispatched.
   TimePoint expires() const noexcept { return deadline < expiry ? deadline : expiry; }
