@@ -194,9 +194,9 @@ class Answering {
       {
         auto writer = recorder_.executor(state.info.executor);
         record_batch(writer, state);
+        typename Writer::Answers all(writer, failed ? Outcome::failed : Outcome::ok);
         for (const auto* item : state.items) {
-          record(writer, state.timing(*item, state.finished), *item,
-                 failed ? Outcome::failed : Outcome::ok);
+          all.add(state.started, state.finished, *item);
         }
       }
       leave(state.items.size());

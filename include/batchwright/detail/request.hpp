@@ -227,8 +227,7 @@ class RequestBase : public SeldomUsed, public RequestHeader {
   virtual void destroy() noexcept = 0;
 
   void let_go_of_keys() noexcept {
-    release_key(std::exchange(shared_key, nullptr));
-    release_flow(std::exchange(held_flow, nullptr));
+    if (shared_key != nullptr || held_flow != nullptr) give_keys_back();
   }
 
   // From here on no late cancellation is passed on, and none is on its way into the sink, which may be
@@ -250,6 +249,11 @@ class RequestBase : public SeldomUsed, public RequestHeader {
   }
 
  private:
+  void give_keys_back() noexcept {
+    release_key(std::exchange(shared_key, nullptr));
+    release_flow(std::exchange(held_flow, nullptr));
+  }
+
   void post_late() noexcept {
     Late open = kOpen;
     if (!late_.compare_exchange_strong(open, kPosting, std::memory_order_acq_rel)) return;
