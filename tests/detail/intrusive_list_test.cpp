@@ -62,6 +62,18 @@ TEST(IntrusiveList, ErasesAnywhereAndClearsTheHook) {
   EXPECT_EQ(order_of(list), (Order{&b}));
 }
 
+TEST(IntrusiveList, ErasesAllUpToOneAtOnce) {
+  RequestHeader a{}, b{}, c{}, d{};
+  List list;
+  for (RequestHeader* item : {&a, &b, &c, &d}) list.push_back(*item);
+  list.erase_front(b);
+  EXPECT_EQ(order_of(list), (Order{&c, &d}));
+  list.erase_front(d);
+  EXPECT_TRUE(order_of(list).empty());
+  list.push_back(a);
+  EXPECT_EQ(order_of(list), (Order{&a}));
+}
+
 TEST(IntrusiveList, UsesItsOwnHookOnly) {
   RequestHeader a{}, b{};
   List by_rank;

@@ -97,6 +97,30 @@ TEST(PriorityQueue, ALevelOutlivesItsFirstRequest) {
   EXPECT_EQ(walk(queue), (Order{&high, &b, &c, &a, &low}));
 }
 
+TEST(PriorityQueue, TheFirstOfALevelMayLeaveAtOnce) {
+  PriorityQueue queue;
+  RequestHeader low{}, a{}, b{}, c{}, high{};
+  low.priority = -1;
+  high.priority = 1;
+  for (RequestHeader* request : {&low, &a, &b, &c, &high}) queue.push(*request);
+  queue.erase_front(high, 1);
+  EXPECT_EQ(walk(queue), (Order{&a, &b, &c, &low}));
+  queue.erase_front(b, 2);
+  EXPECT_EQ(walk(queue), (Order{&c, &low}));
+  EXPECT_EQ(walk_back(queue), (Order{&c, &low}));
+  RequestHeader lowest{};
+  lowest.priority = -2;
+  EXPECT_EQ(queue.weight_before(lowest, 100), 2u);
+  EXPECT_EQ(a.by_rank.previous, nullptr);
+  EXPECT_EQ(a.by_rank.next, &b);
+  EXPECT_EQ(b.by_rank.next, nullptr);
+  queue.push(a);
+  EXPECT_EQ(walk(queue), (Order{&c, &a, &low}));
+  queue.erase_front(a, 2);
+  queue.erase_front(low, 1);
+  EXPECT_TRUE(queue.empty());
+}
+
 TEST(PriorityQueue, TheLastOfALevelMayLeaveFirst) {
   PriorityQueue queue;
   RequestHeader a{}, b{}, c{};
