@@ -55,9 +55,9 @@ class Intake {
     bool wakes = false;
     {
       const LockGuard guard(lock_);
-      splice(requests);
+      box_.arrivals.splice(requests);
       if (earliest < earliest_deadline_) earliest_deadline_ = earliest;
-      wakes = box_.arrivals.size >= wish_.missing || earliest < wish_.until;
+      wakes = box_.arrivals.chain.size >= wish_.missing || earliest < wish_.until;
       if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = wakes && elected();
     }
@@ -161,7 +161,7 @@ class Intake {
   /// Requests handed over so far, without those that had to wait for capacity.
   std::uint64_t accepted() noexcept {
     const LockGuard guard(lock_);
-    return taken_ + box_.arrivals.count;
+    return taken_ + box_.arrivals.chain.count;
   }
 
   void add(IdleWaiter& waiter) noexcept {
@@ -188,10 +188,13 @@ class Intake {
   void take(Inbox<Batch>& inbox) noexcept {
     // Before the arrivals: a request is handed over before it can be cancelled, so it is in this inbox
     // or in an earlier one.
-    inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
+    inbox.cancelled = nullptr;
+    if (cancelled_.load(std::memory_order_seq_cst) != nullptr) {  // Submitters look at its line.
+      inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
+    }
     const LockGuard guard(lock_);
-    inbox.arrivals = std::exchange(box_.arrivals, {});
-    taken_ += inbox.arrivals.count;
+    box_.arrivals.give_to(inbox.arrivals);
+    taken_ += inbox.arrivals.chain.count;
     inbox.waiting = std::exchange(box_.waiting, nullptr);
     inbox.finished = std::exchange(box_.finished, nullptr);
     std::swap(inbox.vacated, box_.vacated);
@@ -241,7 +244,7 @@ class Intake {
       const LockGuard guard(lock_);
       const bool reports = wish.reports || !idle_waiters_.empty();
       const bool news = changed_ || (reported_ && reports) || box_.waiting != nullptr ||
-                        box_.arrivals.size >= wish.missing || earliest_deadline_ < wish.until;
+                        box_.arrivals.chain.size >= wish.missing || earliest_deadline_ < wish.until;
       if (news && !hand_over) return false;
       if (idle && !news) idle_waiters_.tell(runtime_);
       wish_ = wish;
@@ -306,7 +309,7 @@ class Intake {
   // Gives the role away and leaves the wish behind, unless something came since `take`.
   bool lie_down(const Wish& wish, bool idle) noexcept {
     const LockGuard guard(lock_);
-    if (changed_ || reported_ || box_.arrivals.count > 0 || box_.waiting != nullptr) return false;
+    if (changed_ || reported_ || box_.arrivals.chain.count > 0 || box_.waiting != nullptr) return false;
     if (idle) idle_waiters_.tell(runtime_);
     wish_ = wish;
     alarm_ = wish.until;
@@ -363,15 +366,6 @@ class Intake {
   // no wish). The wake comes after it, because it can cost as much as a thousand critical sections.
   bool elected() noexcept { return pass(kFree, kDispatcher) && bell_.ring(); }
 
-  void splice(const RequestChain& requests) noexcept {
-    RequestChain& all = box_.arrivals;
-    requests.first->by_rank.previous = all.last;
-    (all.last == nullptr ? all.first : all.last->by_rank.next) = requests.first;
-    all.last = requests.last;
-    all.count += requests.count;
-    all.size += requests.size;
-  }
-
   [[no_unique_address]] R runtime_;
   alignas(64) Lock<R> lock_;
   // Guarded by lock_. What each submitter writes shares its line.
@@ -380,9 +374,9 @@ class Intake {
   bool wanted_back_ = false;              // The dispatcher's alarm rang while its role was lent.
   TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
   Inbox<Batch> box_;
-  Wish wish_;
-  TimePoint alarm_ = kNever;  // The instant to which the dispatcher sleeps.
-  std::uint64_t taken_ = 0;   // Arrivals, by the dispatcher.
+  std::uint64_t taken_ = 0;    // Arrivals, by the dispatcher.
+  alignas(64) Wish wish_;      // Submitters look at it: nothing is on its line that changes more often.
+  TimePoint alarm_ = kNever;   // The instant to which the dispatcher sleeps.
   IdleWaiters idle_waiters_;
   IdleWaiters exit_waiters_;
 
