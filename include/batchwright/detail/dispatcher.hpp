@@ -101,7 +101,8 @@ class Dispatcher {
   /// With the role, borrowed from the intake on the thread of an executor that is free. As `report`.
   template <class Put>
   Batch* act_for(std::size_t executor, WakeList& wakes, Put&& put) noexcept {
-    return act([=](const Batch& b) { return b.info.executor == executor && !b.errand; }, &wakes, put);
+    return act([=](const Batch& b) { return b.info.executor == executor && !b.errand; }, &wakes,
+               put);
   }
 
   /// As `act_for`: what `takes` says of a batch is whether it is returned; of one at most.
@@ -388,7 +389,6 @@ class Dispatcher {
   ErrandDesk<Batch> errands_;
   Leases leases_;
   Changes<Policy, R> changes_;
-
   std::atomic<std::int64_t> lost_{0};
   std::atomic<std::uint32_t> cancellers_{0};
   std::atomic<TimePoint> oldest_queued_{kNever};

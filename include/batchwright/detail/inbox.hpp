@@ -25,7 +25,7 @@ class Arrivals {
 
   void splice(const RequestChain& requests) noexcept {
     if (calls_ < kListed) {
-      if (calls_ % 8 == 0) prefetch(&(*listed_)[0] + calls_ + 8);  // The next line, which has travelled.
+      if (calls_ % 8 == 0) prefetch(listed_->data() + calls_ + 8);  // The next line.
       (*listed_)[calls_++] = requests.first;
     }
     requests.first->by_rank.previous = chain.last;

@@ -309,7 +309,8 @@ class Intake {
   // Gives the role away and leaves the wish behind, unless something came since `take`.
   bool lie_down(const Wish& wish, bool idle) noexcept {
     const LockGuard guard(lock_);
-    if (changed_ || reported_ || box_.arrivals.chain.count > 0 || box_.waiting != nullptr) return false;
+    if (changed_ || reported_ || box_.arrivals.chain.count > 0 || box_.waiting != nullptr)
+      return false;
     if (idle) idle_waiters_.tell(runtime_);
     wish_ = wish;
     alarm_ = wish.until;
@@ -374,9 +375,9 @@ class Intake {
   bool wanted_back_ = false;              // The dispatcher's alarm rang while its role was lent.
   TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
   Inbox<Batch> box_;
-  std::uint64_t taken_ = 0;    // Arrivals, by the dispatcher.
-  alignas(64) Wish wish_;      // Submitters look at it: nothing is on its line that changes more often.
-  TimePoint alarm_ = kNever;   // The instant to which the dispatcher sleeps.
+  std::uint64_t taken_ = 0;  // Arrivals, by the dispatcher.
+  alignas(64) Wish wish_;  // Submitters look at it: nothing is on its line that changes more often.
+  TimePoint alarm_ = kNever;  // The instant to which the dispatcher sleeps.
   IdleWaiters idle_waiters_;
   IdleWaiters exit_waiters_;
 

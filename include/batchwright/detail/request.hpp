@@ -120,7 +120,7 @@ struct SeldomUsed : Cancellable {
   CancelSink* sink = nullptr;
   std::uint64_t trace_id = 0;
   RequestBase* next_cancelled = nullptr;  ///< The link of a cancellation on its way,
-  RequestBase* next_of_call = nullptr;    ///< and of the requests of one call, constant once handed over.
+  RequestBase* next_of_call = nullptr;    ///< and of one call's, constant once handed over.
   WaitingGroup* group = nullptr;          ///< The dispatcher's.
 
  protected:
@@ -218,9 +218,10 @@ class RequestBase : public SeldomUsed, public RequestHeader {
 
   HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
   SharedKey* shared_key = nullptr;  // Likewise. Null for what is computed alone.
-  SharedWork* work = nullptr;       // As `seat`; of an item that is being computed also its executor's.
-  std::size_t level = kNoCount;     // Of the queue policies, by which it was admitted.
+  SharedWork* work = nullptr;  // As `seat`; of an item that is being computed also its executor's.
+  std::size_t level = kNoCount;  // Of the queue policies, by which it was admitted.
   ClassId priority_class = kNoClass;
+
  protected:
   RequestBase() noexcept {}
   virtual ~RequestBase() { let_go_of_keys(); }
