@@ -85,9 +85,15 @@ TEST(BatchCut, WhoCameFirstLeavesInOnePieceUnlessSomethingElseCounts) {
   flushed.backlog.flush();
   EXPECT_EQ(front_of(flushed, 8), "1 one by one");
 
-  BacklogRig sized({.max_batch_size = 8, .preferred_sizes = {4}});
-  sized.enter("a");
-  EXPECT_EQ(front_of(sized, 8), "1 one by one");
+  BacklogRig sized({.max_batch_size = 8, .preferred_sizes = {2, 4}});
+  for (const char* name : {"a", "b", "c"}) sized.enter(name);
+  EXPECT_EQ(front_of(sized, 8), "2 at once");
+  BacklogRig trimmed({.max_batch_size = 8, .allowed_sizes = {2, 4}, .fit = FitRule::trim_down});
+  for (const char* name : {"a", "b", "c"}) trimmed.enter(name);
+  EXPECT_EQ(front_of(trimmed, 8), "2 at once");
+  BacklogRig padded({.max_batch_size = 8, .size_rule = batchwright::SizeRule::padded});
+  padded.enter("a");
+  EXPECT_EQ(front_of(padded, 8), "1 one by one");
 
   batchwright::detail::Tenant one, other;
   other.share = 2;
