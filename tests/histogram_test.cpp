@@ -341,6 +341,26 @@ TEST(HistogramSum, HoldsTheLargestValueTheLargestNumberOfTimes) {
   EXPECT_EQ(histogram.quantile(0.5), kMax);
 }
 
+TEST(HistogramRecording, EqualsRecordingOneByOne) {
+  Values values = uniform_values(3, 1000, 0, kHour);
+  values.insert(values.end(), {0, kMax, kMax, kMax, 1});
+  Histogram histogram = histogram_of({5, kHour});
+  Histogram expected = histogram;
+  for (const std::uint64_t value : values) expected.record(value);
+  {
+    Histogram::Recording recording(histogram);
+    for (const std::uint64_t value : values) recording.record(value);
+  }
+  EXPECT_EQ(histogram, expected);
+}
+
+TEST(HistogramRecording, OfNothingChangesNothing) {
+  Histogram histogram = histogram_of({5});
+  const Histogram before = histogram;
+  { const Histogram::Recording recording(histogram); }
+  EXPECT_EQ(histogram, before);
+}
+
 TEST(HistogramRecordN, EqualsRecordingNTimes) {
   for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{63}, std::uint64_t{64},
                                     std::uint64_t{0x1'0000'0001}, kMax}) {

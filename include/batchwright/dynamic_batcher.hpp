@@ -242,13 +242,13 @@ class BasicDynamicBatcher {
     std::vector<TicketType> tickets;
     const Outcome outcome = detail::with_undo(
         [&] {
-          return submission().range(
+          return submission().template range<TicketedItem>(
               std::forward<Range>(inputs), options, detail::WhenFull::block,
               [&](std::size_t count) {
                 states.reserve(count);
                 tickets.reserve(count);
               },
-              [&](Item& request) { states.push_back(submission().answer_by_ticket(request)); });
+              [&](TicketedItem& request) { states.push_back(&request.ticket()); });
         },
         [&] { Submission::withdraw(states); });
     if (outcome == Outcome::ok) {
@@ -308,7 +308,7 @@ class BasicDynamicBatcher {
     requires std::convertible_to<In&&, TIn>
   Prediction<TIn, TOut, R> predict(In&& input, const SubmitOptions& options = {}) {
     auto& submitter = core_->submitter();
-    Item* const request = submitter.make(std::forward<In>(input), options, {});
+    Item* const request = submitter.make(options, {}, std::forward<In>(input));
     detail::with_undo([&] { submitter.read(request->input()).give_to(*request); },
                       [&] { request->release(); });
     return Prediction<TIn, TOut, R>(submitter, core_->complete_on(), request, options);
@@ -364,6 +364,7 @@ class BasicDynamicBatcher {
   using Core = detail::Core<TIn, TOut, Policy, R>;
   using Item = detail::Request<TIn, TOut>;
   using Submission = detail::Submission<TIn, TOut, R>;
+  using TicketedItem = typename Submission::TicketedItem;
 
   // Cheap: it refers to the core alone.
   Submission submission() const noexcept {

@@ -34,6 +34,37 @@ class Histogram {
     max_ = std::max(max_, value);
   }
 
+  /// Adds values one by one; what can be done for all of them at once is done at its end.
+  class Recording {
+   public:
+    explicit Recording(Histogram& histogram) noexcept : histogram_(histogram) {}
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+    ~Recording() {
+      histogram_.count_ += count_;
+      histogram_.add_to_sum(sum_high_, sum_low_);
+      histogram_.min_ = std::min(histogram_.min_, min_);
+      histogram_.max_ = std::max(histogram_.max_, max_);
+    }
+
+    void record(std::uint64_t value) noexcept {
+      ++histogram_.buckets_[bucket_of(value)];
+      ++count_;
+      sum_low_ += value;
+      sum_high_ += sum_low_ < value ? 1 : 0;
+      min_ = std::min(min_, value);
+      max_ = std::max(max_, value);
+    }
+
+   private:
+    Histogram& histogram_;
+    std::uint64_t count_ = 0;
+    std::uint64_t sum_low_ = 0;
+    std::uint64_t sum_high_ = 0;
+    std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t max_ = 0;
+  };
+
   /// Adds `value` n times, at the price of once.
   void record_n(std::uint64_t value, std::uint64_t n) noexcept;
 

@@ -25,22 +25,26 @@ inline constexpr UseTicket use_ticket{};
 
 namespace detail {
 
-/// What a ticket and its request share. Two references: the ticket's and the completion's.
+/// What a ticket and its request share. It lies with the request, and lives as long.
 template <class TOut, Runtime R>
 struct TicketState final : DeferredWake {
-  explicit TicketState(const R& r, const void* batcher) noexcept : runtime(r), owner(batcher) {}
+  TicketState(const R& r, const void* batcher, Cancellable& its) noexcept
+      : runtime(r), owner(batcher), request(&its) {}
 
+  /// Of whoever answers; his reference outlasts it.
   void complete(Result<TOut>&& answer) noexcept {
     deliver(result, std::move(answer));
-    const bool waiting = word.exchange(kReady, std::memory_order_acq_rel) == kWaiting;
-    if (waiting && DeferredWakes::take(*this)) return;
-    if (waiting) runtime.unpark(word, kEveryone);
-    release();
+    if (word.exchange(kReady, std::memory_order_acq_rel) != kWaiting) return;
+    if (DeferredWakes::take(*this)) {
+      request->retain();
+    } else {
+      runtime.unpark(word, kEveryone);
+    }
   }
 
   void wake() noexcept override {
     runtime.unpark(word, kEveryone);
-    release();
+    request->release();
   }
 
   bool ready() const noexcept { return word.load(std::memory_order_acquire) == kReady; }
@@ -55,20 +59,38 @@ struct TicketState final : DeferredWake {
     return true;
   }
 
-  void release() noexcept {
-    if (references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    if (request != nullptr) request->release();
-    pool_delete(this);
-  }
-
   enum : std::uint32_t { kPending, kWaiting, kReady };
 
   std::atomic<std::uint32_t> word{kPending};
-  std::atomic<std::uint32_t> references{2};
   [[no_unique_address]] R runtime;
-  const void* owner;               // Identifies the batcher, for the check of its own threads.
-  Cancellable* request = nullptr;  // Holds a reference; for `cancel`.
+  const void* owner;           // Identifies the batcher, for the check of its own threads.
+  Cancellable* const request;  // What it lies with. The ticket holds a reference.
   std::optional<Result<TOut>> result;
+};
+
+/// A request, or a RowJoin, that is answered by a ticket: one pooled block for all of it.
+template <class Work, Runtime R>
+class Ticketed final : public Work {
+ public:
+  using State = TicketState<typename Work::Answer, R>;
+
+  /// With the ticket's reference, besides that of whoever is to answer it. `origin` is what it is made
+  /// from, and `batcher` tells the batcher's own threads.
+  template <class... Origin>
+  Ticketed(const R& runtime, const void* batcher, Origin&&... origin)
+      : Work(std::forward<Origin>(origin)...), ticket_(runtime, batcher, *this) {
+    this->retain_unshared();
+    this->completion.emplace([state = &ticket_](Result<typename Work::Answer>&& result) {
+      state->complete(std::move(result));
+    });
+  }
+
+  State& ticket() noexcept { return ticket_; }
+
+ private:
+  void destroy() noexcept override { pool_delete(this); }
+
+  State ticket_;
 };
 
 struct TicketAccess;
@@ -150,7 +172,7 @@ class Ticket {
   }
 
   void drop() noexcept {
-    if (state_ != nullptr) std::exchange(state_, nullptr)->release();
+    if (state_ != nullptr) std::exchange(state_, nullptr)->request->release();
   }
 
   detail::TicketState<TOut, R>* state_ = nullptr;

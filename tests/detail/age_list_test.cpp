@@ -24,7 +24,7 @@ constexpr TimePoint at(std::int64_t tick) { return TimePoint(Duration(tick)); }
 TEST(AgeList, IsEmptyUntilSomethingComesAndAfterAllHasLeft) {
   AgeList list;
   EXPECT_TRUE(list.empty());
-  RequestHeader request;
+  RequestHeader request{};
   list.insert(request);
   EXPECT_FALSE(list.empty());
   list.erase(request);
@@ -33,7 +33,7 @@ TEST(AgeList, IsEmptyUntilSomethingComesAndAfterAllHasLeft) {
 
 TEST(AgeList, OneRequestIsTheOldestAndTheNewest) {
   AgeList list;
-  RequestHeader request;
+  RequestHeader request{};
   request.enqueued = at(5);
   list.insert(request);
   EXPECT_EQ(list.oldest(), at(5));
@@ -42,7 +42,7 @@ TEST(AgeList, OneRequestIsTheOldestAndTheNewest) {
 
 TEST(AgeList, AStampMayBeOlderThanAllThatCameBefore) {
   AgeList list;
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   a.enqueued = at(5);
   b.enqueued = at(3);
   c.enqueued = at(4);
@@ -61,9 +61,9 @@ TEST(AgeList, OfOneInstantTheFirstThatCameIsTheFirst) {
   a.enqueued = b.enqueued = at(3);
   c.enqueued = at(5);
   for (RequestHeader* request : {&c, &a, &b}) list.insert(*request);
-  EXPECT_EQ(&list.first(), &a);
+  EXPECT_EQ(list.first(), &a);
   list.erase(a);
-  EXPECT_EQ(&list.first(), &b);
+  EXPECT_EQ(list.first(), &b);
 }
 
 TEST(AgeList, AgreesWithANaiveListOnRandomStamps) {

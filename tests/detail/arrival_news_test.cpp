@@ -20,7 +20,7 @@ struct Listener {
 };
 
 RequestHeader request(int at, std::uint32_t weight) {
-  RequestHeader header;
+  RequestHeader header{};
   header.enqueued = TimePoint(Duration(at));
   header.weight = weight;
   return header;

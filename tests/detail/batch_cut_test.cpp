@@ -56,6 +56,60 @@ TEST(BatchCut, TakesTheLongestPrefixWithinTheLimitAndAtLeastOne) {
   EXPECT_EQ(lane.cut(kNoCount), "4/13/13");
 }
 
+// Whether the requests of a rig leave in one piece, and by age too.
+std::string front_of(BacklogRig& rig, std::size_t limit) {
+  const BatchCut cut(rig.limits);
+  const ServiceModel service(rig.limits.max_batch_size);
+  const BatchCut::Cut front = cut.cut(rig.order, *rig.backlog.first_lane(), limit, service);
+  const std::string count = std::to_string(front.count);
+  if (front.last == nullptr) return count + " one by one";
+  return count + (front.oldest ? " at once" : " at once, but for their ages");
+}
+
+TEST(BatchCut, WhoCameFirstLeavesInOnePieceUnlessSomethingElseCounts) {
+  BacklogRig plain;
+  for (const char* name : {"a", "b", "c"}) plain.enter(name);
+  EXPECT_EQ(front_of(plain, 2), "2 at once");
+  EXPECT_EQ(front_of(plain, 8), "3 at once");
+  plain.enter("later, but first", 1);
+  EXPECT_EQ(front_of(plain, 8), "4 one by one");
+
+  BacklogRig urgent;
+  urgent.enter("a", 1);
+  urgent.enter("b");
+  EXPECT_EQ(front_of(urgent, 1), "1 at once");
+  EXPECT_EQ(front_of(urgent, 2), "2 one by one");  // Of two levels.
+
+  BacklogRig flushed;
+  flushed.enter("a");
+  flushed.backlog.flush();
+  EXPECT_EQ(front_of(flushed, 8), "1 one by one");
+
+  BacklogRig sized({.max_batch_size = 8, .preferred_sizes = {2, 4}});
+  for (const char* name : {"a", "b", "c"}) sized.enter(name);
+  EXPECT_EQ(front_of(sized, 8), "2 at once");
+  BacklogRig trimmed({.max_batch_size = 8, .allowed_sizes = {2, 4}, .fit = FitRule::trim_down});
+  for (const char* name : {"a", "b", "c"}) trimmed.enter(name);
+  EXPECT_EQ(front_of(trimmed, 8), "2 at once");
+  BacklogRig padded({.max_batch_size = 8, .size_rule = batchwright::SizeRule::padded});
+  padded.enter("a");
+  EXPECT_EQ(front_of(padded, 8), "1 one by one");
+
+  batchwright::detail::Tenant one, other;
+  other.share = 2;
+  batchwright::detail::Lane lane;
+  BacklogRig tenants;
+  tenants.enter("a", 0, 1, &tenants.flow(one, lane));
+  EXPECT_EQ(front_of(tenants, 8), "1 at once");
+  tenants.enter("b", 0, 1, &tenants.flow(other, lane));
+  EXPECT_EQ(front_of(tenants, 8), "2 one by one");
+
+  batchwright::detail::Lane shared_lane;
+  BacklogRig shared;
+  shared.enter("a", 0, 1, &shared.flow(other, shared_lane));
+  EXPECT_EQ(front_of(shared, 8), "1 one by one");
+}
+
 TEST(BatchCut, PadsUpToTheNextAllowedSize) {
   Lane lane({.max_batch_size = 16, .allowed_sizes = {4, 8}}, {1, 1, 1, 1, 1});
   EXPECT_EQ(lane.cut(8), "5/5/8");

@@ -29,7 +29,7 @@ TEST(DeadlineHeap, AnEmptyHeapNeverComesDue) {
 
 TEST(DeadlineHeap, ARequestWithoutADeadlineIsNotInIt) {
   DeadlineHeap heap;
-  RequestHeader request;
+  RequestHeader request{};
   heap.insert(request);
   EXPECT_EQ(heap.first(), nullptr);
   heap.erase(request);
@@ -38,7 +38,7 @@ TEST(DeadlineHeap, ARequestWithoutADeadlineIsNotInIt) {
 
 TEST(DeadlineHeap, TheEarliestIsFirst) {
   DeadlineHeap heap;
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   a.deadline = at(5);
   b.deadline = at(3);
   c.deadline = at(4);
@@ -51,7 +51,7 @@ TEST(DeadlineHeap, TheEarliestIsFirst) {
 
 TEST(DeadlineHeap, EqualDeadlinesAreInOrderOfAcceptance) {
   DeadlineHeap heap;
-  RequestHeader requests[6];
+  RequestHeader requests[6]{};
   for (std::size_t i = 0; i < 6; ++i) {
     requests[i].deadline = at(7);
     requests[i].sequence = i + 1;
@@ -66,7 +66,7 @@ TEST(DeadlineHeap, EqualDeadlinesAreInOrderOfAcceptance) {
 
 TEST(DeadlineHeap, InstantsAtTheEndsOfTimeAreOrdinaryOnes) {
   DeadlineHeap heap;
-  RequestHeader first, last;
+  RequestHeader first{}, last{};
   first.deadline = TimePoint::min();
   last.deadline = kNever - Duration(1);
   heap.insert(last);

@@ -34,7 +34,7 @@ TEST(Flow, WhatIsAtItsBoundGoesBeforeTheQueue) {
 }
 
 TEST(Flow, IsNotEmptyWhileSomethingIsAtItsBound) {
-  RequestHeader request;
+  RequestHeader request{};
   request.at_bound = true;
   Flow flow;
   flow.at_bound.push_back(request);

@@ -118,10 +118,10 @@ TEST(Intake, HandsEverythingOverOnceAndInOrder) {
   EXPECT_EQ(f.intake.accepted(), 3u);
 
   f.intake.take(f.inbox);
-  EXPECT_EQ(f.inbox.arrivals.count, 3u);
-  EXPECT_EQ(f.inbox.arrivals.size, 3u);
+  EXPECT_EQ(f.inbox.arrivals.chain.count, 3u);
+  EXPECT_EQ(f.inbox.arrivals.chain.size, 3u);
   int count = 0;
-  for (const RequestHeader* item = f.inbox.arrivals.first; item != nullptr;
+  for (const RequestHeader* item = f.inbox.arrivals.chain.first; item != nullptr;
        item = RequestChain::next(*item)) {
     ++count;
   }
@@ -136,7 +136,7 @@ TEST(Intake, HandsEverythingOverOnceAndInOrder) {
 
   f.inbox.vacated.clear();
   f.intake.take(f.inbox);
-  EXPECT_TRUE(f.inbox.arrivals.empty());
+  EXPECT_TRUE(f.inbox.arrivals.chain.empty());
   EXPECT_EQ(f.inbox.finished, nullptr);
   EXPECT_TRUE(f.inbox.vacated.empty());
   EXPECT_EQ(f.inbox.cancelled, nullptr);
@@ -592,7 +592,7 @@ TEST(Intake, LosesNothingAndMissesNoWakeInEveryInterleaving) {
     TestThread dispatcher = runtime.start([&] {
       while (arrived < 6 || cancelled < 2 || vacated < 4) {
         f.intake.take(f.inbox);
-        arrived += f.inbox.arrivals.count;
+        arrived += f.inbox.arrivals.chain.count;
         vacated += f.inbox.vacated.size();
         f.inbox.vacated.clear();
         for (const RequestBase* item = f.inbox.cancelled; item != nullptr;

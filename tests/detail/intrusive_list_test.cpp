@@ -28,7 +28,7 @@ Order order_of(const List& list) {
 }
 
 TEST(IntrusiveList, KeepsTheOrderOfArrival) {
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   List list;
   EXPECT_TRUE(order_of(list).empty());
   list.push_back(a);
@@ -38,7 +38,7 @@ TEST(IntrusiveList, KeepsTheOrderOfArrival) {
 }
 
 TEST(IntrusiveList, InsertsBehindAPositionOrAtTheFront) {
-  RequestHeader a, b, c, d;
+  RequestHeader a{}, b{}, c{}, d{};
   List list;
   list.insert_after(nullptr, a);
   list.insert_after(&a, b);
@@ -48,7 +48,7 @@ TEST(IntrusiveList, InsertsBehindAPositionOrAtTheFront) {
 }
 
 TEST(IntrusiveList, ErasesAnywhereAndClearsTheHook) {
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   List list;
   for (RequestHeader* item : {&a, &b, &c}) list.push_back(*item);
   list.erase(b);
@@ -62,8 +62,20 @@ TEST(IntrusiveList, ErasesAnywhereAndClearsTheHook) {
   EXPECT_EQ(order_of(list), (Order{&b}));
 }
 
+TEST(IntrusiveList, ErasesAllUpToOneAtOnce) {
+  RequestHeader a{}, b{}, c{}, d{};
+  List list;
+  for (RequestHeader* item : {&a, &b, &c, &d}) list.push_back(*item);
+  list.erase_front(b);
+  EXPECT_EQ(order_of(list), (Order{&c, &d}));
+  list.erase_front(d);
+  EXPECT_TRUE(order_of(list).empty());
+  list.push_back(a);
+  EXPECT_EQ(order_of(list), (Order{&a}));
+}
+
 TEST(IntrusiveList, UsesItsOwnHookOnly) {
-  RequestHeader a, b;
+  RequestHeader a{}, b{};
   List by_rank;
   batchwright::detail::IntrusiveList<&RequestHeader::by_age> by_age;
   by_rank.push_back(a);

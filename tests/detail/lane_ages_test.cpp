@@ -39,7 +39,7 @@ TEST(LaneAges, WithoutALaneThereIsNoOldest) {
 TEST(LaneAges, TheOldestOfAllLanesIsFound) {
   LaneAges ages;
   Lane left, right;
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   enter(ages, left, a, 5);
   enter(ages, right, b, 3);
   EXPECT_EQ(ages.oldest(), at(3));
@@ -50,7 +50,7 @@ TEST(LaneAges, TheOldestOfAllLanesIsFound) {
 TEST(LaneAges, ALaneGetsYoungerAsItsRequestsLeave) {
   LaneAges ages;
   Lane left, right;
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   enter(ages, left, a, 1);
   enter(ages, right, b, 2);
   enter(ages, left, c, 3);

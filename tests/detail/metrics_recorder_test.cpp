@@ -220,6 +220,40 @@ TEST(MetricsRecorder, CountsAnAnswerForEachClassOfItsRequest) {
   EXPECT_EQ(recorder.snapshot().latency.count(), 2u);
 }
 
+TEST(MetricsRecorder, CountsTheAnswersOfABatchAsEachByItself) {
+  struct Answered : Classified {
+    TimePoint enqueued{};
+    TimePoint deadline{};
+  };
+  const auto at = [](int ns) { return TimePoint(Duration(ns)); };
+  const std::vector<Answered> requests{{{{0, 1, 2}}, at(100), at(400)},
+                                       {{{0, 1, 3}}, at(150), at(299)},
+                                       {{{0, 2, 3}}, at(350), at(300)}};  // After its own start.
+  for (const Outcome outcome : {Outcome::ok, Outcome::failed}) {
+    Recorder together(SystemRuntime{}, 1, 4);
+    Recorder each(SystemRuntime{}, 1, 4);
+    {
+      auto writer = together.executor(0);
+      Recorder::Writer::Answers all(writer, outcome);
+      for (const Answered& request : requests) all.add(at(200), at(300), request);
+    }
+    for (const Answered& request : requests) {
+      each.executor(0).answered({.outcome = outcome,
+                                 .queue_wait = at(200) - request.enqueued,
+                                 .latency = at(300) - request.enqueued,
+                                 .late = at(300) > request.deadline},
+                                request);
+    }
+    EXPECT_EQ(together.classes(), each.classes());
+    MetricsSnapshot counted = together.snapshot();
+    const MetricsSnapshot expected = each.snapshot();
+    EXPECT_EQ(counted.completed_late, outcome == Outcome::ok ? 1u : 0u);
+    counted.taken_at = expected.taken_at;
+    counted.interval = expected.interval;
+    EXPECT_EQ(counted, expected);
+  }
+}
+
 TEST(MetricsRecorder, AsksForNoClassesWhereNoneAreCounted) {
   struct Unasked {
     batchwright::detail::ClassIds classes() const {

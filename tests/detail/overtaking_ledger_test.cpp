@@ -52,6 +52,23 @@ TEST(OvertakingLedger, ADispatchOvertakesWhatWasAcceptedBefore) {
   EXPECT_EQ(ledger.overtakings(), 0u);
 }
 
+TEST(OvertakingLedger, WhoLeavesTogetherFromTheFrontOvertakesNobodyAndTakesItsCountsAlong) {
+  OvertakingLedger ledger;
+  Numbered a(1), b(2), c(3), d(4), e(5), f(6);
+  for (RequestHeader* request : {&a, &b, &c, &d, &e, &f}) ledger.accept(*request);
+  ledger.dispatch(c);  // Counted behind b,
+  ledger.dispatch(f);  // and behind e.
+  EXPECT_EQ(ledger.overtakings(), 2u);
+  ledger.dispatch_front(b);
+  EXPECT_EQ(ledger.first(), &d);
+  EXPECT_EQ(ledger.watched(), &d);
+  EXPECT_EQ(ledger.overtakings(), 1u);
+  ledger.dispatch_front(e);
+  EXPECT_TRUE(ledger.empty());
+  EXPECT_EQ(ledger.watched(), nullptr);
+  EXPECT_EQ(ledger.overtakings(), 0u);
+}
+
 TEST(OvertakingLedger, AWithdrawalOvertakesNobodyAndLosesNoCount) {
   OvertakingLedger ledger;
   Numbered a(1), b(2), c(3);

@@ -17,8 +17,8 @@ using batchwright_test::Random;
 
 struct Element {
   std::int64_t key = 0;
-  HeapHook<Element> low;
-  HeapHook<Element> high;
+  HeapHook<Element> low{};
+  HeapHook<Element> high{};
 };
 struct Lower {
   bool operator()(const Element& a, const Element& b) const { return a.key < b.key; }

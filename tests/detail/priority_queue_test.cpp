@@ -63,7 +63,7 @@ TEST(PriorityQueue, AnEmptyQueueHasNoFront) {
 
 TEST(PriorityQueue, OneRequestIsFrontAndEnd) {
   PriorityQueue queue;
-  RequestHeader request;
+  RequestHeader request{};
   queue.push(request);
   EXPECT_FALSE(queue.empty());
   EXPECT_EQ(queue.front(), &request);
@@ -75,7 +75,7 @@ TEST(PriorityQueue, OneRequestIsFrontAndEnd) {
 TEST(PriorityQueue, ExtremePrioritiesAreOrdinaryOnes) {
   PriorityQueue queue;
   constexpr int kPriorities[] = {0, INT_MIN, INT_MAX, -1, INT_MIN + 1, 1, INT_MAX - 1};
-  RequestHeader requests[std::size(kPriorities)];
+  RequestHeader requests[std::size(kPriorities)]{};
   for (std::size_t i = 0; i < std::size(kPriorities); ++i) {
     requests[i].priority = kPriorities[i];
     queue.push(requests[i]);
@@ -87,7 +87,7 @@ TEST(PriorityQueue, ExtremePrioritiesAreOrdinaryOnes) {
 
 TEST(PriorityQueue, ALevelOutlivesItsFirstRequest) {
   PriorityQueue queue;
-  RequestHeader low, a, b, c, high;
+  RequestHeader low{}, a{}, b{}, c{}, high{};
   low.priority = -1;
   high.priority = 1;
   for (RequestHeader* request : {&low, &a, &b, &c, &high}) queue.push(*request);
@@ -97,9 +97,33 @@ TEST(PriorityQueue, ALevelOutlivesItsFirstRequest) {
   EXPECT_EQ(walk(queue), (Order{&high, &b, &c, &a, &low}));
 }
 
+TEST(PriorityQueue, TheFirstOfALevelMayLeaveAtOnce) {
+  PriorityQueue queue;
+  RequestHeader low{}, a{}, b{}, c{}, high{};
+  low.priority = -1;
+  high.priority = 1;
+  for (RequestHeader* request : {&low, &a, &b, &c, &high}) queue.push(*request);
+  queue.erase_front(high, 1);
+  EXPECT_EQ(walk(queue), (Order{&a, &b, &c, &low}));
+  queue.erase_front(b, 2);
+  EXPECT_EQ(walk(queue), (Order{&c, &low}));
+  EXPECT_EQ(walk_back(queue), (Order{&c, &low}));
+  RequestHeader lowest{};
+  lowest.priority = -2;
+  EXPECT_EQ(queue.weight_before(lowest, 100), 2u);
+  EXPECT_EQ(a.by_rank.previous, nullptr);
+  EXPECT_EQ(a.by_rank.next, &b);
+  EXPECT_EQ(b.by_rank.next, nullptr);
+  queue.push(a);
+  EXPECT_EQ(walk(queue), (Order{&c, &a, &low}));
+  queue.erase_front(a, 2);
+  queue.erase_front(low, 1);
+  EXPECT_TRUE(queue.empty());
+}
+
 TEST(PriorityQueue, TheLastOfALevelMayLeaveFirst) {
   PriorityQueue queue;
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   for (RequestHeader* request : {&a, &b, &c}) queue.push(*request);
   queue.erase(c);
   queue.push(c);
@@ -169,7 +193,7 @@ TEST(PriorityQueue, WhatIsInsertedWithAnotherRankKeepsItsAge) {
 
 TEST(PriorityQueue, WhatIsInsertedIsWeighedWithItsLevel) {
   PriorityQueue queue;
-  RequestHeader requests[4];
+  RequestHeader requests[4]{};
   for (std::size_t i = 0; i < 4; ++i) {
     requests[i].weight = 1U << i;
     requests[i].sequence = i + 1;
@@ -181,7 +205,7 @@ TEST(PriorityQueue, WhatIsInsertedIsWeighedWithItsLevel) {
     requests[moved].priority = 1;
     queue.insert(requests[moved]);
   }
-  RequestHeader newcomer;
+  RequestHeader newcomer{};
   newcomer.priority = 1;
   EXPECT_EQ(queue.weight_before(newcomer, 100), 15u);
   queue.erase(requests[0], true);

@@ -40,7 +40,7 @@ TEST(Rank, ComparesAsThePriorityQueueDoes) {
 }
 
 TEST(Rank, AtTheBoundIsBeforeAllOthersAndByAcceptance) {
-  RequestHeader urgent, early, late;
+  RequestHeader urgent{}, early{}, late{};
   urgent.priority = INT_MAX;
   urgent.sequence = 1;
   early.sequence = 2;

@@ -22,7 +22,7 @@ TEST(RequestHeader, AsksForNothingByDefault) {
 }
 
 TEST(RequestChain, LinksInOrderAndSumsUp) {
-  RequestHeader a, b, c;
+  RequestHeader a{}, b{}, c{};
   b.weight = 5;
   RequestChain chain;
   EXPECT_TRUE(chain.empty());
@@ -38,7 +38,7 @@ TEST(RequestChain, LinksInOrderAndSumsUp) {
 }
 
 TEST(RequestChain, ForgetsWhatARequestWasLinkedToBefore) {
-  RequestHeader a, b;
+  RequestHeader a{}, b{};
   RequestChain before;
   before.append(a);
   before.append(b);

@@ -47,6 +47,30 @@ class RequestTest : public ::testing::Test {
   Request<Input, int>* request_ = pool_new<Request<Input, int>>(input_);
 };
 
+// The cache line of a request's part.
+template <class Part>
+std::uintptr_t line_of(const Part& part) {
+  return reinterpret_cast<std::uintptr_t>(&part) / 64;
+}
+
+TEST_F(RequestTest, WhatTheSchedulerAloneWritesIsOnLinesOfItsOwn) {
+  const Request<Input, int>& one = *request_;
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&one) % 64, 0u);
+  EXPECT_EQ(line_of(one.by_age), line_of(one.order_key));
+  EXPECT_LT(line_of(one.sink), line_of(one.by_age));
+  EXPECT_GT(line_of(one.enqueued), line_of(one.delay_turn));
+  EXPECT_EQ(line_of(one.enqueued), line_of(one.by_rank.next));
+  // What claiming and answering touch is one more, and the answer's way the next but one.
+  EXPECT_EQ(line_of(one.priority), line_of(one.enqueued) + 1);
+  for (const std::uintptr_t line :
+       {line_of(one.at_bound), line_of(one.place), line_of(one.held_flow), line_of(one.work),
+        line_of(one.level), line_of(one.priority_class)}) {
+    EXPECT_EQ(line, line_of(one.priority));
+  }
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&one.completion) % 64, 0u);
+  answer(Outcome::stopped);
+}
+
 TEST_F(RequestTest, IsClaimedOnce) {
   EXPECT_TRUE(request_->claim());
   EXPECT_FALSE(request_->claim());

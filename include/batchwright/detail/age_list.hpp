@@ -14,8 +14,6 @@ class AgeList {
  public:
   bool empty() const noexcept { return list_.empty(); }
   TimePoint oldest() const noexcept { return list_.front()->enqueued; }
-  /// Of several that came at one instant the first accepted.
-  const RequestHeader& first() const noexcept { return *list_.front(); }
   TimePoint newest() const noexcept { return list_.back()->enqueued; }
 
   void insert(RequestHeader& request) noexcept {
@@ -27,6 +25,13 @@ class AgeList {
   }
 
   void erase(RequestHeader& request) noexcept { list_.erase(request); }
+  void erase_front(const RequestHeader& last) noexcept { list_.erase_front(last); }
+
+  /// Of several that came at one instant the first accepted.
+  const RequestHeader* first() const noexcept { return list_.front(); }
+  static const RequestHeader* next(const RequestHeader& request) noexcept {
+    return List::next(request);
+  }
 
  private:
   using List = IntrusiveList<&RequestHeader::by_age>;

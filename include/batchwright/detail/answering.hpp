@@ -194,9 +194,9 @@ class Answering {
       {
         auto writer = recorder_.executor(state.info.executor);
         record_batch(writer, state);
+        typename Writer::Answers all(writer, failed ? Outcome::failed : Outcome::ok);
         for (const auto* item : state.items) {
-          record(writer, state.timing(*item, state.finished), *item,
-                 failed ? Outcome::failed : Outcome::ok);
+          all.add(state.started, state.finished, *item);
         }
       }
       leave(state.items.size());
@@ -391,7 +391,7 @@ class Answering {
   std::atomic<std::size_t> cap_;
   std::shared_ptr<Observer> observer_;
   Coalescer<TIn, TOut, R>* const coalescer_;
-  std::atomic<std::size_t> executing_{0};
+  alignas(64) std::atomic<std::size_t> executing_{0};  // Submitters read what stands before.
   std::atomic<std::size_t> batches_{0};
 };
 

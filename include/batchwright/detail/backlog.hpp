@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_DETAIL_BACKLOG_HPP
 #define BATCHWRIGHT_DETAIL_BACKLOG_HPP
 
+#include "batch_cut.hpp"
 #include "fair_share.hpp"
 #include "flow.hpp"
 #include "lane_agenda.hpp"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -123,6 +125,20 @@ class Backlog {
     }
   }
 
+  /// Takes a batch out, which is dispatched.
+  RequestChain dispatch(const BatchCut::Cut& cut) noexcept {
+    if (cut.last != nullptr) return dispatch_front(cut);
+    RequestChain batch;
+    RequestHeader* next = cut.first;
+    for (std::size_t taken = 0; taken < cut.count; ++taken) {
+      RequestHeader& request = *std::exchange(next, next->next_picked);
+      dispatch(request, taken == 0);
+      batch.append(request);
+    }
+    settle(batch);
+    return batch;
+  }
+
   /// Takes out a request that was dispatched; the first of its batch leads. After the last of a batch
   /// call `settle`.
   void dispatch(RequestHeader& request, bool leads) noexcept {
@@ -231,6 +247,38 @@ class Backlog {
     if (lane.count == 0) lane_ages_.emptied(lane);
   }
 
+  RequestChain dispatch_front(const BatchCut::Cut& cut) noexcept {
+    Flow& flow = *cut.first->flow;
+    Lane& lane = *flow.lane;
+    Tenant& tenant = *flow.tenant;
+    shares_.lead(tenant);
+    shares_.charge(tenant, static_cast<std::uint32_t>(cut.size));
+    tenant.ledger.dispatch_front(*cut.last);
+    if (cut.oldest) lane.ages.erase_front(*cut.last);
+    flow.queue.erase_front(*cut.last, cut.size);
+    flow.weight -= cut.size;
+    lane.weight -= cut.size;
+    lane.count -= cut.count;
+    count_ -= cut.count;
+    for (RequestHeader* one = cut.first; one != nullptr; one = one->by_rank.next) {
+      one->queued = false;
+      if (!cut.oldest) lane.ages.erase(*one);
+    }
+    if (flow.empty()) close(flow);
+    return {.first = cut.first, .last = cut.last, .count = cut.count, .size = cut.size};
+  }
+
+  // Its last request has left.
+  void close(Flow& flow) noexcept {
+    Lane& lane = *flow.lane;
+    Tenant& tenant = *flow.tenant;
+    lane.flows.erase(flow);
+    tenant.flows.erase(flow);
+    if (lane.flows.empty()) lanes_.erase(lane);
+    if (tenant.flows.empty()) tenants_.erase(tenant);
+    if (count_ == 0) shares_.reset();
+  }
+
   void refill(const RequestChain& batch) noexcept {
     for (RequestHeader* one = batch.first; one != nullptr; one = RequestChain::next(*one)) {
       agenda_.refill(*one->flow);
@@ -240,7 +288,6 @@ class Backlog {
   void leave(RequestHeader& request) noexcept {
     Flow& flow = *request.flow;
     Lane& lane = *flow.lane;
-    Tenant& tenant = *flow.tenant;
     if (request.at_bound) {
       flow.at_bound.erase(request);
       --lane.bounded;
@@ -251,18 +298,13 @@ class Backlog {
     lane.ages.erase(request);
     if (request.sequence <= lane.flush_mark) --lane.flushed;
     --lane.count;
+    --count_;
     lane.weight -= request.weight;
     request.queued = false;
     if (!plain_) [[unlikely]] {
       unindex(request);
     }
-    if (flow.empty()) {
-      lane.flows.erase(flow);
-      tenant.flows.erase(flow);
-      if (lane.flows.empty()) lanes_.erase(lane);
-      if (tenant.flows.empty()) tenants_.erase(tenant);
-    }
-    if (--count_ == 0) shares_.reset();
+    if (flow.empty()) close(flow);
   }
 
   const QueueOrder order_;

@@ -20,9 +20,12 @@ namespace batchwright::inline v0_1::detail {
 /// sizes that the model likes.
 class BatchCut {
  public:
-  /// The first `count` requests, linked by `next_picked` from `first`.
+  /// The first `count` requests, linked by `next_picked` from `first`; or, with a `last`, by `by_rank`,
+  /// and then they are the first by acceptance, too.
   struct Cut {
     RequestHeader* first = nullptr;
+    RequestHeader* last = nullptr;
+    bool oldest = false;  // And the first by age, in this order.
     std::size_t count = 0;
     std::size_t size = 0;
     std::size_t padded_size = 0;
@@ -34,7 +37,9 @@ class BatchCut {
         all_preferred_(limits.preferred_sizes),
         preferred_(all_preferred_),
         allowed_(limits.allowed_sizes),
-        fit_(limits.fit) {}
+        fit_(limits.fit),
+        sized_(!limits.preferred_sizes.empty() || !limits.allowed_sizes.empty()),
+        plain_(limits.size_rule == SizeRule::sum && !limits.keyed_lanes) {}
 
   BatchCut(const BatchCut&) = delete;
   BatchCut& operator=(const BatchCut&) = delete;
@@ -73,7 +78,8 @@ class BatchCut {
   /// A batch of at most `limit`, and at least one request. O(batch).
   Cut cut(LaneOrder& order, const Lane& lane, std::size_t limit,
           const ServiceModel& service) const noexcept {
-    const Picked picked = pick(order, lane, limit);
+    Picked picked = plain_ ? pick_front(lane, limit) : Picked();
+    if (picked.first == nullptr) picked = pick(order, lane, limit);
     if (picked.preferred.count > 0) return cut_at(picked, picked.preferred);
     if (fits(picked, service)) return cut_at(picked, picked.longest);
     return cut_at(picked, picked.allowed);
@@ -83,6 +89,7 @@ class BatchCut {
   struct Prefix {
     std::size_t count = 0;
     std::size_t size = 0;
+    RequestHeader* last = nullptr;  // As of the Cut.
   };
 
   // The longest prefix within the limit, and the longest in it that have just a preferred and an
@@ -92,6 +99,7 @@ class BatchCut {
     Prefix longest;
     Prefix preferred;
     Prefix allowed;
+    bool oldest = false;  // As of the Cut.
   };
 
   // Tells which of ever larger sizes are among some that are listed.
@@ -110,6 +118,42 @@ class BatchCut {
     const std::size_t* end_;
   };
 
+  // As `pick`, of what most batches are: who came first goes first, so they are looked at once and leave
+  // together. Without a first one if it is not like that.
+  Picked pick_front(const Lane& lane, std::size_t limit) const noexcept {
+    const Flow& flow = *lane.flows.front();
+    const OvertakingLedger& ledger = flow.tenant->ledger;
+    if (&flow != lane.flows.back() || flow.tenant->share != 1 || lane.flushed > 0 ||
+        ledger.watched() != ledger.first()) {
+      return {};
+    }
+    if (!preferred_.empty()) limit = std::min(limit, preferred_.back());
+    const RequestHeader* oldest = lane.ages.first();
+    const RequestHeader* accepted = ledger.first();
+    Ascent preferred(preferred_);
+    Ascent allowed(allowed_);
+    Picked picked;
+    picked.first = flow.queue.front();
+    picked.oldest = true;
+    Prefix all;
+    RequestHeader* one = picked.first;
+    for (; one != nullptr; one = one->by_rank.next) {
+      if (all.size + one->weight > limit && all.count > 0) break;
+      if (one != accepted) return {};
+      picked.oldest = picked.oldest && one == oldest;
+      all = {all.count + 1, all.size + one->weight, one};
+      if (picked.oldest) oldest = AgeList::next(*one);
+      accepted = OvertakingLedger::next(*one);
+      if (!sized_) continue;
+      if (preferred.meets(all.size)) picked.preferred = all;
+      if (allowed.meets(all.size)) picked.allowed = all;
+    }
+    // At the end of a level others may follow.
+    if (one == nullptr && all.size < limit && all.count < lane.count) return {};
+    picked.longest = all;
+    return picked;
+  }
+
   Picked pick(LaneOrder& order, const Lane& lane, std::size_t limit) const noexcept {
     if (!preferred_.empty()) limit = std::min(limit, preferred_.back());
     BatchSize size(rule_);
@@ -124,7 +168,7 @@ class BatchCut {
       if (size.value() > limit && picked.longest.count > 0) break;
       *link = request;
       link = &request->next_picked;
-      picked.longest = {size.count(), size.value()};
+      picked.longest = {.count = size.count(), .size = size.value()};
       if (preferred.meets(size.value())) picked.preferred = picked.longest;
       if (allowed.meets(size.value())) picked.allowed = picked.longest;
     }
@@ -146,6 +190,8 @@ class BatchCut {
 
   Cut cut_at(const Picked& picked, const Prefix& prefix) const noexcept {
     return {.first = picked.first,
+            .last = prefix.last,
+            .oldest = picked.oldest,
             .count = prefix.count,
             .size = prefix.size,
             .padded_size = padded_to(allowed_, prefix.size)};
@@ -157,6 +203,8 @@ class BatchCut {
   std::span<const std::size_t> preferred_;  // Those that are not above the cap.
   std::vector<std::size_t> allowed_;
   FitRule fit_;
+  bool sized_;  // Some sizes are better than others.
+  bool plain_;  // There is one lane, and sizes are sums.
 };
 
 }  // namespace batchwright::inline v0_1::detail

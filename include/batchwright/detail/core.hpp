@@ -342,7 +342,7 @@ class Core final : public BatchSink<TIn, TOut>,
       }
       const bool finished = run(state, runner);
       if (finished) state.wakes.wake_all();
-      intake_.push_finished(finished ? &state : nullptr, 0);
+      dispatcher_.ran(finished ? &state : nullptr);
       return true;
     });
     for (const auto& mailbox : mailboxes_) mailbox->close();

@@ -76,11 +76,16 @@ class Dispatcher {
     absorb_cancellations();
   }
 
+  /// As `report`, of what `execute` has run itself, which it is about to say.
+  void ran(Batch* finished) noexcept {
+    vacated(0);
+    if (finished != nullptr) absorb(*finished);
+  }
+
   /// The last of all: nothing is looked at any more, and who waits for idleness or the end is told.
   void exit() noexcept { intake_.exit(); }
 
   // From an executor.
-
   /// Its call has returned, and `finished` is its batch, or null if that is not finished yet. If the
   /// dispatcher sleeps the executor takes its part. Returns the executor's own next batch, if there is
   /// one at once; `put` hands batches to other executors. Of `wakes` it leaves what the caller has to
@@ -95,8 +100,8 @@ class Dispatcher {
   /// With the role, borrowed from the intake on the thread of an executor that is free. As `report`.
   template <class Put>
   Batch* act_for(std::size_t executor, WakeList& wakes, Put&& put) noexcept {
-    return act([=](const Batch& one) { return one.info.executor == executor && !one.errand; },
-               &wakes, put);
+    return act([=](const Batch& b) { return b.info.executor == executor && !b.errand; }, &wakes,
+               put);
   }
 
   /// As `act_for`: what `takes` says of a batch is whether it is returned; of one at most.
@@ -120,8 +125,7 @@ class Dispatcher {
   }
 
   // From any thread.
-  /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what its copying
-  /// throws.
+  /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what copying it does.
   void reconfigure(std::size_t cap, const Policy* policy) {
     changes_.post(cap, policy);
     intake_.nudge();
@@ -212,37 +216,37 @@ class Dispatcher {
   }
 
   void absorb_reports() noexcept {
-    for (const std::size_t executor : inbox_.vacated) {
-      scheduler_.vacate(executor);
-      leases_.bar(executor, scheduler_.executors().reserved(executor));
-      --calls_;
-    }
+    for (const std::size_t executor : inbox_.vacated) vacated(executor);
     inbox_.vacated.clear();
     for (const std::size_t executor : inbox_.granted) leases_.granted(executor);
     inbox_.granted.clear();
     leases_.begin(scheduler_);
-    while (inbox_.finished != nullptr) {
-      Batch& state = *std::exchange(inbox_.finished, inbox_.finished->next);
-      scheduler_.report(state.report());
-      states_.put_back(state);
-    }
+    while (inbox_.finished != nullptr)
+      absorb(*std::exchange(inbox_.finished, inbox_.finished->next));
   }
 
-  void absorb_arrivals() noexcept { arrive(std::exchange(inbox_.arrivals, {})); }
+  void vacated(std::size_t executor) noexcept {
+    scheduler_.vacate(executor);
+    leases_.bar(executor, scheduler_.executors().reserved(executor));
+    --calls_;
+  }
 
-  void arrive(const RequestChain& requests) noexcept {
-    for (RequestHeader* header = requests.first; header != nullptr;) {
-      auto& request = static_cast<Item&>(*header);
-      header = RequestChain::next(*header);
-      if (header != nullptr) static_cast<Item*>(header)->prefetch();
-      if (coalescer_ != nullptr && request.shared_key != nullptr) {
-        coalescer_->arrive(request, scheduler_, states_,
-                           [this](const Item& rider) { answering_.left_queue(rider); });
-        continue;
-      }
-      request.place = Place::scheduler;
-      scheduler_.arrive(request);
+  void absorb(Batch& finished) noexcept {
+    scheduler_.report(finished.report());
+    states_.put_back(finished);
+  }
+
+  void absorb_arrivals() noexcept {
+    inbox_.arrivals.template take_all<Item>([this](Item& request) { arrive(request); });
+  }
+
+  void arrive(Item& request) noexcept {
+    if (coalescer_ != nullptr && request.shared_key != nullptr) {
+      return coalescer_->arrive(request, scheduler_, states_,
+                                [this](const Item& rider) { answering_.left_queue(rider); });
     }
+    request.place = Place::scheduler;
+    scheduler_.arrive(request);
   }
 
   // They come newest first; cancelled ones are answered in the order in which they were cancelled.
@@ -292,8 +296,8 @@ class Dispatcher {
 
   void absorb_changes() noexcept {
     if (changes_.watches()) states_.watch();
-    std::size_t cap = kNoCount;
     std::optional<Policy> policy;
+    std::size_t cap = kNoCount;
     if (!changes_.take(cap, policy)) return;
     if (cap != kNoCount) scheduler_.set_cap(cap);
     if (policy.has_value()) scheduler_.set_policy(std::move(*policy));
@@ -315,15 +319,16 @@ class Dispatcher {
   }
 
   bool serve_waiting(TimePoint now) noexcept {
+    const auto arrives = [this](Item& request) { arrive(request); };
     return desk_.serve(
-        now, [this](const RequestChain& requests) { arrive(requests); },
+        now, [&](const RequestChain& requests) { requests.each<Item>(arrives); },
         [this](const Demand& shortage, const Item& newcomer) {
           return scheduler_.evict(shortage.count, shortage.bytes, newcomer.priority,
                                   newcomer.flow == nullptr ? nullptr : newcomer.flow->tenant);
         });
   }
 
-  // Performs actions until the scheduler has none. What it returns is `dispatch` if time has passed.
+  // Performs actions until the scheduler has none. Returns `dispatch` if time has passed.
   template <class Execute>
   Action act(TimePoint now, Execute& execute) noexcept {
     for (;;) {
@@ -382,10 +387,8 @@ class Dispatcher {
   BatchStates<TIn, TOut, R> states_;
   std::size_t calls_ = 0;  // Predictor calls that have not returned.
   ErrandDesk<Batch> errands_;
-
   Leases leases_;
   Changes<Policy, R> changes_;
-
   std::atomic<std::int64_t> lost_{0};
   std::atomic<std::uint32_t> cancellers_{0};
   std::atomic<TimePoint> oldest_queued_{kNever};

@@ -28,7 +28,7 @@ struct Lane;
 struct Flow {
   Tenant* tenant = nullptr;  ///< Constant.
   Lane* lane = nullptr;      ///< Constant.
-  ListHook<Flow> in_lane;
+  ListHook<Flow> in_lane{};
   RequestHeader* head = nullptr;  // DueFlows: the first request, while the lane is due.
 
   // LaneOrder: where its walk stands.
@@ -38,9 +38,9 @@ struct Flow {
   PriorityQueue queue;                              ///< All but those
   IntrusiveList<&RequestHeader::by_rank> at_bound;  ///< that go first, in order of acceptance.
   std::uint64_t weight = 0;                         // Of all of it.
-  ListHook<Flow> in_tenant;
+  ListHook<Flow> in_tenant{};
 
-  HeapHook<Flow> by_head;
+  HeapHook<Flow> by_head{};
   Rank head_rank;
   struct ByHead {
     bool operator()(const Flow& a, const Flow& b) const noexcept {
@@ -55,8 +55,8 @@ struct Flow {
     PairingHeap<Flow, &Flow::by_head, ByHead> flows;
     std::uint64_t tag = 0;       // The tenant's, as of the last look,
     std::uint64_t sequence = 0;  // and that of its first accepted request.
-    HeapHook<Turn> by_tag;
-    ListHook<Turn> in_tenant;
+    HeapHook<Turn> by_tag{};
+    ListHook<Turn> in_tenant{};
   } turn;
 
   bool empty() const noexcept { return at_bound.empty() && queue.empty(); }
@@ -80,7 +80,7 @@ struct Tenant {
   OvertakingLedger ledger;
   IntrusiveList<&Flow::in_tenant> flows;
   IntrusiveList<&Flow::Turn::in_tenant> turns;  // DueFlows
-  ListHook<Tenant> in_backlog;
+  ListHook<Tenant> in_backlog{};
 };
 
 /// Requests that may share a batch.
@@ -100,20 +100,20 @@ struct Lane {
   };
   PairingHeap<RequestHeader, &RequestHeader::by_length, Longer> lengths;  // Where lengths count.
   IntrusiveList<&Flow::in_lane> flows;
-  ListHook<Lane> in_backlog;
+  ListHook<Lane> in_backlog{};
 
   // LaneAgenda
   bool due = false;
   bool changed = false;
-  ListHook<Lane> in_changed;
+  ListHook<Lane> in_changed{};
   TimePoint until = kNever;
-  HeapHook<Lane> by_until;
+  HeapHook<Lane> by_until{};
 
   LaneQuota quota;  ///< Of arrivals, for those who would wake the dispatcher.
 
   TimePoint known_oldest{};       // LaneAges: when its oldest request came,
   std::uint64_t known_first = 0;  // and as which.
-  HeapHook<Lane> by_age;
+  HeapHook<Lane> by_age{};
 
   /// The size of all that is queued in it.
   std::size_t size(SizeRule rule) const noexcept {

@@ -83,8 +83,8 @@ class InlineFunction<void(Args...)> {
       },
       [](void* storage) noexcept { pool_delete(*static_cast<F**>(storage)); }, true};
 
-  alignas(void*) std::byte storage_[kCapacity];
   const Table* table_ = nullptr;
+  alignas(void*) std::byte storage_[kCapacity];
 };
 
 }  // namespace batchwright::inline v0_1::detail

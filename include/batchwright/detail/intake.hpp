@@ -56,11 +56,10 @@ class Intake {
     {
       const LockGuard guard(lock_);
       box_.arrivals.splice(requests);
-      accepted_ += requests.count;
-      earliest_deadline_ = std::min(earliest_deadline_, earliest);
-      wakes = box_.arrivals.size >= wish_.missing || earliest < wish_.until ||
-              (role_.load(std::memory_order_relaxed) == kFree &&  // Else the quotas are another's.
-               wish_.uses_up_a_quota(requests, takes_));
+      if (earliest < earliest_deadline_) earliest_deadline_ = earliest;
+      wakes = box_.arrivals.chain.size >= wish_.missing || earliest < wish_.until ||
+              (wish_.by_lane != nullptr && role_.load(std::memory_order_relaxed) == kFree &&
+               wish_.uses_up_a_quota(requests, takes_));  // With the role they are another's.
       if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
       wakes = wakes && elected();
     }
@@ -164,13 +163,14 @@ class Intake {
   /// Requests handed over so far, without those that had to wait for capacity.
   std::uint64_t accepted() noexcept {
     const LockGuard guard(lock_);
-    return accepted_;
+    return taken_ + box_.arrivals.chain.count;
   }
 
   /// When the first request came that the dispatcher has not looked at; kNever if there is none.
   TimePoint oldest_arrival() noexcept {
     const LockGuard guard(lock_);
-    return box_.arrivals.empty() ? kNever : box_.arrivals.first->enqueued;
+    const RequestChain& arrivals = box_.arrivals.chain;
+    return arrivals.empty() ? kNever : arrivals.first->enqueued;
   }
 
   void add(IdleWaiter& waiter) noexcept {
@@ -196,9 +196,13 @@ class Intake {
   /// Swaps what came into `inbox`, whose lists the dispatcher has emptied.
   void take(Inbox<Batch>& inbox) noexcept {
     // Before the arrivals: what can be cancelled was handed over before, to this inbox or an earlier one.
-    inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
+    inbox.cancelled = nullptr;
+    if (cancelled_.load(std::memory_order_seq_cst) != nullptr) {  // Submitters look at its line.
+      inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
+    }
     const LockGuard guard(lock_);
-    inbox.arrivals = std::exchange(box_.arrivals, {});
+    box_.arrivals.give_to(inbox.arrivals);
+    taken_ += inbox.arrivals.chain.count;
     inbox.waiting = std::exchange(box_.waiting, nullptr);
     inbox.finished = std::exchange(box_.finished, nullptr);
     std::swap(inbox.vacated, box_.vacated);
@@ -242,7 +246,7 @@ class Intake {
       const LockGuard guard(lock_);
       const bool reports = wish.reports || !idle_waiters_.empty();
       const bool news = changed_ || (reported_ && reports) || box_.waiting != nullptr ||
-                        wish.broken_by(box_.arrivals) || earliest_deadline_ < wish.until;
+                        wish.broken_by(box_.arrivals.chain) || earliest_deadline_ < wish.until;
       if (news && !hand_over) return false;
       if (idle && !news) idle_waiters_.tell(runtime_);
       wish_ = wish;
@@ -307,7 +311,8 @@ class Intake {
   // Gives the role away and leaves the wish behind, unless something came since `take`.
   bool lie_down(const Wish& wish, bool idle) noexcept {
     const LockGuard guard(lock_);
-    if (changed_ || reported_ || box_.arrivals.count > 0 || box_.waiting != nullptr) return false;
+    if (changed_ || reported_ || box_.arrivals.chain.count > 0 || box_.waiting != nullptr)
+      return false;
     if (idle) idle_waiters_.tell(runtime_);
     wish_ = wish;
     alarm_ = wish.until;
@@ -365,21 +370,21 @@ class Intake {
   bool elected() noexcept { return pass(kFree, kDispatcher) && bell_.ring(); }
 
   [[no_unique_address]] R runtime_;
-  Lock<R> lock_;
-  // Guarded by lock_.
-  Inbox<Batch> box_;
-  std::uint64_t accepted_ = 0;
-  std::uint64_t takes_ = 0;  // Numbers the inbox that is filled now.
-  IdleWaiters idle_waiters_;
-  IdleWaiters exit_waiters_;
-  Wish wish_;
-  bool changed_ = false;
-  bool reported_ = false;
+  alignas(64) Lock<R> lock_;
+  // Guarded by lock_. What each submitter writes shares its line.
+  bool changed_ = false, reported_ = false;
   bool exited_ = false;
   bool wanted_back_ = false;              // The dispatcher's alarm rang while its role was lent.
-  TimePoint alarm_ = kNever;              // The instant to which the dispatcher sleeps.
   TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
-  std::atomic<RequestBase*> cancelled_{nullptr};
+  Inbox<Batch> box_;
+  std::uint64_t taken_ = 0;  // Arrivals, by the dispatcher.
+  std::uint64_t takes_ = 0;  // Numbers the inbox that is filled now.
+  alignas(64) Wish wish_;  // Submitters look at it: nothing is on its line that changes more often.
+  TimePoint alarm_ = kNever;  // The instant to which the dispatcher sleeps.
+  IdleWaiters idle_waiters_;
+  IdleWaiters exit_waiters_;
+
+  alignas(64) std::atomic<RequestBase*> cancelled_{nullptr};
   std::atomic<std::uint32_t> role_{kDispatcher};
   Bell<R> bell_;
 

@@ -4,11 +4,12 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// An element's place in one intrusive list. Null at both ends, and while in no list.
+/// An element's place in one intrusive list. Null at both ends, and once it was erased; what it holds
+/// before it was ever in the list is nobody's concern.
 template <class T>
 struct ListHook {
-  T* previous = nullptr;
-  T* next = nullptr;
+  T* previous;
+  T* next;
 };
 
 template <class Hook>
@@ -47,6 +48,12 @@ class IntrusiveList {
     (hook.previous == nullptr ? front_ : (hook.previous->*Hook).next) = hook.next;
     (hook.next == nullptr ? back_ : (hook.next->*Hook).previous) = hook.previous;
     (element.*Hook) = {};
+  }
+
+  /// Takes out all from the first up to `last`, at the price of one. They keep what they hold.
+  void erase_front(const Element& last) noexcept {
+    front_ = (last.*Hook).next;
+    (front_ == nullptr ? back_ : (front_->*Hook).previous) = nullptr;
   }
 
  private:

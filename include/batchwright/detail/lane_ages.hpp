@@ -35,7 +35,7 @@ class LaneAges {
   /// The lane of the oldest request; null if there is none.
   Lane* first() noexcept {
     for (Lane* lane = heap_.first(); lane != nullptr; lane = heap_.first()) {
-      if (lane->known_first == lane->ages.first().sequence) return lane;
+      if (lane->known_first == lane->ages.first()->sequence) return lane;
       heap_.erase(*lane);
       insert(*lane);
     }
@@ -44,8 +44,8 @@ class LaneAges {
 
   /// Whether the oldest request of `a` is older than that of `b`; neither is empty.
   static bool older(const Lane& a, const Lane& b) noexcept {
-    const RequestHeader& s = a.ages.first();
-    const RequestHeader& t = b.ages.first();
+    const RequestHeader& s = *a.ages.first();
+    const RequestHeader& t = *b.ages.first();
     return s.enqueued != t.enqueued ? s.enqueued < t.enqueued : s.sequence < t.sequence;
   }
 
@@ -59,7 +59,7 @@ class LaneAges {
 
   void insert(Lane& lane) noexcept {
     lane.known_oldest = lane.ages.oldest();
-    lane.known_first = lane.ages.first().sequence;
+    lane.known_first = lane.ages.first()->sequence;
     heap_.insert(lane);
   }
 

@@ -112,7 +112,52 @@ class MetricsRecorder {
     template <class Request>
     void answered(const RequestRecord& record, const Request& request) noexcept {
       answered(record);
-      if (shard_.classes == nullptr) return;
+      if (shard_.classes != nullptr) count_classes(record, request);
+    }
+
+    /// Requests that a predictor saw were answered, all with the same outcome: as `answered` of each.
+    class Answers {
+     public:
+      Answers(Writer& writer, Outcome outcome) noexcept
+          : writer_(writer),
+            outcome_(outcome),
+            queue_wait_(writer.totals_.queue_wait),
+            latency_(writer.totals_.latency) {}
+      Answers(const Answers&) = delete;
+      Answers& operator=(const Answers&) = delete;
+      ~Answers() {
+        count_of(writer_.totals_, outcome_) += count_;
+        writer_.totals_.completed_late += late_;
+      }
+
+      template <class Request>
+      void add(TimePoint started, TimePoint answered, const Request& request) noexcept {
+        const RequestRecord record{.outcome = outcome_,
+                                   .queue_wait = started - request.enqueued,
+                                   .latency = answered - request.enqueued,
+                                   .late = answered > request.deadline};
+        ++count_;
+        late_ += late(record);
+        queue_wait_.record(nanoseconds(record.queue_wait));
+        latency_.record(nanoseconds(record.latency));
+        if (writer_.shard_.classes != nullptr) writer_.count_classes(record, request);
+      }
+
+     private:
+      Writer& writer_;
+      const Outcome outcome_;
+      std::uint64_t count_ = 0;
+      std::uint64_t late_ = 0;
+      Histogram::Recording queue_wait_;
+      Histogram::Recording latency_;
+    };
+
+    /// It was answered with what was computed for another.
+    void shared() noexcept { ++totals_.shared; }
+
+   private:
+    template <class Request>
+    void count_classes(const RequestRecord& record, const Request& request) noexcept {
       const std::uint64_t queue_wait = nanoseconds(record.queue_wait);
       for_each(request.classes(), [&](ClassCounts& counts) {
         ++count_of(counts, record.outcome);
@@ -121,10 +166,6 @@ class MetricsRecorder {
       });
     }
 
-    /// It was answered with what was computed for another.
-    void shared() noexcept { ++totals_.shared; }
-
-   private:
     template <class Count>
     void for_each(const ClassIds& classes, Count count) noexcept {
       for (const ClassId one : classes) {

@@ -9,9 +9,9 @@ namespace batchwright::inline v0_1::detail {
 /// An element's links in one pairing heap. `previous` is the parent for a first child.
 template <class T>
 struct HeapHook {
-  T* child = nullptr;
-  T* next = nullptr;
-  T* previous = nullptr;
+  T* child;
+  T* next;
+  T* previous;
 };
 
 /// A pairing heap (Fredman, Sedgewick, Sleator and Tarjan 1986) threaded through one hook of its

@@ -46,7 +46,7 @@ class PoolArbiter {
     TimePoint due_{};
     bool waits_ = false;
     std::vector<Executor> executors_;
-    ListHook<Client> in_waiting_;
+    ListHook<Client> in_waiting_{};
   };
 
   struct Grant {

@@ -27,25 +27,29 @@ inline constexpr std::size_t kLargestPooled = 1024;
 #endif
 constexpr std::size_t pooled_size(std::size_t size) noexcept { return (size + 63) / 64 * 64; }
 
+constexpr bool is_pooled(std::size_t size, std::size_t alignment) noexcept {
+  return pooled_size(size) <= kLargestPooled && alignment <= 64;
+}
+
 template <std::size_t Size, std::size_t Alignment>
 void* pool_allocate() {
-  if constexpr (Alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-    return ::operator new(Size, std::align_val_t(Alignment));
-  } else if constexpr (pooled_size(Size) > kLargestPooled) {
-    return ::operator new(Size);
-  } else {
+  if constexpr (is_pooled(Size, Alignment)) {
     return BlockCache<pooled_size(Size)>::allocate();
+  } else if constexpr (Alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+    return ::operator new(Size, std::align_val_t(Alignment));
+  } else {
+    return ::operator new(Size);
   }
 }
 
 template <std::size_t Size, std::size_t Alignment>
 void pool_deallocate(void* memory) noexcept {
-  if constexpr (Alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-    ::operator delete(memory, std::align_val_t(Alignment));
-  } else if constexpr (pooled_size(Size) > kLargestPooled) {
-    ::operator delete(memory);
-  } else {
+  if constexpr (is_pooled(Size, Alignment)) {
     BlockCache<pooled_size(Size)>::deallocate(memory);
+  } else if constexpr (Alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+    ::operator delete(memory, std::align_val_t(Alignment));
+  } else {
+    ::operator delete(memory);
   }
 }
 

@@ -89,6 +89,25 @@ class PriorityQueue {
     request.by_rank = {};
   }
 
+  /// Takes out the first in order up to `last`, of the same level; they weigh so much.
+  void erase_front(RequestHeader& last, std::uint64_t weight) noexcept {
+    RequestHeader& head = *front();
+    RequestHeader* const next = last.by_rank.next;
+    RequestHeader** const place = find(head);
+    if (next == nullptr) {
+      *place = join(head.lower_levels, head.higher_levels);
+    } else {
+      next->by_rank.previous = head.by_rank.previous;
+      next->heads_level = true;
+      next->level_weight = head.level_weight - weight;
+      next->lower_levels = head.lower_levels;
+      next->higher_levels = head.higher_levels;
+      *place = next;
+    }
+    head.heads_level = false;
+    head.by_rank.previous = last.by_rank.next = nullptr;
+  }
+
   /// The first in order; null if there is none.
   RequestHeader* front() const noexcept {
     RequestHeader* level = root_;

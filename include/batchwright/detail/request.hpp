@@ -17,7 +17,6 @@
 #include <cstdint>
 #include <memory>
 #include <new>
-#include <optional>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -87,6 +86,7 @@ class CancelSink {
 class Cancellable {
  public:
   virtual bool cancel() noexcept = 0;
+  virtual void retain() noexcept = 0;
   virtual void release() noexcept = 0;
 
  protected:
@@ -114,6 +114,19 @@ enum class Seat : std::uint8_t {
   riding,    ///< Came after the dispatch, and is claimed when the result is there.
 };
 
+/// What few requests need, or the submitter alone: on the first line of the block, which only he
+/// touches.
+struct SeldomUsed : Cancellable {
+  CancelSink* sink = nullptr;
+  std::uint64_t trace_id = 0;
+  RequestBase* next_cancelled = nullptr;  ///< The link of a cancellation on its way,
+  RequestBase* next_of_call = nullptr;    ///< and of one call's, constant once handed over.
+  WaitingGroup* group = nullptr;          ///< The dispatcher's.
+
+ protected:
+  ~SeldomUsed() = default;
+};
+
 /// One request, without its types: identity, lifetime and the one race that it can be in.
 ///
 /// Dispatch, expiry and cancellation compete for `claim()`; whoever wins decides the outcome. One who
@@ -122,13 +135,26 @@ enum class Seat : std::uint8_t {
 ///
 /// References: one of whoever is to answer it (`answer` drops it), one of a ticket, a RowJoin or a
 /// submitter that still looks at it, one of a cancellation on its way to the dispatcher.
-class RequestBase : public RequestHeader, public Cancellable {
+class RequestBase : public SeldomUsed, public RequestHeader {
+  enum State : std::uint8_t { kQueued, kClaimed, kCancelled };
+  enum Late : std::uint8_t { kOpen, kPosting, kShut };
+  enum StopState : std::uint8_t { kNoStop, kRegistering, kRegistered, kAnswered };
+
+  std::atomic<State> state_{kQueued};
+  std::atomic<StopState> stop_state_{kNoStop};
+  std::atomic<Late> late_{kOpen};
+
  public:
+  bool watched = false;  // Set before the hand-over: late cancellations are passed on.
+  bool by_future = false;
+  Place place = Place::intake;  // The dispatcher's.
+  Seat seat = Seat::none;       // The coalescer's, under its lock.
+
   virtual void drop_input() noexcept = 0;
 
   /// True for the one caller who may answer it with anything but `cancelled`.
   bool claim() noexcept {
-    std::uint32_t expected = kQueued;
+    State expected = kQueued;
     return state_.compare_exchange_strong(expected, kClaimed, std::memory_order_acq_rel);
   }
 
@@ -139,7 +165,7 @@ class RequestBase : public RequestHeader, public Cancellable {
     // Before the attempt: once it has won, whoever loses against it lets go of the request, and inside
     // a stop callback that may be the last reference but this one.
     retain();
-    std::uint32_t expected = kQueued;
+    State expected = kQueued;
     if (state_.compare_exchange_strong(expected, kCancelled, std::memory_order_acq_rel)) {
       // Nobody answers before the sink has been told, so the sink is alive.
       sink->post_cancelled(*this);
@@ -150,7 +176,12 @@ class RequestBase : public RequestHeader, public Cancellable {
     return false;
   }
 
-  void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void retain() noexcept final { references_.fetch_add(1, std::memory_order_relaxed); }
+
+  /// As `retain`, while no other thread knows the request.
+  void retain_unshared() noexcept {
+    references_.store(references_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 
   void release() noexcept final {
     if (references_.load(std::memory_order_acquire) == 1 ||
@@ -163,13 +194,13 @@ class RequestBase : public RequestHeader, public Cancellable {
   /// `prepare_stop` before. In between it may be answered already, by another thread.
   void prepare_stop() noexcept {
     stop_state_.store(kRegistering, std::memory_order_relaxed);
-    retain();
+    retain_unshared();
   }
   void register_stop(const StopToken& token) {
-    stop_callback_.emplace(token, Canceller{this});
-    std::uint32_t expected = kRegistering;
+    new (&stop_callback_) StopCallback<Canceller>(token, Canceller{this});
+    StopState expected = kRegistering;
     if (!stop_state_.compare_exchange_strong(expected, kRegistered, std::memory_order_acq_rel)) {
-      stop_callback_.reset();  // Answered meanwhile; the answerer left this to us.
+      std::destroy_at(&stop_callback_);  // Answered meanwhile; the answerer left this to us.
     }
     release();
   }
@@ -185,48 +216,26 @@ class RequestBase : public RequestHeader, public Cancellable {
             held_flow->tenant_class.load(std::memory_order_relaxed)};
   }
 
-  // Of few requests, or of the submitter alone.
-  CancelSink* sink = nullptr;
-  std::uint64_t trace_id = 0;
-  RequestBase* next_cancelled = nullptr;  // The link of a cancellation on its way,
-  RequestBase* next_of_call =
-      nullptr;                    // and of the requests of one call, constant once handed over.
-  WaitingGroup* group = nullptr;  // The dispatcher's.
-
- private:
-  struct Canceller {
-    RequestBase* request;
-    void operator()() const noexcept { request->cancel(); }
-  };
-  std::optional<StopCallback<Canceller>> stop_callback_;
-
- public:
   HeldFlow* held_flow = nullptr;  // Given back before the answer: the batcher may be gone after it.
   SharedKey* shared_key = nullptr;  // Likewise. Null for what is computed alone.
-  std::size_t level = kNoCount;     // Of the queue policies, by which it was admitted.
-  ClassId priority_class = kNoClass;
-  bool watched = false;  // Set before the hand-over: late cancellations are passed on.
-  bool by_future = false;
-  Place place = Place::intake;  // The dispatcher's.
-  Seat seat = Seat::none;       // The coalescer's, under its lock.
-
   SharedWork* work = nullptr;  // As `seat`; of an item that is being computed also its executor's.
+  std::size_t level = kNoCount;  // Of the queue policies, by which it was admitted.
+  ClassId priority_class = kNoClass;
 
  protected:
-  RequestBase() = default;
+  RequestBase() noexcept {}
   virtual ~RequestBase() { let_go_of_keys(); }
   virtual void destroy() noexcept = 0;
 
   void let_go_of_keys() noexcept {
-    release_key(std::exchange(shared_key, nullptr));
-    release_flow(std::exchange(held_flow, nullptr));
+    if (shared_key != nullptr || held_flow != nullptr) give_keys_back();
   }
 
   // From here on no late cancellation is passed on, and none is on its way into the sink, which may be
   // gone when the answer has been given.
   void close_late() noexcept {
     if (!watched) return;
-    std::uint32_t open = kOpen;
+    Late open = kOpen;
     if (late_.compare_exchange_strong(open, kShut, std::memory_order_acq_rel)) return;
     // Someone is between two instructions of a lock-free push, or long past it.
     while (late_.load(std::memory_order_acquire) == kPosting) cpu_relax();
@@ -236,27 +245,33 @@ class RequestBase : public RequestHeader, public Cancellable {
   void unregister_stop() noexcept {
     if (stop_state_.load(std::memory_order_relaxed) == kNoStop) return;
     if (stop_state_.exchange(kAnswered, std::memory_order_acq_rel) == kRegistered) {
-      stop_callback_.reset();
+      std::destroy_at(&stop_callback_);
     }
   }
 
  private:
+  void give_keys_back() noexcept {
+    release_key(std::exchange(shared_key, nullptr));
+    release_flow(std::exchange(held_flow, nullptr));
+  }
+
   void post_late() noexcept {
-    std::uint32_t open = kOpen;
+    Late open = kOpen;
     if (!late_.compare_exchange_strong(open, kPosting, std::memory_order_acq_rel)) return;
     retain();
     sink->post_cancelled(*this);
     late_.store(kShut, std::memory_order_release);
   }
 
-  enum : std::uint32_t { kQueued, kClaimed, kCancelled };
-  enum : std::uint32_t { kOpen, kPosting, kShut };
-  enum : std::uint32_t { kNoStop, kRegistering, kRegistered, kAnswered };
-
-  std::atomic<std::uint32_t> state_{kQueued};
   std::atomic<std::uint32_t> references_{1};
-  std::atomic<std::uint32_t> stop_state_{kNoStop};
-  std::atomic<std::uint32_t> late_{kOpen};
+
+  struct Canceller {
+    RequestBase* request;
+    void operator()() const noexcept { request->cancel(); }
+  };
+  union {  // Only while `stop_state_` says so.
+    StopCallback<Canceller> stop_callback_;
+  };
 };
 
 /// A request whose answer has a type.
@@ -274,12 +289,12 @@ class AnswerableRequest : public RequestBase {
     release();
   }
 
-  InlineFunction<void(Result<TOut>&&)> completion;
+  alignas(64) InlineFunction<void(Result<TOut>&&)> completion;
 };
 
 /// The whole request, one pooled block.
 template <class TIn, class TOut>
-class Request final : public AnswerableRequest<TOut> {
+class Request : public AnswerableRequest<TOut> {
  public:
   template <class In>
   explicit Request(In&& input) {
@@ -290,20 +305,20 @@ class Request final : public AnswerableRequest<TOut> {
 
   /// Begins to fetch what the dispatcher will touch.
   void prefetch() const noexcept {
-    const auto* const begin = reinterpret_cast<const std::byte*>(this);
-    detail::prefetch(begin);
-    detail::prefetch(begin + 64);
-    detail::prefetch(begin + 128);
+    detail::prefetch(&this->by_age);
+    detail::prefetch(&this->enqueued);
     detail::prefetch(&this->held_flow);
     detail::prefetch(&this->completion);
   }
 
-  void drop_input() noexcept override {
+  void drop_input() noexcept final {
     if (std::exchange(has_input_, false)) std::destroy_at(&input_);
   }
 
- private:
+ protected:
   ~Request() override { drop_input(); }
+
+ private:
   void destroy() noexcept override { pool_delete(this); }
   friend void pool_delete<Request>(Request*) noexcept;
 

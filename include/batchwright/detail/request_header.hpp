@@ -24,49 +24,49 @@ struct Urgency {
 /// What the scheduler knows of a request: neither its input, nor its result, nor how it is answered.
 /// All queues of the scheduler are intrusive, so it allocates nothing and nothing in it can fail.
 ///
-/// A request is made on one core and queued on another, and each of its cache lines that both touch
-/// travels. So what every request needs comes first, and what few need stands together behind it.
+/// A request is made on one core and queued on another, and each cache line that both touch travels. So
+/// what the caller gives and what is the scheduler's alone lie on lines of their own, and the caller does
+/// not even initialize the latter.
 struct RequestHeader {
+  // Owned by the scheduler from the arrival until it hands the request out, and without a meaning before.
+  alignas(64) ListHook<RequestHeader> by_age;  ///< AgeList
+  ListHook<RequestHeader> by_acceptance;       ///< OvertakingLedger
+  // OvertakingLedger: dispatched requests that were accepted between this one and its successor.
+  std::uint64_t dispatched_behind;
+  TimePoint due;           ///< The first instant at which something becomes of it.
+  std::uint64_t sequence;  ///< The order of acceptance, from 1.
+  std::int64_t order_key;  ///< Within one priority the smaller goes first.
+
+  // Of few requests. The first of a level is its node in the tree of PriorityQueue.
+  RequestHeader* lower_levels;
+  RequestHeader* higher_levels;
+  std::uint64_t level_weight;      ///< Where levels are weighed.
+  RequestHeader* next_picked;      ///< BatchCut
+  HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
+  HeapHook<RequestHeader> by_length;
+  std::uint64_t delay_turn;  ///< The order in which requests were delayed.
+
   // Given by the caller before the arrival and constant from then on.
-  TimePoint enqueued{};
+  alignas(64) TimePoint enqueued{};
   TimePoint deadline = kNever;
   TimePoint expiry = kNever;    ///< When it fails as expired, if its deadline does not come before.
   TimePoint delay_at = kNever;  ///< When it goes behind the others of its priority.
   Flow* flow = nullptr;         ///< Its tenant and its lane; null for the scheduler's own.
   std::size_t bytes = 0;
+
+  // Links what is handed over; then PriorityQueue: the list of its level; then links the batch.
+  ListHook<RequestHeader> by_rank{};
+
   int priority = 0;
   std::uint32_t weight = 1;
   std::uint32_t length = 1;
   bool shared = false;  ///< It is a SharedWork, and stands for several requests.
 
-  // Owned by the scheduler from the arrival until it hands the request out.
+  // The scheduler's.
+  bool heads_level = false;
   bool queued = false;
   bool delayed = false;   ///< `delay_at` has come.
   bool at_bound = false;  ///< Overtaken as often as is allowed: it goes first.
-  bool heads_level = false;
-  std::uint64_t sequence = 0;  ///< The order of acceptance, from 1.
-
-  // PriorityQueue: the list of its level; afterwards links the batch. The first request of a level is
-  // the level's node in the tree of levels.
-  ListHook<RequestHeader> by_rank;
-  RequestHeader* lower_levels = nullptr;
-  RequestHeader* higher_levels = nullptr;
-  std::uint64_t level_weight = 0;  ///< Of a level's node, where levels are weighed.
-  std::int64_t order_key = 0;      ///< Within one priority the smaller goes first.
-
-  ListHook<RequestHeader> by_age;         ///< AgeList
-  ListHook<RequestHeader> by_acceptance;  ///< OvertakingLedger
-
-  // OvertakingLedger: dispatched requests that were accepted between this one and its successor.
-  std::uint64_t dispatched_behind = 0;
-
-  TimePoint due = kNever;                ///< The first instant at which something becomes of it.
-  RequestHeader* next_picked = nullptr;  ///< BatchCut
-
-  // Of few requests.
-  HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
-  HeapHook<RequestHeader> by_length;
-  std::uint64_t delay_turn = 0;  ///< The order in which requests were delayed.
 
   /// From this instant on it may not be dispatched.
   TimePoint expires() const noexcept { return deadline < expiry ? deadline : expiry; }

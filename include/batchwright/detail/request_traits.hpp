@@ -37,6 +37,10 @@ struct RequestTraits {
         shared_key(std::exchange(other.shared_key, nullptr)) {}
   RequestTraits& operator=(RequestTraits&&) = delete;
   ~RequestTraits() {
+    if (shared_key != nullptr || flow != nullptr) let_go();
+  }
+
+  void let_go() noexcept {
     release_key(shared_key);
     release_flow(flow);
   }

@@ -49,7 +49,7 @@ using JoinedRows = std::conditional_t<std::is_void_v<TOut>, void, std::vector<St
 /// a submission that failed does. A ticket has another. The join itself holds one of each row while it
 /// lives: results lie still, and a row may be cancelled, whoever has answered it meanwhile.
 template <class TOut, Runtime R>
-class RowJoin final : public Cancellable {
+class RowJoin : public Cancellable {
  public:
   using Answer = JoinedRows<TOut>;
 
@@ -59,14 +59,10 @@ class RowJoin final : public Cancellable {
   }
   RowJoin(const RowJoin&) = delete;
   RowJoin& operator=(const RowJoin&) = delete;
-  ~RowJoin() {
-    while (first_ != nullptr) std::exchange(first_, first_->next_of_call)->release();
-  }
-
   /// Makes a request the next row. Before the first of them is handed over.
   void add(AnswerableRequest<TOut>& request) {
     request.completion.emplace(Slot{this, std::nullopt});
-    request.retain();
+    request.retain_unshared();
     (last_ == nullptr ? first_ : last_->next_of_call) = &request;
     last_ = &request;
   }
@@ -78,22 +74,32 @@ class RowJoin final : public Cancellable {
   }
 
   /// Withdraws the rows that no predictor has. True if there was one and the call ends as cancelled.
-  bool cancel() noexcept override {
+  bool cancel() noexcept final {
     if (!withdraw()) return false;
     return decide(Outcome::cancelled) ||
            verdict_.load(std::memory_order_relaxed) == Outcome::cancelled;
   }
 
-  void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void retain() noexcept final { references_.fetch_add(1, std::memory_order_relaxed); }
+  /// As `retain`, while no other thread knows the join.
+  void retain_unshared() noexcept { retain(); }
 
   /// Without an answer only if no row was handed over.
-  void release() noexcept override {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) pool_delete(this);
+  void release() noexcept final {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
 
   InlineFunction<void(Result<Answer>&&)> completion;
 
+ protected:
+  virtual ~RowJoin() {
+    while (first_ != nullptr) std::exchange(first_, first_->next_of_call)->release();
+  }
+
  private:
+  virtual void destroy() noexcept { pool_delete(this); }
+  friend void pool_delete<RowJoin>(RowJoin*) noexcept;
+
   // The completion of a row, and where its result waits.
   struct Slot {
     RowJoin* join;

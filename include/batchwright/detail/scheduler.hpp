@@ -61,6 +61,8 @@ class Scheduler {
     if (forecast_.refuses()) {
       backlog_.place(request);
       if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), service_, executors_)) {
+        request.queued = false;
+        request.sequence = 0;
         return hopeless_.append(request);
       }
     }
@@ -314,15 +316,11 @@ class Scheduler {
                   .size = cut.size,
                   .padded_size = cut.padded_size};
     if (learns_service_) action.forecast = service_.expected(cut.size);
-    RequestHeader* next = cut.first;
-    for (std::size_t taken = 0; taken < cut.count; ++taken) {
-      RequestHeader& request = *std::exchange(next, next->next_picked);
-      backlog_.dispatch(request, taken == 0);
+    action.requests = backlog_.dispatch(cut);
+    action.requests.each<RequestHeader>([&](RequestHeader& request) {
       deadlines_.erase(request);
       action.oldest = std::min(action.oldest, request.enqueued);
-      action.requests.append(request);
-    }
-    backlog_.settle(action.requests);
+    });
     executors_.start(action.batch_id, action.executor, action.size, now);
     return action;
   }

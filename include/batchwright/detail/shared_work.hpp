@@ -26,7 +26,7 @@ struct SharedWork : RequestHeader {
   // Once dispatched. `deadline` is then the latest of those who want it.
   bool dispatched = false;
   std::uint64_t batch_id = 0;
-  ListHook<SharedWork> in_dispatched;
+  ListHook<SharedWork> in_dispatched{};
 
   struct MoreUrgent {
     bool operator()(const RequestHeader& a, const RequestHeader& b) const noexcept {

@@ -37,6 +37,8 @@ class Submission {
   using Item = Request<TIn, TOut>;
   using Join = RowJoin<TOut, R>;
   using Rows = JoinedRows<TOut>;
+  using TicketedItem = Ticketed<Item, R>;
+  using TicketedJoin = Ticketed<Join, R>;
 
   /// `core` tells the batcher's own threads; all three outlive the call.
   Submission(Submitter<TIn, TOut, R>& submitter, const std::function<void(CompletionTask)>& post,
@@ -81,22 +83,10 @@ class Submission {
   }
 #endif
 
-  template <class Work, class Answer = typename Work::Answer>
-  TicketState<Answer, R>* answer_by_ticket(Work& work) {
-    auto* const state = pool_new<TicketState<Answer, R>>(submitter_.runtime(), core_);
-    state->request = &work;
-    work.retain();
-    work.completion.emplace(
-        [state](Result<Answer>&& result) { state->complete(std::move(result)); });
-    return state;
-  }
-
-  // Both references go: nobody has seen the ticket, and the completion will not be called.
+  // Nobody has seen the ticket, and the completion will not be called.
   template <class Answer>
   static void withdraw(TicketState<Answer, R>* state) noexcept {
-    if (state == nullptr) return;
-    state->release();
-    state->release();
+    if (state != nullptr) state->request->release();
   }
   static void withdraw(std::vector<TicketState<TOut, R>*>& states) noexcept {
     for (auto* state : states) withdraw(state);
@@ -106,9 +96,9 @@ class Submission {
   template <class In>
   Outcome by_ticket(TicketState<TOut, R>*& state, In&& input, const SubmitOptions& options,
                     WhenFull when_full, bool* borrowed = nullptr) {
-    const Outcome outcome = one(
+    const Outcome outcome = one<TicketedItem>(
         std::forward<In>(input), options, when_full,
-        [&](Item& request) { state = answer_by_ticket(request); }, borrowed);
+        [&](TicketedItem& request) { state = &request.ticket(); }, borrowed);
     if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
     return outcome;
   }
@@ -117,8 +107,8 @@ class Submission {
                          WhenFull when_full) {
     const Outcome outcome = with_undo(
         [&] {
-          return rows(std::forward<Range>(inputs), options, when_full,
-                      [&](Join& join) { state = answer_by_ticket(join); });
+          return rows<TicketedJoin>(std::forward<Range>(inputs), options, when_full,
+                                    [&](TicketedJoin& join) { state = &join.ticket(); });
         },
         [&] { withdraw(state); });
     if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
@@ -156,7 +146,7 @@ class Submission {
     }));
   }
 
-  template <class In, class Bind>
+  template <class Made = Item, class In, class Bind>
   Outcome one(In&& input, const SubmitOptions& options, WhenFull when_full, Bind&& bind,
               bool* borrowed = nullptr) {
     RequestTraits traits = submitter_.read(input);
@@ -165,8 +155,7 @@ class Submission {
     return submitter_.submit(
         options, size, when_full, nullptr,
         [&](RequestChain& chain) {
-          Item* const request =
-              submitter_.make(std::forward<In>(input), options, std::move(traits));
+          Made* const request = make<Made>(options, std::move(traits), std::forward<In>(input));
           chain.append(*request);
           bind(*request);
         },
@@ -174,7 +163,7 @@ class Submission {
   }
 
   /// All elements of a range, or none. `prepare(count)` comes first, then `bind(request)` for each.
-  template <class Range, class Prepare, class Bind>
+  template <class Made = Item, class Range, class Prepare, class Bind>
   Outcome range(Range&& inputs, const SubmitOptions& options, WhenFull when_full, Prepare&& prepare,
                 Bind&& bind) {
     CallSize size;
@@ -191,11 +180,11 @@ class Submission {
     return submitter_.submit(options, size, when_full, nullptr, [&](RequestChain& chain) {
       prepare(size.count);
       for (auto&& input : inputs) {
-        Item* request = nullptr;
+        Made* request = nullptr;
         if constexpr (std::is_rvalue_reference_v<Range&&>) {
-          request = submitter_.make(std::move(input), options, list.take_first());
+          request = make<Made>(options, list.take_first(), std::move(input));
         } else {
-          request = submitter_.make(input, options, list.take_first());
+          request = make<Made>(options, list.take_first(), input);
         }
         chain.append(*request);
         bind(*request);
@@ -204,9 +193,9 @@ class Submission {
   }
 
   /// All elements of a range as the rows of one call, or none. `bind(join)` says how it is answered.
-  template <class Range, class Bind>
+  template <class Made = Join, class Range, class Bind>
   Outcome rows(Range&& inputs, const SubmitOptions& options, WhenFull when_full, Bind&& bind) {
-    Join* join = nullptr;
+    Made* join = nullptr;
     bool empty = false;
     const auto give_up = [&] {
       if (join != nullptr) join->release();
@@ -216,7 +205,7 @@ class Submission {
           return range(
               std::forward<Range>(inputs), options, when_full,
               [&](std::size_t count) {
-                join = pool_new<Join>(submitter_.runtime(), count);
+                join = make_join<Made>(count);
                 empty = count == 0;
                 bind(*join);
               },
@@ -233,6 +222,25 @@ class Submission {
   }
 
  private:
+  template <class Made, class In>
+  Made* make(const SubmitOptions& options, RequestTraits&& traits, In&& input) const {
+    if constexpr (std::is_same_v<Made, Item>) {
+      return submitter_.make(options, std::move(traits), std::forward<In>(input));
+    } else {
+      return submitter_.template make<Made>(options, std::move(traits), submitter_.runtime(), core_,
+                                            std::forward<In>(input));
+    }
+  }
+
+  template <class Made>
+  Made* make_join(std::size_t count) const {
+    if constexpr (std::is_same_v<Made, Join>) {
+      return pool_new<Join>(submitter_.runtime(), count);
+    } else {
+      return pool_new<Made>(submitter_.runtime(), core_, submitter_.runtime(), count);
+    }
+  }
+
   template <class Callback>
   static void require([[maybe_unused]] const Callback& callback) {
     if constexpr (requires { callback == nullptr; }) {

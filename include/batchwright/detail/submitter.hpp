@@ -48,7 +48,7 @@ struct CallSize {
 
 /// The caller's side of a batcher: everything that happens on a thread that submits.
 template <class TIn, class TOut, Runtime R>
-class Submitter {
+class alignas(64) Submitter {
  public:
   using Item = Request<TIn, TOut>;
   using Batch = BatchState<TIn, TOut>;
@@ -90,10 +90,11 @@ class Submitter {
     return traits_.reads() ? traits_.read(input) : RequestTraits();
   }
 
-  /// One request, made and not yet submitted. Throws std::bad_alloc and what TIn's constructor throws.
-  template <class In>
-  Item* make(In&& input, const SubmitOptions& options, RequestTraits&& traits) const {
-    Item* const request = pool_new<Item>(std::forward<In>(input));
+  /// One request, made and not yet submitted: an Item, or a `Made`, which is one, from `origin`. Throws
+  /// std::bad_alloc and what TIn's constructor throws.
+  template <class Made = Item, class... Origin>
+  Made* make(const SubmitOptions& options, RequestTraits&& traits, Origin&&... origin) const {
+    Made* const request = pool_new<Made>(std::forward<Origin>(origin)...);
     request->deadline = options.deadline;
     request->priority = options.priority;
     request->trace_id = options.trace_id;

@@ -26,7 +26,6 @@ struct Wish {
   /// Whether one of the lanes of those who have come into the inbox of that number has to be looked at:
   /// then all that came is. Requires what LaneQuota does.
   bool uses_up_a_quota(const RequestChain& arrivals, std::uint64_t inbox) const noexcept {
-    if (by_lane == nullptr) return false;
     for (RequestHeader* one = arrivals.first; one != nullptr; one = RequestChain::next(*one)) {
       Lane& lane = one->flow == nullptr ? *by_lane : *one->flow->lane;
       if (lane.quota.draw(*one, inbox)) return true;
