@@ -4,6 +4,7 @@
 
 #include "../../policy.hpp"
 #include "arrival_rate.hpp"
+#include "queue_value.hpp"
 #include "early_drop.hpp"
 #include "learned_curve.hpp"
 #include "pacing.hpp"
@@ -114,15 +115,17 @@ class AutoRule {
   std::size_t part_of(const QueueView& view, std::size_t queued, double now) const noexcept {
     if (queued <= 1) return queued;
     const double alone = curve_(queued);
-    auto free = static_cast<double>(view.free_executors);
-    for (const RunningBatch& batch : view.running) {
-      free += std::max(0.0, 1 - left(batch, now) / alone);
-    }
+    double busy = 0;
+    for (const RunningBatch& batch : view.running) busy += left(batch, now);
     const double doubt = 1 + rate_.doubt() / static_cast<double>(view.executors);
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
     const double rate = rate_.forecast(now, alone * rounds) * doubt;
-    return SplitRule::batch_of(view.size, queued, rate, static_cast<double>(view.executors), free,
-                               curve_);
+    const QueueValue value = QueueValue::of(rate, static_cast<double>(view.executors), view.max_batch_size, curve_);
+    return SplitRule::batch_of({.queued = view.size,
+                                .most = queued,
+                                .free = static_cast<double>(view.free_executors),
+                                .busy = busy},
+                               value, curve_);
   }
 
   // With an objective the number that is answered in time comes before the mean.
