@@ -108,15 +108,72 @@ class LearnedCurve {
     squared_error_ += gain * (std::min(error * error, 9 * least * least) - squared_error_);
   }
 
-  // The knots anew: the means of neighbours that fall are pooled (isotonic regression).
+  // A straight line through the means of the classes, and how far these are off it, noise apart.
+  struct Line {
+    double fixed = 0;
+    double slope = 0;
+    double misfit = 1e300;  // Variance of the relative distance of a class from it.
+
+    double operator()(double size) const noexcept { return fixed + slope * size; }
+  };
+
+  static double seen(const Mean& mean) noexcept { return std::min(mean.count, 2 / kGain - 1); }
+
+  Line fit() const noexcept {
+    double n = 0, x = 0, y = 0;
+    int classes = 0;
+    for (const Mean& mean : mean_) {
+      if (mean.count == 0) continue;
+      const double weight = seen(mean) / (mean.time * mean.time);
+      n += weight;
+      x += weight * mean.size;
+      y += weight * mean.time;
+      ++classes;
+    }
+    if (classes < 3 || squared_error_ <= 0) return {};
+    x /= n;
+    y /= n;
+    double xx = 0, xy = 0, through = 0, square = 0;
+    for (const Mean& mean : mean_) {
+      if (mean.count == 0) continue;
+      const double weight = seen(mean) / (mean.time * mean.time);
+      xx += weight * (mean.size - x) * (mean.size - x);
+      xy += weight * (mean.size - x) * (mean.time - y);
+      square += weight * mean.size * mean.size;
+      through += weight * mean.size * mean.time;
+    }
+    Line line{.fixed = 0, .slope = std::max(xy / xx, 0.0)};
+    line.fixed = y - line.slope * x;
+    if (line.fixed < 0) line = {.fixed = 0, .slope = through / square};
+    double q = 0, w = 0, ww = 0;
+    for (const Mean& mean : mean_) {
+      if (mean.count == 0) continue;
+      const double weight = seen(mean) / squared_error_;
+      const double off = mean.time / line(mean.size) - 1;
+      q += weight * off * off;
+      w += weight;
+      ww += weight * weight;
+    }
+    line.misfit = std::max(0.0, (q - (classes - 2)) / (w - ww / w));
+    return line;
+  }
+
+  // The knots anew: each class between its own mean and the line, by what chance would explain of their
+  // distance; neighbours that fall are pooled (isotonic regression).
   void draw() noexcept {
+    const Line line = fit();
     std::array<double, kClasses> weight;
     std::array<std::uint8_t, kClasses> last_class;
     std::size_t count = 0;
     for (std::size_t c = 0; c < kClasses; ++c) {
       const Mean& mean = mean_[c];
       if (mean.count == 0) continue;
-      knot_[count] = {mean.size, mean.time, 0};
+      double time = mean.time;
+      if (line.misfit < 1e299) {
+        const double own = line.misfit / (line.misfit + squared_error_ / seen(mean));
+        time = line(mean.size) + own * (time - line(mean.size));
+      }
+      knot_[count] = {mean.size, time, 0};
       weight[count] = std::min(mean.count, 1 / kGain);
       last_class[count++] = static_cast<std::uint8_t>(c);
       while (count > 1 && knot_[count - 1].time < knot_[count - 2].time) {
