@@ -205,6 +205,7 @@ class LearnedCurve {
       end.slope = std::min({end.slope, knot_[count - 2].slope,
                             (end.time - knot_[0].time) / (end.size - knot_[0].size)});
     }
+    if (line.misfit < 0.0009) end.slope = line.slope;
     // Half of the time of what is smaller than any that was seen is taken to be fixed.
     slope_below_ = std::min(knot_[0].slope, knot_[0].time / knot_[0].size / 2);
   }
