@@ -25,12 +25,14 @@ struct QueueValue {
   double service = 0;   ///< l(B)
   double rate = 0;
   double executors = 1;
+  double dispersion = 1;
 
   /// O(log cap).
-  static QueueValue of(double rate, double executors, std::size_t cap,
+  static QueueValue of(double rate, double dispersion, double executors, std::size_t cap,
                     const LearnedCurve& curve) noexcept {
     QueueValue best;
     best.executors = executors;
+    best.dispersion = dispersion;
     const double most = kMostLoad * static_cast<double>(cap) * executors / curve(cap);
     best.rate = rate = std::min(rate, most);
     if (!(rate > 0)) return best;
@@ -41,14 +43,14 @@ struct QueueValue {
       const double fewer = b - rate * time;
       if (fewer <= 0) return;
       const double w = time / fewer;
-      const double chance = rate * time * (w + time) / 2;
+      const double chance = rate * time * (w * dispersion + time) / 2;
       const double self = b * (service - time);
       // w/2 + u = g / lambda
-      const double mean = (w / 2 + (w * fewer * fewer / 2 + chance + self) / fewer) / (1 / rate + w);
+      const double mean = (w * dispersion / 2 + (w * fewer * fewer / 2 + chance + self) / fewer) / (1 / rate + w);
       if (mean >= best.mean) return;
       best.mean = mean;
       best.weight = w;
-      best.slope = mean / rate - w / 2;
+      best.slope = mean / rate - w * dispersion / 2;
       best.service = service;
     };
     for (std::size_t step = 2; step / 2 <= cap; step *= 2) {
@@ -63,7 +65,7 @@ struct QueueValue {
   double after(double left, double time) const noexcept {
     const double then = left + rate * time;
     const double during = (left + rate * time / 2 - mean) * time;
-    return during + weight / 2 * (then * then + rate * time) + slope * then;
+    return during + weight / 2 * (then * then + dispersion * rate * time) + slope * then;
   }
 
  private:

@@ -120,7 +120,7 @@ class AutoRule {
     const double doubt = 1 + rate_.doubt() / static_cast<double>(view.executors);
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
     const double rate = rate_.forecast(now, alone * rounds) * doubt;
-    const QueueValue value = QueueValue::of(rate, static_cast<double>(view.executors), view.max_batch_size, curve_);
+    const QueueValue value = QueueValue::of(rate, rate_.dispersion(), static_cast<double>(view.executors), view.max_batch_size, curve_);
     return SplitRule::batch_of({.queued = view.size,
                                 .most = queued,
                                 .free = static_cast<double>(view.free_executors),
