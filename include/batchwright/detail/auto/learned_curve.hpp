@@ -55,8 +55,8 @@ class LearnedCurve {
   }
 
  private:
-  static constexpr std::size_t kExact = 4;     // Sizes up to here have a class each,
-  static constexpr std::size_t kClasses = 36;  // above there are two in an octave.
+  static constexpr std::size_t kExact = 8;     // Sizes up to here have a class each,
+  static constexpr std::size_t kClasses = 36;  // above there are four in an octave.
   static constexpr double kGain = 0.05;        // Of a class: it remembers about 20 batches.
   static constexpr double kErrorGain = 1.0 / 32;
   static constexpr int kStreak = 4;
@@ -73,12 +73,12 @@ class LearnedCurve {
     double slope = 0;  // Of the piece that follows.
   };
 
-  // 1, 2, 3, 4, 5..6, 7..8, 9..12, 13..16, ...
+  // 1, 2, .. 8, 9..10, 11..12, 13..14, 15..16, 17..20, ...
   static constexpr std::size_t class_of(std::size_t size) noexcept {
     if (size <= kExact) return size == 0 ? 0 : size - 1;
-    const auto octave = static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 5..8 -> 2
-    const std::size_t upper_half = ((size - 1) >> (octave - 1)) & 1;
-    return kExact + 2 * (octave - 2) + upper_half;
+    const auto octave = static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 9..16 -> 3
+    const std::size_t quarter = ((size - 1) >> (octave - 2)) & 3;
+    return kExact + 4 * (octave - 3) + quarter;
   }
 
   // Several batches in a row that are all off to the same side are no noise: the model has become
