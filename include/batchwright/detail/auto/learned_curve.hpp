@@ -61,6 +61,8 @@ class LearnedCurve {
   static constexpr double kErrorGain = 1.0 / 32;
   static constexpr int kStreak = 4;
   static constexpr double kKnown = 3;
+  static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
+  static constexpr double kCurious = 30;      // Batches.
 
   struct Mean {
     double count = 0;
@@ -163,6 +165,7 @@ class LearnedCurve {
   void draw() noexcept {
     const Line line = fit();
     std::array<double, kClasses> weight;
+    std::array<std::uint8_t, kClasses> first_class;
     std::array<std::uint8_t, kClasses> last_class;
     std::size_t count = 0;
     for (std::size_t c = 0; c < kClasses; ++c) {
@@ -175,7 +178,8 @@ class LearnedCurve {
       }
       knot_[count] = {mean.size, time, 0};
       weight[count] = std::min(mean.count, 1 / kGain);
-      last_class[count++] = static_cast<std::uint8_t>(c);
+      first_class[count] = last_class[count] = static_cast<std::uint8_t>(c);
+      ++count;
       while (count > 1 && knot_[count - 1].time < knot_[count - 2].time) {
         Knot& into = knot_[count - 2];
         const Knot& from = knot_[count - 1];
@@ -194,6 +198,7 @@ class LearnedCurve {
       if (k + 1 < count) {
         knot_[k].slope =
             (knot_[k + 1].time - knot_[k].time) / std::max(knot_[k + 1].size - knot_[k].size, 1e-9);
+        if (line.misfit >= kStraight && first_class[k + 1] > c) knot_[k].slope *= 1 - 0.5 * kCurious / (kCurious + static_cast<double>(samples_));
       }
     }
     for (; c < kClasses; ++c) piece_of_[c] = static_cast<std::uint8_t>(count - 1);
@@ -205,7 +210,7 @@ class LearnedCurve {
       end.slope = std::min({end.slope, knot_[count - 2].slope,
                             (end.time - knot_[0].time) / (end.size - knot_[0].size)});
     }
-    if (line.misfit < 0.0009) end.slope = line.slope;
+    if (line.misfit < kStraight) end.slope = line.slope;
     // Half of the time of what is smaller than any that was seen is taken to be fixed.
     slope_below_ = std::min(knot_[0].slope, knot_[0].time / knot_[0].size / 2);
   }
