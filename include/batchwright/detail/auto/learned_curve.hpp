@@ -2,6 +2,8 @@
 #ifndef BATCHWRIGHT_DETAIL_AUTO_LEARNED_CURVE_HPP
 #define BATCHWRIGHT_DETAIL_AUTO_LEARNED_CURVE_HPP
 
+#include "line_fit.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -46,8 +48,9 @@ class LearnedCurve {
     }
     ++samples_;
     largest_ = std::max(largest_, size);
-    Mean& mean = mean_[std::min(class_of(size), kClasses - 1)];
-    mean.count = std::min(mean.count + 1, 1e6);
+    ClassMean& mean = mean_[std::min(class_of(size), kClasses - 1)];
+    // A mean with a gain of g is as good as that of 2 / g - 1.
+    mean.count = std::min(mean.count + 1, 2 / kGain - 1);
     const double gain = std::max(1 / mean.count, kGain);
     mean.size += gain * (static_cast<double>(size) - mean.size);
     mean.time += gain * (time - mean.time);
@@ -64,15 +67,11 @@ class LearnedCurve {
   static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
   static constexpr double kCurious = 30;      // Batches.
 
-  struct Mean {
-    double count = 0;
-    double size = 0;
-    double time = 0;
-  };
   struct Knot {
     double size = 0;
     double time = 0;
     double slope = 0;  // Of the piece that follows.
+    double doubt = 0;
   };
 
   // 1, 2, .. 8, 9..10, 11..12, 13..14, 15..16, 17..20, ...
@@ -97,7 +96,7 @@ class LearnedCurve {
     }
     if (streak_ >= kStreak && std::abs(streak_sum_) > 1.8 * least * streak_) {
       const double factor = std::exp(streak_sum_ / streak_);
-      for (Mean& mean : mean_) {
+      for (ClassMean& mean : mean_) {
         mean.time *= factor;
         mean.count = std::min(mean.count, 4.0);  // What is left over is soon learned.
       }
@@ -110,74 +109,20 @@ class LearnedCurve {
     squared_error_ += gain * (std::min(error * error, 9 * least * least) - squared_error_);
   }
 
-  // A straight line through the means of the classes, and how far these are off it, noise apart.
-  struct Line {
-    double fixed = 0;
-    double slope = 0;
-    double misfit = 1e300;  // Variance of the relative distance of a class from it.
-
-    double operator()(double size) const noexcept { return fixed + slope * size; }
-  };
-
-  static double seen(const Mean& mean) noexcept { return std::min(mean.count, 2 / kGain - 1); }
-
-  Line fit() const noexcept {
-    double n = 0, x = 0, y = 0;
-    int classes = 0;
-    for (const Mean& mean : mean_) {
-      if (mean.count == 0) continue;
-      const double weight = seen(mean) / (mean.time * mean.time);
-      n += weight;
-      x += weight * mean.size;
-      y += weight * mean.time;
-      ++classes;
-    }
-    if (classes < 3 || squared_error_ <= 0) return {};
-    x /= n;
-    y /= n;
-    double xx = 0, xy = 0, through = 0, square = 0;
-    for (const Mean& mean : mean_) {
-      if (mean.count == 0) continue;
-      const double weight = seen(mean) / (mean.time * mean.time);
-      xx += weight * (mean.size - x) * (mean.size - x);
-      xy += weight * (mean.size - x) * (mean.time - y);
-      square += weight * mean.size * mean.size;
-      through += weight * mean.size * mean.time;
-    }
-    Line line{.fixed = 0, .slope = std::max(xy / xx, 0.0)};
-    line.fixed = y - line.slope * x;
-    if (line.fixed < 0) line = {.fixed = 0, .slope = through / square};
-    double q = 0, w = 0, ww = 0;
-    for (const Mean& mean : mean_) {
-      if (mean.count == 0) continue;
-      const double weight = seen(mean) / squared_error_;
-      const double off = mean.time / line(mean.size) - 1;
-      q += weight * off * off;
-      w += weight;
-      ww += weight * weight;
-    }
-    line.misfit = std::max(0.0, (q - (classes - 2)) / (w - ww / w));
-    return line;
-  }
-
   // The knots anew: each class between its own mean and the line, by what chance would explain of their
   // distance; neighbours that fall are pooled (isotonic regression).
   void draw() noexcept {
-    const Line line = fit();
+    const LineFit line = LineFit::through(mean_, squared_error_);
+    const bool straight = line.known && line.misfit < kStraight;
     std::array<double, kClasses> weight;
     std::array<std::uint8_t, kClasses> first_class;
     std::array<std::uint8_t, kClasses> last_class;
     std::size_t count = 0;
     for (std::size_t c = 0; c < kClasses; ++c) {
-      const Mean& mean = mean_[c];
+      const ClassMean& mean = mean_[c];
       if (mean.count == 0) continue;
-      double time = mean.time;
-      if (line.misfit < 1e299) {
-        const double own = line.misfit / (line.misfit + squared_error_ / seen(mean));
-        time = line(mean.size) + own * (time - line(mean.size));
-      }
-      knot_[count] = {mean.size, time, 0};
-      weight[count] = std::min(mean.count, 1 / kGain);
+      knot_[count] = {mean.size, line.time_of(mean), 0, line.doubt_of(mean)};
+      weight[count] = mean.count;
       first_class[count] = last_class[count] = static_cast<std::uint8_t>(c);
       ++count;
       while (count > 1 && knot_[count - 1].time < knot_[count - 2].time) {
@@ -198,7 +143,7 @@ class LearnedCurve {
       if (k + 1 < count) {
         knot_[k].slope =
             (knot_[k + 1].time - knot_[k].time) / std::max(knot_[k + 1].size - knot_[k].size, 1e-9);
-        if (line.misfit >= kStraight && first_class[k + 1] > c) knot_[k].slope *= 1 - 0.5 * kCurious / (kCurious + static_cast<double>(samples_));
+        if (!straight && first_class[k + 1] > c) knot_[k].slope *= 1 - 0.5 * kCurious / (kCurious + static_cast<double>(samples_));
       }
     }
     for (; c < kClasses; ++c) piece_of_[c] = static_cast<std::uint8_t>(count - 1);
@@ -210,12 +155,12 @@ class LearnedCurve {
       end.slope = std::min({end.slope, knot_[count - 2].slope,
                             (end.time - knot_[0].time) / (end.size - knot_[0].size)});
     }
-    if (line.misfit < kStraight) end.slope = line.slope;
+    if (straight) end.slope = line.slope;
     // Half of the time of what is smaller than any that was seen is taken to be fixed.
     slope_below_ = std::min(knot_[0].slope, knot_[0].time / knot_[0].size / 2);
   }
 
-  std::array<Mean, kClasses> mean_{};
+  std::array<ClassMean, kClasses> mean_{};
   std::array<Knot, kClasses> knot_{};
   std::array<std::uint8_t, kClasses> piece_of_{};
   double slope_below_ = 0;
