@@ -34,6 +34,17 @@ class LearnedCurve {
     return knot->time + knot->slope * (x - knot->size);
   }
 
+  /// Relative deviation of that from the true time, as far as it is known.
+  double doubt(std::size_t size) const noexcept {
+    if (knots_ == 0) return 1;
+    const std::size_t piece = piece_of_[std::min(class_of(size), kClasses - 1)];
+    const Knot& knot = knot_[piece];
+    const auto x = static_cast<double>(size);
+    if (x >= knot.size) return x < knot.size + 1 ? knot.doubt : knot.between;
+    if (piece == 0 || x > knot.size - 1) return knot.doubt;
+    return knot_[piece - 1].between;
+  }
+
   std::uint64_t samples() const noexcept { return samples_; }
   /// Relative deviation of a batch from the curve.
   double deviation() const noexcept { return std::sqrt(squared_error_); }
@@ -72,6 +83,7 @@ class LearnedCurve {
     double time = 0;
     double slope = 0;  // Of the piece that follows.
     double doubt = 0;
+    double between = 0;  // Doubt there.
   };
 
   // 1, 2, .. 8, 9..10, 11..12, 13..14, 15..16, 17..20, ...
@@ -143,6 +155,8 @@ class LearnedCurve {
       if (k + 1 < count) {
         knot_[k].slope =
             (knot_[k + 1].time - knot_[k].time) / std::max(knot_[k + 1].size - knot_[k].size, 1e-9);
+        knot_[k].between = std::max(knot_[k].doubt, knot_[k+1].doubt);
+        if (!straight && first_class[k + 1] > c) knot_[k].between = std::max(knot_[k].between, line.known ? std::min(0.3, std::sqrt(line.misfit)) : 0.3);
         if (!straight && first_class[k + 1] > c) knot_[k].slope *= 1 - 0.5 * kCurious / (kCurious + static_cast<double>(samples_));
       }
     }
@@ -155,6 +169,7 @@ class LearnedCurve {
       end.slope = std::min({end.slope, knot_[count - 2].slope,
                             (end.time - knot_[0].time) / (end.size - knot_[0].size)});
     }
+    end.between = end.doubt;
     if (straight) end.slope = line.slope;
     // Half of the time of what is smaller than any that was seen is taken to be fixed.
     slope_below_ = std::min(knot_[0].slope, knot_[0].time / knot_[0].size / 2);

@@ -71,6 +71,8 @@ class AutoRule {
   static constexpr std::size_t kWindowSize = 8;
   static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
   static constexpr std::uint64_t kQuorumEvery = 32;
+  static constexpr std::uint64_t kTryFor = 8;
+  static constexpr double kDoubt = 0.05;
 
   static double to_ns(TimePoint instant) noexcept {
     return static_cast<double>(instant.time_since_epoch().count());
@@ -165,16 +167,17 @@ class AutoRule {
     double inside = static_cast<double>(view.size);
     for (const RunningBatch& batch : view.running) inside += static_cast<double>(batch.size);
     const auto callers = static_cast<std::size_t>(std::lround(inside + sources_.returns().out()));
-    if (batches_ - quorum_at_ >= kQuorumEvery || callers > quorum_callers_) {
+    if (batches_ - quorum_at_ >= (tries_ ? kTryFor : kQuorumEvery) || callers > quorum_callers_) {
       quorum_ = Quorum::choose(callers, view.executors, view.max_batch_size, curve_,
                                sources_.returns().times());
       quorum_at_ = batches_;
+      tries_ = curve_.doubt(quorum_.size) > kDoubt;
       quorum_callers_ = callers;
     }
     // Many more than a quorum have come in step; taking them apart lets their batches overlap with
     // the others' thinking.
     std::size_t size = queued;
-    if (queued * 2 >= quorum_.size * 3) size = std::min(quorum_.size, queued);
+    if (queued * 2 >= quorum_.size * 3 || tries_) size = std::min(quorum_.size, queued);
     if (queued >= std::min(quorum_.size, view.max_batch_size)) {
       return go(size, ReleaseReason::returns);
     }
@@ -230,6 +233,7 @@ class AutoRule {
   std::uint64_t batches_ = 0;
   std::uint64_t quorum_at_ = 0;
   std::size_t quorum_callers_ = 0;
+  bool tries_ = false;
   bool waiting_ = false;
   TimePoint waiting_since_{};
   TimePoint waiting_oldest_{};
