@@ -50,7 +50,7 @@ class AutoRule {
       const std::size_t fastest = SplitRule::fastest(queued, curve_);
       return go(fastest, fastest < queued ? ReleaseReason::split : ReleaseReason::size);
     }
-    if (sources_.source() == Source::returning) return gather(view, queued);
+    if (sources_.source() == Source::returning) return gather(view, queued, now);
 
     const std::size_t part = part_of(view, queued, now);
     if (part < queued) return go(part, ReleaseReason::split);
@@ -163,7 +163,7 @@ class AutoRule {
   }
 
   // A closed loop: until the callers are back for whom it pays to wait.
-  Decision gather(const QueueView& view, std::size_t queued) noexcept {
+  Decision gather(const QueueView& view, std::size_t queued, double now) noexcept {
     double inside = static_cast<double>(view.size);
     for (const RunningBatch& batch : view.running) inside += static_cast<double>(batch.size);
     const auto callers = static_cast<std::size_t>(std::lround(inside + sources_.returns().out()));
@@ -177,7 +177,9 @@ class AutoRule {
     // Many more than a quorum have come in step; taking them apart lets their batches overlap with
     // the others' thinking.
     std::size_t size = queued;
-    if (queued * 2 >= quorum_.size * 3 || tries_) size = std::min(quorum_.size, queued);
+    if (quorum_.size < queued && (queued * 2 >= quorum_.size * 3 || tries_ || slower(queued, quorum_.size))) {
+      size = quorum_.size;
+    }
     if (queued >= std::min(quorum_.size, view.max_batch_size)) {
       return go(size, ReleaseReason::returns);
     }
@@ -185,7 +187,19 @@ class AutoRule {
     const double limit = std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
     const double rest = limit - waited(view);
     if (rest <= 0) return go(size, ReleaseReason::time);
+    if (!waiting_) {
+      // They may be in a batch that is being computed, or it is not their time yet.
+      const double coming = sources_.returns().within(now, limit);
+      if (coming < static_cast<double>(quorum_.size - queued) / 2) {
+        return go(size, ReleaseReason::greedy);
+      }
+    }
     return wait(view, later(view.now, rest));
+  }
+
+  // That a batch of `size` answers fewer in a time than one of `other`.
+  bool slower(std::size_t size, std::size_t other) const noexcept {
+    return curve_(size) * static_cast<double>(other) > 1.03 * curve_(other) * static_cast<double>(size);
   }
 
   Decision pace(const QueueView& view, std::size_t queued, double now) noexcept {
