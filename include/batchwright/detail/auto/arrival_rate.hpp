@@ -89,14 +89,6 @@ class ArrivalRate {
     return unusual > 0 ? std::clamp(covariance_ / unusual, 0.05, 0.99) : 0.05;
   }
 
-  /// Relative deviation of the mean from the true one.
-  double doubt() const noexcept {
-    const double mean = slow();
-    if (!(mean > 0)) return 0;
-    const double gain = std::max(kGain[best_] / 2, 1 / std::max(windows_, 1.0));
-    return std::sqrt(std::max(variance_, mean) * gain) / mean;
-  }
-
   /// Variance of a count about what was foretold, over its mean: 1 for independent callers, more for groups.
   double dispersion() const noexcept {
     if (windows_ < kLeast || !(slow() > 0)) return 1;

@@ -65,7 +65,7 @@ class LearnedCurve {
     const double gain = std::max(1 / mean.count, kGain);
     mean.size += gain * (static_cast<double>(size) - mean.size);
     mean.time += gain * (time - mean.time);
-    draw();
+    if (mean.count < kSettled || ++undrawn_ >= kEvery) draw();
   }
 
  private:
@@ -77,6 +77,8 @@ class LearnedCurve {
   static constexpr double kKnown = 3;
   static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
   static constexpr double kCurious = 30;      // Batches.
+  static constexpr double kSettled = 8;       // A class that has seen so many changes little:
+  static constexpr int kEvery = 4;            // it is drawn anew after so many batches.
 
   struct Knot {
     double size = 0;
@@ -124,6 +126,7 @@ class LearnedCurve {
   // The knots anew: each class between its own mean and the line, by what chance would explain of their
   // distance; neighbours that fall are pooled (isotonic regression).
   void draw() noexcept {
+    undrawn_ = 0;
     const LineFit line = LineFit::through(mean_, squared_error_);
     const bool straight = line.known && line.misfit < kStraight;
     std::array<double, kClasses> weight;
@@ -155,9 +158,12 @@ class LearnedCurve {
       if (k + 1 < count) {
         knot_[k].slope =
             (knot_[k + 1].time - knot_[k].time) / std::max(knot_[k + 1].size - knot_[k].size, 1e-9);
-        knot_[k].between = std::max(knot_[k].doubt, knot_[k+1].doubt);
-        if (!straight && first_class[k + 1] > c) knot_[k].between = std::max(knot_[k].between, line.known ? std::min(0.3, std::sqrt(line.misfit)) : 0.3);
-        if (!straight && first_class[k + 1] > c) knot_[k].slope *= 1 - 0.5 * kCurious / (kCurious + static_cast<double>(samples_));
+        knot_[k].between = std::max(knot_[k].doubt, knot_[k + 1].doubt);
+        if (!straight && first_class[k + 1] > c)
+          knot_[k].between =
+              std::max(knot_[k].between, line.known ? std::min(0.3, std::sqrt(line.misfit)) : 0.3);
+        if (!straight && first_class[k + 1] > c)
+          knot_[k].slope *= 1 - 0.5 * kCurious / (kCurious + static_cast<double>(samples_));
       }
     }
     for (; c < kClasses; ++c) piece_of_[c] = static_cast<std::uint8_t>(count - 1);
@@ -185,6 +191,7 @@ class LearnedCurve {
   double squared_error_ = 0;
   double streak_sum_ = 0;
   int streak_ = 0;
+  int undrawn_ = 0;
 };
 
 }  // namespace batchwright::inline v0_1::detail

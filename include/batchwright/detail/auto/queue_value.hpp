@@ -19,8 +19,8 @@ namespace batchwright::inline v0_1::detail {
 ///
 /// Whoever compares what it can do now by what it leaves does one step of policy improvement.
 struct QueueValue {
-  double weight = 0;  ///< w
-  double slope = 0;   ///< u
+  double weight = 0;    ///< w
+  double slope = 0;     ///< u
   double mean = 1e300;  ///< g
   double service = 0;   ///< l(B)
   double rate = 0;
@@ -29,7 +29,7 @@ struct QueueValue {
 
   /// O(log cap).
   static QueueValue of(double rate, double dispersion, double executors, std::size_t cap,
-                    const LearnedCurve& curve) noexcept {
+                       const LearnedCurve& curve) noexcept {
     QueueValue best;
     best.executors = executors;
     best.dispersion = dispersion;
@@ -46,7 +46,8 @@ struct QueueValue {
       const double chance = rate * time * (w * dispersion + time) / 2;
       const double self = b * (service - time);
       // w/2 + u = g / lambda
-      const double mean = (w * dispersion / 2 + (w * fewer * fewer / 2 + chance + self) / fewer) / (1 / rate + w);
+      const double mean =
+          (w * dispersion / 2 + (w * fewer * fewer / 2 + chance + self) / fewer) / (1 / rate + w);
       if (mean >= best.mean) return;
       best.mean = mean;
       best.weight = w;

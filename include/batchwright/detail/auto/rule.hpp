@@ -4,10 +4,10 @@
 
 #include "../../policy.hpp"
 #include "arrival_rate.hpp"
-#include "queue_value.hpp"
 #include "early_drop.hpp"
 #include "learned_curve.hpp"
 #include "pacing.hpp"
+#include "queue_value.hpp"
 #include "quorum.hpp"
 #include "sources.hpp"
 #include "split_rule.hpp"
@@ -52,7 +52,13 @@ class AutoRule {
     }
     if (sources_.source() == Source::returning) return gather(view, queued, now);
 
-    const std::size_t part = part_of(view, queued, now);
+    if (view.executors == 1 && queued == 1) return wait_or_go(view, queued, now);
+    const QueueValue& value = value_of(view, queued, now);
+    const SplitRule::Input input{.queued = view.size,
+                                 .most = queued,
+                                 .free = static_cast<double>(view.free_executors),
+                                 .busy = busy(view, now)};
+    const std::size_t part = SplitRule::batch_of(input, value, curve_);
     if (part < queued) return go(part, ReleaseReason::split);
     if (view.size >= view.max_batch_size) return go(queued, ReleaseReason::size);
     if (view.executors > 1 && sources_.source() == Source::independent) {
@@ -73,6 +79,9 @@ class AutoRule {
   static constexpr std::uint64_t kQuorumEvery = 32;
   static constexpr std::uint64_t kTryFor = 8;
   static constexpr double kDoubt = 0.05;
+  static constexpr std::uint64_t kValueFor =
+      16;  // Batches; the rate may change by so much meanwhile:
+  static constexpr double kSameRate = 0.02;
 
   static double to_ns(TimePoint instant) noexcept {
     return static_cast<double>(instant.time_since_epoch().count());
@@ -114,20 +123,23 @@ class AutoRule {
     return std::max(0.0, to_ns(batch.dispatched) + curve_(batch.size) - now);
   }
 
-  std::size_t part_of(const QueueView& view, std::size_t queued, double now) const noexcept {
-    if (queued <= 1) return queued;
-    const double alone = curve_(queued);
-    double busy = 0;
-    for (const RunningBatch& batch : view.running) busy += left(batch, now);
-    const double doubt = 1 + rate_.doubt() / static_cast<double>(view.executors);
+  double busy(const QueueView& view, double now) const noexcept {
+    double sum = 0;
+    for (const RunningBatch& batch : view.running) sum += left(batch, now);
+    return sum;
+  }
+
+  // What a queue costs at the rate that is to be expected while this one is worked off.
+  const QueueValue& value_of(const QueueView& view, std::size_t queued, double now) noexcept {
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
-    const double rate = rate_.forecast(now, alone * rounds) * doubt;
-    const QueueValue value = QueueValue::of(rate, rate_.dispersion(), static_cast<double>(view.executors), view.max_batch_size, curve_);
-    return SplitRule::batch_of({.queued = view.size,
-                                .most = queued,
-                                .free = static_cast<double>(view.free_executors),
-                                .busy = busy},
-                               value, curve_);
+    const double rate = rate_.forecast(now, 2 * curve_(queued) * rounds);
+    if (std::abs(rate - value_rate_) > kSameRate * value_rate_ || batches_ >= value_until_) {
+      value_ = QueueValue::of(rate, rate_.dispersion(), static_cast<double>(view.executors),
+                              view.max_batch_size, curve_);
+      value_rate_ = rate;
+      value_until_ = batches_ + std::min<std::uint64_t>(batches_ / 8, kValueFor);
+    }
+    return value_;
   }
 
   // With an objective the number that is answered in time comes before the mean.
@@ -177,14 +189,16 @@ class AutoRule {
     // Many more than a quorum have come in step; taking them apart lets their batches overlap with
     // the others' thinking.
     std::size_t size = queued;
-    if (quorum_.size < queued && (queued * 2 >= quorum_.size * 3 || tries_ || slower(queued, quorum_.size))) {
+    if (quorum_.size < queued &&
+        (queued * 2 >= quorum_.size * 3 || tries_ || slower(queued, quorum_.size))) {
       size = quorum_.size;
     }
     if (queued >= std::min(quorum_.size, view.max_batch_size)) {
       return go(size, ReleaseReason::returns);
     }
     // Who is not back by then has left, most likely: that costs at most the time of one batch.
-    const double limit = std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
+    const double limit =
+        std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), 2 * curve_(queued));
     const double rest = limit - waited(view);
     if (rest <= 0) return go(size, ReleaseReason::time);
     if (!waiting_) {
@@ -199,16 +213,16 @@ class AutoRule {
 
   // That a batch of `size` answers fewer in a time than one of `other`.
   bool slower(std::size_t size, std::size_t other) const noexcept {
-    return curve_(size) * static_cast<double>(other) > 1.03 * curve_(other) * static_cast<double>(size);
+    return curve_(size) * static_cast<double>(other) >
+           1.03 * curve_(other) * static_cast<double>(size);
   }
 
   Decision pace(const QueueView& view, std::size_t queued, double now) noexcept {
     double next_free = curve_(queued);
     for (const RunningBatch& batch : view.running)
       next_free = std::min(next_free, left(batch, now));
-    double rate = rate_.forecast(now, curve_(queued));
     const Pacing::Input input{.queued = queued,
-                              .rate = rate,
+                              .rate = rate_.forecast(now, curve_(queued)),
                               .executors = static_cast<double>(view.executors),
                               .free = static_cast<double>(view.free_executors),
                               .next_free = next_free};
@@ -244,6 +258,9 @@ class AutoRule {
   Sources sources_;
   ArrivalRate rate_;
   Quorum quorum_;
+  QueueValue value_;
+  double value_rate_ = 0;
+  std::uint64_t value_until_ = 0;
   std::uint64_t batches_ = 0;
   std::uint64_t quorum_at_ = 0;
   std::size_t quorum_callers_ = 0;

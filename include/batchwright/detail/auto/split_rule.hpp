@@ -2,8 +2,8 @@
 #ifndef BATCHWRIGHT_DETAIL_AUTO_SPLIT_RULE_HPP
 #define BATCHWRIGHT_DETAIL_AUTO_SPLIT_RULE_HPP
 
-#include "queue_value.hpp"
 #include "learned_curve.hpp"
+#include "queue_value.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -55,7 +55,7 @@ struct SplitRule {
   static constexpr double kClearlyFaster = 1.03;
   static constexpr double kLeastGain = 0.01;  // Of what the whole queue costs in one batch.
 
-  // Of batches of `size` on all free executors, and what they leave behind. 
+  // Of batches of `size` on all free executors, and what they leave behind.
   static double cost(std::size_t size, const Input& in, const QueueValue& value,
                      const LearnedCurve& curve) noexcept {
     const double e = value.executors;
@@ -65,8 +65,7 @@ struct SplitRule {
     const double batches = std::min(in.free, n / b);
     const double leave = batches * b;
     // The next executor is free when the mean time that they are busy has come down to what it usually is.
-    const double time =
-        (in.busy + batches * service - (e - 1) / 2 * value.service) / e;
+    const double time = (in.busy + batches * service - (e - 1) / 2 * value.service) / e;
     return leave * service + value.after(n - leave, std::max(time, 0.0));
   }
 };
