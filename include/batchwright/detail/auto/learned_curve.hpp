@@ -77,8 +77,9 @@ class LearnedCurve {
   static constexpr double kKnown = 3;
   static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
   static constexpr double kCurious = 30;      // Batches.
-  static constexpr double kSettled = 8;       // A class that has seen so many changes little:
-  static constexpr int kEvery = 4;            // it is drawn anew after so many batches.
+  static constexpr double kMostDoubt = 0.3;
+  static constexpr double kSettled = 8;  // A class that has seen so many changes little:
+  static constexpr int kEvery = 4;       // it is drawn anew after so many batches.
 
   struct Knot {
     double size = 0;
@@ -152,19 +153,22 @@ class LearnedCurve {
         --count;
       }
     }
+    // Of a class of which none was seen between two others it is known that it lies between them. It is
+    // taken for cheap at first, or a step of the curve there would never be found.
+    const double gap = line.known ? std::min(std::sqrt(line.misfit), kMostDoubt) : kMostDoubt;
+    const double curious = straight ? 0 : kCurious / (kCurious + static_cast<double>(samples_)) / 2;
+    double last_slope = 0;
     std::size_t c = 0;
     for (std::size_t k = 0; k < count; ++k) {
       for (; c <= last_class[k]; ++c) piece_of_[c] = static_cast<std::uint8_t>(k);
-      if (k + 1 < count) {
-        knot_[k].slope =
-            (knot_[k + 1].time - knot_[k].time) / std::max(knot_[k + 1].size - knot_[k].size, 1e-9);
-        knot_[k].between = std::max(knot_[k].doubt, knot_[k + 1].doubt);
-        if (!straight && first_class[k + 1] > c)
-          knot_[k].between =
-              std::max(knot_[k].between, line.known ? std::min(0.3, std::sqrt(line.misfit)) : 0.3);
-        if (!straight && first_class[k + 1] > c)
-          knot_[k].slope *= 1 - 0.5 * kCurious / (kCurious + static_cast<double>(samples_));
-      }
+      Knot& knot = knot_[k];
+      knot.between = knot.doubt;
+      if (k + 1 == count) continue;
+      const Knot& next = knot_[k + 1];
+      const bool seen = first_class[k + 1] <= c;
+      last_slope = (next.time - knot.time) / std::max(next.size - knot.size, 1e-9);
+      knot.slope = seen ? last_slope : last_slope * (1 - curious);
+      knot.between = std::max({knot.doubt, next.doubt, seen || straight ? 0 : gap});
     }
     for (; c < kClasses; ++c) piece_of_[c] = static_cast<std::uint8_t>(count - 1);
     knots_ = count;
@@ -172,10 +176,9 @@ class LearnedCurve {
     Knot& end = knot_[count - 1];
     end.slope = end.time / end.size / 2;
     if (count > 1) {
-      end.slope = std::min({end.slope, knot_[count - 2].slope,
-                            (end.time - knot_[0].time) / (end.size - knot_[0].size)});
+      end.slope = std::min(
+          {end.slope, last_slope, (end.time - knot_[0].time) / (end.size - knot_[0].size)});
     }
-    end.between = end.doubt;
     if (straight) end.slope = line.slope;
     // Half of the time of what is smaller than any that was seen is taken to be fixed.
     slope_below_ = std::min(knot_[0].slope, knot_[0].time / knot_[0].size / 2);

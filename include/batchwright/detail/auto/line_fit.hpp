@@ -20,7 +20,7 @@ struct ClassMean {
 /// a batch is taken out (DerSimonian and Laird's moments). Where that is nothing, what a class's own mean
 /// says against the line is chance; where it is much, the line says nothing about a class.
 struct LineFit {
-  bool known = false;  ///< Three classes and some noise have been seen.
+  bool known = false;  ///< Three classes have been seen.
   double fixed = 0;
   double slope = 0;
   double misfit = 0;  ///< Variance of a class's relative distance from the line.
@@ -43,7 +43,7 @@ struct LineFit {
     }
     LineFit fit;
     fit.noise = noise;
-    if (classes < 3 || !(noise > 0)) return fit;
+    if (classes < 3) return fit;
     fit.known = true;
     fit.weight_ = n;
     fit.middle_ = x / n;
@@ -87,7 +87,7 @@ struct LineFit {
 
  private:
   double own(const ClassMean& mean) const noexcept {
-    return misfit / (misfit + noise / mean.count);
+    return misfit > 0 ? misfit / (misfit + noise / mean.count) : 0;
   }
 
   double weight_ = 0;

@@ -33,9 +33,13 @@ struct QueueValue {
     QueueValue best;
     best.executors = executors;
     best.dispersion = dispersion;
-    const double most = kMostLoad * static_cast<double>(cap) * executors / curve(cap);
-    best.rate = rate = std::min(rate, most);
-    if (!(rate > 0)) return best;
+    double most = 0;
+    each_size(cap, [&](std::size_t size) {
+      most = std::max(most, static_cast<double>(size) / curve(size));
+    });
+    most *= kMostLoad * executors;
+    rate = std::clamp(rate, kLeastLoad * most, most);
+    best.rate = rate;
     const auto consider = [&](std::size_t size) {
       const auto b = static_cast<double>(size);
       const double service = curve(size);
@@ -54,11 +58,7 @@ struct QueueValue {
       best.slope = mean / rate - w * dispersion / 2;
       best.service = service;
     };
-    for (std::size_t step = 2; step / 2 <= cap; step *= 2) {
-      consider(step / 2);
-      if (step > 2 && step / 2 + step / 4 <= cap) consider(step / 2 + step / 4);
-    }
-    consider(cap);
+    each_size(cap, consider);
     return best;
   }
 
@@ -71,6 +71,17 @@ struct QueueValue {
 
  private:
   static constexpr double kMostLoad = 0.97;
+  static constexpr double kLeastLoad = 1e-4;
+
+  // 1, 2, 3, 4, 6, 8, 12, .. and the cap.
+  template <class Visit>
+  static void each_size(std::size_t cap, Visit&& visit) noexcept {
+    for (std::size_t size = 1; size < cap; size *= 2) {
+      visit(size);
+      if (size > 1 && size + size / 2 < cap) visit(size + size / 2);
+    }
+    visit(cap);
+  }
 };
 
 }  // namespace batchwright::inline v0_1::detail
