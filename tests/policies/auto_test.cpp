@@ -85,6 +85,13 @@ TEST(AutoPolicy, DoesNotWaitForCallersWhoCannotBeBackInTime) {
   EXPECT_LT(mean(mine), 1.05 * mean(run(HybridPolicy{.size = 8}, loop, 1, steps)));
 }
 
+TEST(AutoPolicy, DoesNotWaitForCallersWhoAreBeingComputed) {
+  const TableCurve flat({{1, 120us}, {4, 130us}, {8, 150us}});
+  const ClosedLoopArrivals loop{.clients = 4, .mean_think = 130us, .think_time = ThinkTime::fixed};
+  const SimulationResult mine = run(AutoPolicy{}, loop, 1, flat);
+  EXPECT_LT(mean(mine), 1.03 * mean(run(HybridPolicy{.size = 2}, loop, 1, flat)));
+}
+
 TEST(AutoPolicy, IsAsGoodAsGreedyForIndependentCallersOnOneExecutor) {
   for (const double load : {0.1, 0.3, 0.5, 0.7, 0.9}) {
     const PoissonArrivals arrivals{.rate_hz = load * kMostPerSecond};

@@ -77,10 +77,10 @@ class AutoRule {
   static constexpr std::size_t kWindowSize = 8;
   static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
   static constexpr std::uint64_t kQuorumEvery = 32;
-  static constexpr std::uint64_t kTryFor = 8;
-  static constexpr double kDoubt = 0.05;
-  static constexpr std::uint64_t kValueFor =
-      16;  // Batches; the rate may change by so much meanwhile:
+  static constexpr std::uint64_t kTryFor = 8;  // Batches.
+  static constexpr double kDoubt = 0.05;       // A quorum in more doubt is tried.
+  // What a queue costs is computed anew after so many batches, or if the rate has changed by so much.
+  static constexpr std::uint64_t kValueFor = 16;
   static constexpr double kSameRate = 0.02;
 
   static double to_ns(TimePoint instant) noexcept {
@@ -197,8 +197,7 @@ class AutoRule {
       return go(size, ReleaseReason::returns);
     }
     // Who is not back by then has left, most likely: that costs at most the time of one batch.
-    const double limit =
-        std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), 2 * curve_(queued));
+    const double limit = std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
     const double rest = limit - waited(view);
     if (rest <= 0) return go(size, ReleaseReason::time);
     if (!waiting_) {
