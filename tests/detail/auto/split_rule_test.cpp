@@ -90,8 +90,8 @@ TEST(SplitRule, WhereNothingKeepsUpTakesTheSizeThatAnswersMost) {
 
 TEST(SplitRule, SharesAQueueAmongFreeExecutors) {
   const LearnedCurve curve = curve_of(2e6, 1e6);
-  const QueueValue value = QueueValue::of(0.2e-6, 1, 4, 32, curve);
-  EXPECT_EQ(SplitRule::batch_of({.queued = 8, .most = 8, .free = 4}, value, curve), 2u);
+  const QueueValue value = QueueValue::of(1.5e-6, 1, 4, 32, curve);
+  EXPECT_EQ(SplitRule::batch_of({.queued = 16, .most = 16, .free = 4}, value, curve), 4u);
 }
 
 TEST(SplitRule, LeavesMoreToOthersThatAreSoonFree) {
