@@ -32,7 +32,7 @@ TEST(ArrivalRate, IsThatOfIndependentCallersAndNothingOfItIsUnusual) {
   rate.roll(now);
   EXPECT_NEAR(rate.mean() * kMs, 2, 0.1);
   EXPECT_NEAR(rate.forecast(now, kMs) * kMs, 2, 0.25);
-  EXPECT_LT(rate.doubt(), 0.1);
+  EXPECT_NEAR(rate.dispersion(), 1, 0.3);
 }
 
 TEST(ArrivalRate, FollowsABurstAndReturnsToTheUsual) {
@@ -51,6 +51,33 @@ TEST(ArrivalRate, FollowsABurstAndReturnsToTheUsual) {
   EXPECT_GT(soon, rate.forecast(now, 50 * kMs));
   EXPECT_GT(rate.forecast(now, 50 * kMs), rate.mean());
   EXPECT_GT(rate.persistence(), 0.5);
+}
+
+TEST(ArrivalRate, GroupsAreDispersedAndAClockIsNot) {
+  Random random(6);
+  ArrivalRate groups;
+  ArrivalRate clock;
+  groups.set_window(4 * kMs);
+  clock.set_window(4 * kMs);
+  for (double at = 0; at < 8000 * kMs; at += 2 * kMs * random.exponential()) {
+    for (int i = 0; i < 4; ++i) groups.arrive(at, 1);
+  }
+  for (double at = 0; at < 8000 * kMs; at += 0.5 * kMs) clock.arrive(at, 1);
+  EXPECT_NEAR(groups.dispersion(), 4, 1.2);
+  EXPECT_LT(clock.dispersion(), 0.2);
+}
+
+TEST(ArrivalRate, ARateThatJumpsIsNoDispersion) {
+  Random random(3);
+  ArrivalRate rate;
+  rate.set_window(4 * kMs);
+  double now = 0;
+  for (int i = 0; i < 30; ++i) {
+    now = feed(rate, random, now, now + 200 * kMs, 1);
+    now = feed(rate, random, now, now + 100 * kMs, 8);
+  }
+  rate.roll(now);
+  EXPECT_LT(rate.dispersion(), 2.5);
 }
 
 TEST(ArrivalRate, AWindowThatChangesKeepsTheRate) {
@@ -78,7 +105,7 @@ TEST(ArrivalRate, IsNothingBeforeTheFirst) {
   ArrivalRate rate;
   EXPECT_EQ(rate.mean(), 0);
   EXPECT_EQ(rate.forecast(5, 5), 0);
-  EXPECT_EQ(rate.doubt(), 0);
+  EXPECT_EQ(rate.dispersion(), 1);
 }
 
 }  // namespace

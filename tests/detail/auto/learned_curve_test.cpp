@@ -40,8 +40,49 @@ TEST(LearnedCurve, LearnsACurveThatIsNoLine) {
   for (const std::size_t size : {1u, 4u, 8u, 10u, 16u, 20u, 32u}) curve.observe(size, steps(size));
   for (const std::size_t size : {1u, 4u, 8u, 10u, 16u, 20u, 32u})
     EXPECT_EQ(curve(size), steps(size)) << size;
-  for (const std::size_t size : {2u, 6u, 13u, 27u})
-    EXPECT_NEAR(curve(size), steps(size), 1) << size;
+  for (const std::size_t size : {2u, 6u}) EXPECT_NEAR(curve(size), steps(size), 1) << size;
+}
+
+TEST(LearnedCurve, TakesASizeInAGapForCheapAtFirst) {
+  const auto steps = [](std::size_t size) { return size <= 8 ? 2e6 : 4e6; };
+  LearnedCurve curve;
+  for (const std::size_t size : {1u, 6u, 12u}) curve.observe(size, steps(size));
+  EXPECT_LT(curve(9), 2.75e6) << "half of the way is 3 ms";
+  EXPECT_GT(curve(9), 2.25e6);
+  EXPECT_GT(curve.doubt(9), 0.1);
+  for (int i = 0; i < 2000; ++i) curve.observe(i % 2 == 0 ? 6 : 12, steps(i % 2 == 0 ? 6 : 12));
+  EXPECT_NEAR(curve(9), 3e6, 0.05e6) << "it was not tried although it seemed cheap";
+}
+
+TEST(LearnedCurve, SizesOnALineAreKnownFromEachOther) {
+  // A few noisy batches of each of 16 sizes: a mean of three would be 5 % off.
+  double squares = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Random random(seed);
+    LearnedCurve curve;
+    for (int i = 0; i < 48; ++i) {
+      const std::size_t size = 1 + static_cast<std::size_t>(i) % 16;
+      curve.observe(size, line(size) * (0.85 + 0.3 * random.unit()));
+    }
+    for (std::size_t size = 1; size <= 16; ++size) {
+      squares += std::pow(curve(size) / line(size) - 1, 2) / 320;
+    }
+    EXPECT_LT(curve.doubt(4), 0.06);
+  }
+  EXPECT_LT(std::sqrt(squares), 0.03);
+}
+
+TEST(LearnedCurve, DoubtsWhatItSawLittleOf) {
+  Random random(2);
+  LearnedCurve curve;
+  EXPECT_EQ(curve.doubt(1), 1);
+  const auto steps = [](std::size_t size) { return size <= 8 ? 2e6 : 4e6; };
+  for (int i = 0; i < 400; ++i) {
+    const std::size_t size = 1 + random.below(8);
+    curve.observe(size, steps(size) * (0.85 + 0.3 * random.unit()));
+  }
+  curve.observe(12, steps(12));
+  EXPECT_GT(curve.doubt(12), 2 * curve.doubt(4));
 }
 
 TEST(LearnedCurve, TakesLargerSizesThanAnyItSawForCheap) {

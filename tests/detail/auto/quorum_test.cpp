@@ -75,6 +75,23 @@ TEST(Quorum, FindsAShortWaitForOneAmongLongThoughts) {
   EXPECT_NEAR(quorum.time, 1.06e6, 0.03e6);
 }
 
+TEST(Quorum, TriesASizeThatMayBeBetterThanItIsKnown) {
+  // Only single requests and whole batches were seen; nothing says that fewer would not be faster.
+  LearnedCurve curve;
+  for (int i = 0; i < 20'000; ++i) {
+    curve.observe(1, 2e6);
+    curve.observe(32, 20e6);
+  }
+  const Hazard returns = thinking(1000, true);
+  EXPECT_LT(Quorum::choose(64, 1, 32, curve, returns).size, 32u);
+  for (int i = 0; i < 30; ++i) {
+    for (std::size_t size = 1; size <= 32; ++size) {
+      curve.observe(size, 2e6 + 18e6 / 31 * static_cast<double>(size - 1));
+    }
+  }
+  EXPECT_EQ(Quorum::choose(64, 1, 32, curve, returns).size, 32u) << "now it is known";
+}
+
 TEST(Quorum, OfOneCallerIsOne) {
   EXPECT_EQ(Quorum::choose(1, 1, 32, v100(), thinking(1e6, false)).size, 1u);
   EXPECT_EQ(Quorum::choose(1, 4, 32, v100(), thinking(1e6, false)).size, 1u);

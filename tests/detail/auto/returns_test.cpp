@@ -51,6 +51,16 @@ TEST(Returns, LearnsHowLongItTakesAndExpectsThemThen) {
   EXPECT_GT(returns.expected(now, now + 3.01 * kMs), 4) << "an integrated hazard: all four surely";
 }
 
+TEST(Returns, KnowsHowManyCanBeBackInTime) {
+  Returns returns;
+  const double now = loop(returns, 60);
+  returns.answer(now, 4);
+  EXPECT_NEAR(returns.within(now + kMs, kMs), 0, 0.01);
+  EXPECT_NEAR(returns.within(now + kMs, 2.5 * kMs), 4, 0.2);
+  returns.clear();
+  EXPECT_EQ(returns.within(now + kMs, 2.5 * kMs), 0);
+}
+
 TEST(Returns, GivesAnArrivalToTheBatchItMostLikelyComesFrom) {
   Returns returns;
   const double now = loop(returns, 60);

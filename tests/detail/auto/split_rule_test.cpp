@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
+#include "tests/support/optimal_rule.hpp"
+
 #include <batchwright/detail/auto/split_rule.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 
 namespace {
 
 using batchwright::detail::LearnedCurve;
+using batchwright::detail::QueueValue;
 using batchwright::detail::SplitRule;
+using batchwright_test::DispatchProblem;
+using batchwright_test::DispatchRule;
 
 LearnedCurve curve_of(double fixed, double per_item) {
   LearnedCurve curve;
@@ -18,30 +24,56 @@ LearnedCurve curve_of(double fixed, double per_item) {
   return curve;
 }
 
+/// One executor.
+std::size_t part_of(std::size_t queued, double rate, const LearnedCurve& curve,
+                    std::size_t cap = 32) {
+  return SplitRule::batch_of({.queued = queued, .most = std::min(queued, cap)},
+                             QueueValue::of(rate, 1, 1, cap, curve), curve);
+}
+
 TEST(SplitRule, TakesAllWhereABatchHasALargeFixedPart) {
   const LearnedCurve curve = curve_of(2e6, 0.15e6);
   for (std::size_t queued = 1; queued <= 32; ++queued) {
-    EXPECT_EQ(SplitRule::batch_of(queued, queued, 3e-6, 1, 1, curve), queued);
+    EXPECT_EQ(part_of(queued, 3e-6, curve), queued);
   }
 }
 
 TEST(SplitRule, TakesSingleOnesOfANearlyLinearCurve) {
-  const LearnedCurve curve = curve_of(0.01e6, 1e6);
-  EXPECT_EQ(SplitRule::batch_of(8, 8, 0.2e-6, 1, 1, curve), 1u);
+  EXPECT_EQ(part_of(8, 0.2e-6, curve_of(0.01e6, 1e6)), 1u);
 }
 
-TEST(SplitRule, WithNobodyComingIsTheSquareRootThatCalculusGives) {
-  // sqrt(t0 n / a) = sqrt(4 * 16) = 8.
-  const LearnedCurve curve = curve_of(4e6, 1e6);
-  EXPECT_EQ(SplitRule::batch_of(16, 16, 0, 1, 1, curve), 8u);
+TEST(SplitRule, IsTheOptimumToOnePercent) {
+  struct Case {
+    double fixed, per_item;
+    std::size_t cap;
+  };
+  for (const Case& one : {Case{0.1, 1, 8}, {0.1, 1, 32}, {0.02, 1, 16}, {0.5, 1, 16}, {3, 1, 32}}) {
+    const LearnedCurve curve = curve_of(one.fixed, one.per_item);
+    for (const double load : {0.3, 0.5, 0.7, 0.85}) {
+      const auto time = [&](std::size_t size) {
+        return one.fixed + one.per_item * static_cast<double>(size);
+      };
+      const double rate = load * static_cast<double>(one.cap) / time(one.cap);
+      const DispatchProblem problem({.rate = rate, .time = time, .cap = one.cap, .states = 150});
+      DispatchRule rule(151, 0);
+      for (std::size_t n = 1; n < rule.size(); ++n) rule[n] = part_of(n, rate, curve, one.cap);
+      EXPECT_LT(problem.evaluate(rule).mean_latency, 1.01 * problem.solve().mean_latency)
+          << one.fixed << ' ' << one.cap << ' ' << load;
+    }
+  }
 }
 
 TEST(SplitRule, UnderLoadTakesWhatKeepsUp) {
-  const LearnedCurve curve = curve_of(1e6, 1e6);
-  const std::size_t idle = SplitRule::batch_of(32, 32, 0, 1, 1, curve);
-  const std::size_t busy = SplitRule::batch_of(32, 32, 0.9e-6, 1, 1, curve);
-  EXPECT_GT(busy, idle);
-  EXPECT_EQ(SplitRule::batch_of(32, 32, 2e-6, 1, 1, curve), 32u) << "nothing keeps up";
+  const LearnedCurve curve = curve_of(0.1e6, 1e6);
+  EXPECT_GT(part_of(16, 0.9e-6, curve), part_of(16, 0.1e-6, curve));
+}
+
+TEST(SplitRule, OfACurveWithAStepTakesWhatIsBelowIt) {
+  LearnedCurve steps;
+  for (std::size_t size = 1; size <= 32; ++size) {
+    steps.observe(size, size <= 8 ? 2e6 : size <= 16 ? 3.6e6 : 6.4e6);
+  }
+  EXPECT_EQ(part_of(10, 1e-6, steps), 8u);
 }
 
 TEST(SplitRule, WhereNothingKeepsUpTakesTheSizeThatAnswersMost) {
@@ -53,19 +85,22 @@ TEST(SplitRule, WhereNothingKeepsUpTakesTheSizeThatAnswersMost) {
   }
   // The most a time is at sqrt(1 / 0.02) = 7.1.
   EXPECT_EQ(SplitRule::fastest(32, convex), 8u);
-  EXPECT_EQ(SplitRule::batch_of(32, 32, 1, 1, 1, convex), 8u);
+  EXPECT_NEAR(static_cast<double>(part_of(32, 1, convex)), 8, 1);
 }
 
 TEST(SplitRule, SharesAQueueAmongFreeExecutors) {
   const LearnedCurve curve = curve_of(2e6, 1e6);
-  EXPECT_EQ(SplitRule::batch_of(8, 8, 0, 4, 4, curve), 2u);
+  const QueueValue value = QueueValue::of(1.5e-6, 1, 4, 32, curve);
+  EXPECT_EQ(SplitRule::batch_of({.queued = 16, .most = 16, .free = 4}, value, curve), 4u);
 }
 
-TEST(SplitRule, KnowsThatALongQueueTakesManyBatches) {
-  // Of eight at most: a short queue is split, a long one not.
-  const LearnedCurve curve = curve_of(2e6, 1e6);
-  EXPECT_LT(SplitRule::batch_of(8, 8, 0, 1, 1, curve), 8u);
-  EXPECT_EQ(SplitRule::batch_of(200, 8, 0, 1, 1, curve), 8u);
+TEST(SplitRule, LeavesMoreToOthersThatAreSoonFree) {
+  const LearnedCurve curve = curve_of(0.5e6, 1e6);
+  const QueueValue value = QueueValue::of(1e-6, 1, 4, 32, curve);
+  const auto with = [&](double busy) {
+    return SplitRule::batch_of({.queued = 12, .most = 12, .free = 1, .busy = busy}, value, curve);
+  };
+  EXPECT_LT(with(1e6), with(20e6));
 }
 
 }  // namespace

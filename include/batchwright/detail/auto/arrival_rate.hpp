@@ -89,12 +89,10 @@ class ArrivalRate {
     return unusual > 0 ? std::clamp(covariance_ / unusual, 0.05, 0.99) : 0.05;
   }
 
-  /// Relative deviation of the mean from the true one.
-  double doubt() const noexcept {
-    const double mean = slow();
-    if (!(mean > 0)) return 0;
-    const double gain = std::max(kGain[best_] / 2, 1 / std::max(windows_, 1.0));
-    return std::sqrt(std::max(variance_, mean) * gain) / mean;
+  /// Variance of a count about what was foretold, over its mean: 1 for independent callers, more for groups.
+  double dispersion() const noexcept {
+    if (windows_ < kLeast || !(slow() > 0)) return 1;
+    return dispersion_;
   }
 
   std::size_t best() const noexcept { return best_; }
@@ -114,6 +112,12 @@ class ArrivalRate {
     if (windows_ > 1) {
       variance_ += gain * (excess * excess - variance_);
       covariance_ += gain * ((last_ - slow()) * excess - covariance_);
+    }
+    if (windows_ > 2 && level_[best_] > 0) {
+      const double error = partial_ - level_[best_];
+      // A rate that jumps is not what is meant.
+      const double least = 4 * std::max(dispersion_, 0.5);
+      dispersion_ += gain * (std::min(error * error / level_[best_], least) - dispersion_);
     }
     for (std::size_t i = 0; i < kLevels; ++i) {
       const double error = partial_ - level_[i];
@@ -140,6 +144,7 @@ class ArrivalRate {
   std::size_t best_ = kLevels - 1;
   double variance_ = 0;
   double covariance_ = 0;
+  double dispersion_ = 1;
 };
 
 }  // namespace batchwright::inline v0_1::detail

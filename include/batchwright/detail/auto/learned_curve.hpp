@@ -2,6 +2,8 @@
 #ifndef BATCHWRIGHT_DETAIL_AUTO_LEARNED_CURVE_HPP
 #define BATCHWRIGHT_DETAIL_AUTO_LEARNED_CURVE_HPP
 
+#include "line_fit.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -32,6 +34,17 @@ class LearnedCurve {
     return knot->time + knot->slope * (x - knot->size);
   }
 
+  /// Relative deviation of that from the true time, as far as it is known.
+  double doubt(std::size_t size) const noexcept {
+    if (knots_ == 0) return 1;
+    const std::size_t piece = piece_of_[std::min(class_of(size), kClasses - 1)];
+    const Knot& knot = knot_[piece];
+    const auto x = static_cast<double>(size);
+    if (x >= knot.size) return x < knot.size + 1 ? knot.doubt : knot.between;
+    if (piece == 0 || x > knot.size - 1) return knot.doubt;
+    return knot_[piece - 1].between;
+  }
+
   std::uint64_t samples() const noexcept { return samples_; }
   /// Relative deviation of a batch from the curve.
   double deviation() const noexcept { return std::sqrt(squared_error_); }
@@ -46,39 +59,42 @@ class LearnedCurve {
     }
     ++samples_;
     largest_ = std::max(largest_, size);
-    Mean& mean = mean_[std::min(class_of(size), kClasses - 1)];
-    mean.count = std::min(mean.count + 1, 1e6);
+    ClassMean& mean = mean_[std::min(class_of(size), kClasses - 1)];
+    // A mean with a gain of g is as good as that of 2 / g - 1.
+    mean.count = std::min(mean.count + 1, 2 / kGain - 1);
     const double gain = std::max(1 / mean.count, kGain);
     mean.size += gain * (static_cast<double>(size) - mean.size);
     mean.time += gain * (time - mean.time);
-    draw();
+    if (mean.count < kSettled || ++undrawn_ >= kEvery) draw();
   }
 
  private:
-  static constexpr std::size_t kExact = 4;     // Sizes up to here have a class each,
-  static constexpr std::size_t kClasses = 36;  // above there are two in an octave.
+  static constexpr std::size_t kExact = 8;     // Sizes up to here have a class each,
+  static constexpr std::size_t kClasses = 36;  // above there are four in an octave.
   static constexpr double kGain = 0.05;        // Of a class: it remembers about 20 batches.
   static constexpr double kErrorGain = 1.0 / 32;
   static constexpr int kStreak = 4;
   static constexpr double kKnown = 3;
+  static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
+  static constexpr double kCurious = 30;      // Batches.
+  static constexpr double kMostDoubt = 0.3;
+  static constexpr double kSettled = 8;  // A class that has seen so many changes little:
+  static constexpr int kEvery = 4;       // it is drawn anew after so many batches.
 
-  struct Mean {
-    double count = 0;
-    double size = 0;
-    double time = 0;
-  };
   struct Knot {
     double size = 0;
     double time = 0;
     double slope = 0;  // Of the piece that follows.
+    double doubt = 0;
+    double between = 0;  // Doubt there.
   };
 
-  // 1, 2, 3, 4, 5..6, 7..8, 9..12, 13..16, ...
+  // 1, 2, .. 8, 9..10, 11..12, 13..14, 15..16, 17..20, ...
   static constexpr std::size_t class_of(std::size_t size) noexcept {
     if (size <= kExact) return size == 0 ? 0 : size - 1;
-    const auto octave = static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 5..8 -> 2
-    const std::size_t upper_half = ((size - 1) >> (octave - 1)) & 1;
-    return kExact + 2 * (octave - 2) + upper_half;
+    const auto octave = static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 9..16 -> 3
+    const std::size_t quarter = ((size - 1) >> (octave - 2)) & 3;
+    return kExact + 4 * (octave - 3) + quarter;
   }
 
   // Several batches in a row that are all off to the same side are no noise: the model has become
@@ -95,7 +111,7 @@ class LearnedCurve {
     }
     if (streak_ >= kStreak && std::abs(streak_sum_) > 1.8 * least * streak_) {
       const double factor = std::exp(streak_sum_ / streak_);
-      for (Mean& mean : mean_) {
+      for (ClassMean& mean : mean_) {
         mean.time *= factor;
         mean.count = std::min(mean.count, 4.0);  // What is left over is soon learned.
       }
@@ -108,17 +124,23 @@ class LearnedCurve {
     squared_error_ += gain * (std::min(error * error, 9 * least * least) - squared_error_);
   }
 
-  // The knots anew: the means of neighbours that fall are pooled (isotonic regression).
+  // The knots anew: each class between its own mean and the line, by what chance would explain of their
+  // distance; neighbours that fall are pooled (isotonic regression).
   void draw() noexcept {
+    undrawn_ = 0;
+    const LineFit line = LineFit::through(mean_, squared_error_);
+    const bool straight = line.known && line.misfit < kStraight;
     std::array<double, kClasses> weight;
+    std::array<std::uint8_t, kClasses> first_class;
     std::array<std::uint8_t, kClasses> last_class;
     std::size_t count = 0;
     for (std::size_t c = 0; c < kClasses; ++c) {
-      const Mean& mean = mean_[c];
+      const ClassMean& mean = mean_[c];
       if (mean.count == 0) continue;
-      knot_[count] = {mean.size, mean.time, 0};
-      weight[count] = std::min(mean.count, 1 / kGain);
-      last_class[count++] = static_cast<std::uint8_t>(c);
+      knot_[count] = {mean.size, line.time_of(mean), 0, line.doubt_of(mean)};
+      weight[count] = mean.count;
+      first_class[count] = last_class[count] = static_cast<std::uint8_t>(c);
+      ++count;
       while (count > 1 && knot_[count - 1].time < knot_[count - 2].time) {
         Knot& into = knot_[count - 2];
         const Knot& from = knot_[count - 1];
@@ -131,13 +153,22 @@ class LearnedCurve {
         --count;
       }
     }
+    // Of a class of which none was seen between two others it is known that it lies between them. It is
+    // taken for cheap at first, or a step of the curve there would never be found.
+    const double gap = line.known ? std::min(std::sqrt(line.misfit), kMostDoubt) : kMostDoubt;
+    const double curious = straight ? 0 : kCurious / (kCurious + static_cast<double>(samples_)) / 2;
+    double last_slope = 0;
     std::size_t c = 0;
     for (std::size_t k = 0; k < count; ++k) {
       for (; c <= last_class[k]; ++c) piece_of_[c] = static_cast<std::uint8_t>(k);
-      if (k + 1 < count) {
-        knot_[k].slope =
-            (knot_[k + 1].time - knot_[k].time) / std::max(knot_[k + 1].size - knot_[k].size, 1e-9);
-      }
+      Knot& knot = knot_[k];
+      knot.between = knot.doubt;
+      if (k + 1 == count) continue;
+      const Knot& next = knot_[k + 1];
+      const bool seen = first_class[k + 1] <= c;
+      last_slope = (next.time - knot.time) / std::max(next.size - knot.size, 1e-9);
+      knot.slope = seen ? last_slope : last_slope * (1 - curious);
+      knot.between = std::max({knot.doubt, next.doubt, seen || straight ? 0 : gap});
     }
     for (; c < kClasses; ++c) piece_of_[c] = static_cast<std::uint8_t>(count - 1);
     knots_ = count;
@@ -145,14 +176,15 @@ class LearnedCurve {
     Knot& end = knot_[count - 1];
     end.slope = end.time / end.size / 2;
     if (count > 1) {
-      end.slope = std::min({end.slope, knot_[count - 2].slope,
-                            (end.time - knot_[0].time) / (end.size - knot_[0].size)});
+      end.slope = std::min(
+          {end.slope, last_slope, (end.time - knot_[0].time) / (end.size - knot_[0].size)});
     }
+    if (straight) end.slope = line.slope;
     // Half of the time of what is smaller than any that was seen is taken to be fixed.
     slope_below_ = std::min(knot_[0].slope, knot_[0].time / knot_[0].size / 2);
   }
 
-  std::array<Mean, kClasses> mean_{};
+  std::array<ClassMean, kClasses> mean_{};
   std::array<Knot, kClasses> knot_{};
   std::array<std::uint8_t, kClasses> piece_of_{};
   double slope_below_ = 0;
@@ -162,6 +194,7 @@ class LearnedCurve {
   double squared_error_ = 0;
   double streak_sum_ = 0;
   int streak_ = 0;
+  int undrawn_ = 0;
 };
 
 }  // namespace batchwright::inline v0_1::detail

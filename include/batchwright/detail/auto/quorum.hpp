@@ -28,7 +28,7 @@ struct Quorum {
     Quorum best;
     double highest = 0;
     for (std::size_t size = 1; size <= largest;) {
-      const double service = curve(size);
+      const double service = curve(size) * (1 - curve.doubt(size));
       const auto q = static_cast<double>(size);
       // The longest wait with which it would still be better than the best so far.
       const double longest = highest > 0 ? q / highest - service : returns.edge(Hazard::kBins);

@@ -62,6 +62,15 @@ class Returns {
   /// Callers that were answered and have not come back.
   double out() const noexcept { return std::max(out_, 0.0); }
 
+  /// Callers of whom it is to be expected that they come back within that time.
+  double within(double at, double time) const noexcept {
+    double sum = 0;
+    for (std::size_t i = 0; i < used_ && kept_[i].at <= at; ++i) {
+      sum += kept_[i].out * times_.ends_within(at - kept_[i].at, at - kept_[i].at + time);
+    }
+    return sum;
+  }
+
   /// Arrivals a nanosecond that are to be expected at that instant.
   double intensity(double at) const noexcept {
     double sum = 0;

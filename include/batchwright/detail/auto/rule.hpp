@@ -7,6 +7,7 @@
 #include "early_drop.hpp"
 #include "learned_curve.hpp"
 #include "pacing.hpp"
+#include "queue_value.hpp"
 #include "quorum.hpp"
 #include "sources.hpp"
 #include "split_rule.hpp"
@@ -49,9 +50,15 @@ class AutoRule {
       const std::size_t fastest = SplitRule::fastest(queued, curve_);
       return go(fastest, fastest < queued ? ReleaseReason::split : ReleaseReason::size);
     }
-    if (sources_.source() == Source::returning) return gather(view, queued);
+    if (sources_.source() == Source::returning) return gather(view, queued, now);
 
-    const std::size_t part = part_of(view, queued, now);
+    if (view.executors == 1 && queued == 1) return wait_or_go(view, queued, now);
+    const QueueValue& value = value_of(view, queued, now);
+    const SplitRule::Input input{.queued = view.size,
+                                 .most = queued,
+                                 .free = static_cast<double>(view.free_executors),
+                                 .busy = busy(view, now)};
+    const std::size_t part = SplitRule::batch_of(input, value, curve_);
     if (part < queued) return go(part, ReleaseReason::split);
     if (view.size >= view.max_batch_size) return go(queued, ReleaseReason::size);
     if (view.executors > 1 && sources_.source() == Source::independent) {
@@ -70,6 +77,11 @@ class AutoRule {
   static constexpr std::size_t kWindowSize = 8;
   static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
   static constexpr std::uint64_t kQuorumEvery = 32;
+  static constexpr std::uint64_t kTryFor = 8;  // Batches.
+  static constexpr double kDoubt = 0.05;       // A quorum in more doubt is tried.
+  // What a queue costs is computed anew after so many batches, or if the rate has changed by so much.
+  static constexpr std::uint64_t kValueFor = 16;
+  static constexpr double kSameRate = 0.02;
 
   static double to_ns(TimePoint instant) noexcept {
     return static_cast<double>(instant.time_since_epoch().count());
@@ -111,18 +123,23 @@ class AutoRule {
     return std::max(0.0, to_ns(batch.dispatched) + curve_(batch.size) - now);
   }
 
-  std::size_t part_of(const QueueView& view, std::size_t queued, double now) const noexcept {
-    if (queued <= 1) return queued;
-    const double alone = curve_(queued);
-    auto free = static_cast<double>(view.free_executors);
-    for (const RunningBatch& batch : view.running) {
-      free += std::max(0.0, 1 - left(batch, now) / alone);
-    }
-    const double doubt = 1 + rate_.doubt() / static_cast<double>(view.executors);
+  double busy(const QueueView& view, double now) const noexcept {
+    double sum = 0;
+    for (const RunningBatch& batch : view.running) sum += left(batch, now);
+    return sum;
+  }
+
+  // What a queue costs at the rate that is to be expected while this one is worked off.
+  const QueueValue& value_of(const QueueView& view, std::size_t queued, double now) noexcept {
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
-    const double rate = rate_.forecast(now, alone * rounds) * doubt;
-    return SplitRule::batch_of(view.size, queued, rate, static_cast<double>(view.executors), free,
-                               curve_);
+    const double rate = rate_.forecast(now, 2 * curve_(queued) * rounds);
+    if (std::abs(rate - value_rate_) > kSameRate * value_rate_ || batches_ >= value_until_) {
+      value_ = QueueValue::of(rate, rate_.dispersion(), static_cast<double>(view.executors),
+                              view.max_batch_size, curve_);
+      value_rate_ = rate;
+      value_until_ = batches_ + std::min<std::uint64_t>(batches_ / 8, kValueFor);
+    }
+    return value_;
   }
 
   // With an objective the number that is answered in time comes before the mean.
@@ -158,20 +175,24 @@ class AutoRule {
   }
 
   // A closed loop: until the callers are back for whom it pays to wait.
-  Decision gather(const QueueView& view, std::size_t queued) noexcept {
+  Decision gather(const QueueView& view, std::size_t queued, double now) noexcept {
     double inside = static_cast<double>(view.size);
     for (const RunningBatch& batch : view.running) inside += static_cast<double>(batch.size);
     const auto callers = static_cast<std::size_t>(std::lround(inside + sources_.returns().out()));
-    if (batches_ - quorum_at_ >= kQuorumEvery || callers > quorum_callers_) {
+    if (batches_ - quorum_at_ >= (tries_ ? kTryFor : kQuorumEvery) || callers > quorum_callers_) {
       quorum_ = Quorum::choose(callers, view.executors, view.max_batch_size, curve_,
                                sources_.returns().times());
       quorum_at_ = batches_;
+      tries_ = curve_.doubt(quorum_.size) > kDoubt;
       quorum_callers_ = callers;
     }
     // Many more than a quorum have come in step; taking them apart lets their batches overlap with
     // the others' thinking.
     std::size_t size = queued;
-    if (queued * 2 >= quorum_.size * 3) size = std::min(quorum_.size, queued);
+    if (quorum_.size < queued &&
+        (queued * 2 >= quorum_.size * 3 || tries_ || slower(queued, quorum_.size))) {
+      size = quorum_.size;
+    }
     if (queued >= std::min(quorum_.size, view.max_batch_size)) {
       return go(size, ReleaseReason::returns);
     }
@@ -179,16 +200,28 @@ class AutoRule {
     const double limit = std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
     const double rest = limit - waited(view);
     if (rest <= 0) return go(size, ReleaseReason::time);
+    if (!waiting_) {
+      // They may be in a batch that is being computed, or it is not their time yet.
+      const double coming = sources_.returns().within(now, limit);
+      if (coming < static_cast<double>(quorum_.size - queued) / 2) {
+        return go(size, ReleaseReason::greedy);
+      }
+    }
     return wait(view, later(view.now, rest));
+  }
+
+  // That a batch of `size` answers fewer in a time than one of `other`.
+  bool slower(std::size_t size, std::size_t other) const noexcept {
+    return curve_(size) * static_cast<double>(other) >
+           1.03 * curve_(other) * static_cast<double>(size);
   }
 
   Decision pace(const QueueView& view, std::size_t queued, double now) noexcept {
     double next_free = curve_(queued);
     for (const RunningBatch& batch : view.running)
       next_free = std::min(next_free, left(batch, now));
-    double rate = rate_.forecast(now, curve_(queued));
     const Pacing::Input input{.queued = queued,
-                              .rate = rate,
+                              .rate = rate_.forecast(now, curve_(queued)),
                               .executors = static_cast<double>(view.executors),
                               .free = static_cast<double>(view.free_executors),
                               .next_free = next_free};
@@ -224,9 +257,13 @@ class AutoRule {
   Sources sources_;
   ArrivalRate rate_;
   Quorum quorum_;
+  QueueValue value_;
+  double value_rate_ = 0;
+  std::uint64_t value_until_ = 0;
   std::uint64_t batches_ = 0;
   std::uint64_t quorum_at_ = 0;
   std::size_t quorum_callers_ = 0;
+  bool tries_ = false;
   bool waiting_ = false;
   TimePoint waiting_since_{};
   TimePoint waiting_oldest_{};

@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_AUTO_SPLIT_RULE_HPP
 
 #include "learned_curve.hpp"
+#include "queue_value.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -13,25 +14,26 @@ namespace batchwright::inline v0_1::detail {
 /// on a nearly linear one a part, because the first ones are then answered sooner, and the others no
 /// later. Nanoseconds.
 struct SplitRule {
-  /// `queued` are there, of which `most` may leave; requests come at `rate`; `executors` share the work, of which
-  /// `free` (not whole: one that is nearly free counts nearly) can take a part at once. O(log most).
-  static std::size_t batch_of(std::size_t queued, std::size_t most, double rate, double executors,
-                              double free, const LearnedCurve& curve) noexcept {
-    if (most <= 1) return most;
-    const double whole = cost(most, queued, rate, executors, free, curve);
-    std::size_t best = most;
-    double least = std::min(whole * kLeastGain, 1e300);
-    for (std::size_t step = 2; step / 2 < most; step *= 2) {
-      for (const std::size_t size : {step / 2, step / 2 + step / 4}) {
-        if (size >= most || size == 0) continue;
-        const double value = cost(size, queued, rate, executors, free, curve);
-        if (value < least) {
-          least = value;
-          best = size;
-        }
+  struct Input {
+    std::size_t queued = 0;
+    std::size_t most = 0;  ///< May leave.
+    double free = 1;       ///< Executors that are free, this one included.
+    double busy = 0;       ///< Until the others are free: the sum of their times.
+  };
+
+  static std::size_t batch_of(const Input& in, const QueueValue& value,
+                              const LearnedCurve& curve) noexcept {
+    if (in.most <= 1) return in.most;
+    const double whole = cost(in.most, in, value, curve);
+    std::size_t best = in.most;
+    double least = whole - kLeastGain * static_cast<double>(in.most) * curve(in.most);
+    for (std::size_t size = 1; size < in.most; size += std::max<std::size_t>(1, size / 8)) {
+      const double one = cost(size, in, value, curve);
+      if (one < least) {
+        least = one;
+        best = size;
       }
     }
-    if (least >= kNever) return fastest(most, curve);
     return best;
   }
 
@@ -50,21 +52,21 @@ struct SplitRule {
   }
 
  private:
-  static constexpr double kNever = 1e299;
   static constexpr double kClearlyFaster = 1.03;
-  static constexpr double kMostLoad = 0.98;
-  static constexpr double kLeastGain = 0.97;  // A part has to be better by this factor.
+  static constexpr double kLeastGain = 0.01;  // Of what the whole queue costs in one batch.
 
-  // The mean time in which the queue is worked off in batches of `size`, and those that come meanwhile.
-  static double cost(std::size_t size, std::size_t queued, double rate, double executors,
-                     double free, const LearnedCurve& curve) noexcept {
+  // Of batches of `size` on all free executors, and what they leave behind.
+  static double cost(std::size_t size, const Input& in, const QueueValue& value,
+                     const LearnedCurve& curve) noexcept {
+    const double e = value.executors;
+    const double service = curve(size);
+    const auto n = static_cast<double>(in.queued);
     const auto b = static_cast<double>(size);
-    const double time = curve(size);
-    const double load = rate * time / (executors * b);
-    if (load >= kMostLoad) return 1e300;
-    const double rounds = std::max(1.0, static_cast<double>(queued) / (b * free));
-    // Under load those who come meanwhile wait for the batch too.
-    return time * (1 + load + rounds / (1 - load));
+    const double batches = std::min(in.free, n / b);
+    const double leave = batches * b;
+    // The next executor is free when the mean time that they are busy has come down to what it usually is.
+    const double time = (in.busy + batches * service - (e - 1) / 2 * value.service) / e;
+    return leave * service + value.after(n - leave, std::max(time, 0.0));
   }
 };
 
