@@ -74,8 +74,8 @@ TEST(EarlyDropPolicy, WithoutASizeABatchTakesHalfOfTheTimeThatThereWas) {
 TEST(EarlyDropPolicy, AddsTheDeviationsToTheMean) {
   QueuedRequests queue = ascending(20);
   queue.line(5ms, 1ms, 2ms);
-  EXPECT_EQ((EarlyDropPolicy{.size = 8, .deviations = 0}.decide(queue.view()).dropped()), 3u);
-  EXPECT_EQ(EarlyDropPolicy{.size = 8}.decide(queue.view()).dropped(), 5u);
+  EXPECT_EQ(EarlyDropPolicy{.size = 8}.decide(queue.view()).dropped(), 3u);
+  EXPECT_EQ((EarlyDropPolicy{.size = 8, .deviations = 1}.decide(queue.view()).dropped()), 5u);
 }
 
 TEST(EarlyDropPolicy, CountsWeights) {

@@ -30,8 +30,8 @@ struct EarlyDropPolicy {
   /// The length of the window, in units of size. Unset: by the deadlines and the measured times.
   std::size_t size = kNoCount;
 
-  /// As DeadlinePolicy's.
-  double deviations = 1;
+  /// How many deviations of the service time are added to its mean. Nexus adds none, and answers more so.
+  double deviations = 0;
 
   Decision decide(const QueueView& view) const noexcept {
     const std::size_t most = std::min(view.size, view.max_batch_size);
