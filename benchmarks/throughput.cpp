@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Requests a second through a model that costs next to nothing: what the batcher itself costs. Each
-// producer keeps `window` requests outstanding; a batch waits 1 ms for company, or not at all
-// (greedy).
+// producer keeps `window` requests outstanding; a batch waits 1 ms for company, or not at all (greedy),
+// or as AutoPolicy learns (auto).
 
 #include "implementations/batchwright.hpp"
 #include "implementations/guide_port.hpp"
@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -54,6 +55,27 @@ void add(const std::string& name, std::size_t executors = 0) {
       ->ArgsProduct(greedy);
 }
 
+template <class Implementation>
+void automatic(benchmark::State& state, std::size_t executors) {
+  for (auto _ : state) {
+    const Setup setup{.max_batch = static_cast<std::size_t>(state.range(2)),
+                      .executors = executors};
+    Batcher::Options options = options_of(setup);
+    options.policy = batchwright::AutoPolicy{};
+    Implementation implementation(setup, std::move(options));
+    measure_closed_loop(state, implementation, state.range(0), state.range(1));
+  }
+}
+
+template <class Implementation>
+void add_auto(const std::string& name, std::size_t executors = 0) {
+  auto cells = kCells;
+  cells.push_back({1});
+  benchmark::RegisterBenchmark(("Throughput/" + name).c_str(), automatic<Implementation>, executors)
+      ->ArgNames({"producers", "window", "max_batch", "auto"})
+      ->ArgsProduct(cells);
+}
+
 // What AdaptivePolicy does with a window that the clients cannot fill.
 void adaptive(benchmark::State& state) {
   for (auto _ : state) {
@@ -81,6 +103,10 @@ void adaptive(benchmark::State& state) {
   add<TicketRow>("ticket_x1", 1);
   add<CallbackRow>("callback_x1", 1);
   add<CoroutineRow>("coroutine_x1", 1);
+  add_auto<FutureRow>("future");
+  add_auto<TicketRow>("ticket");
+  add_auto<FutureRow>("future_x1", 1);
+  add_auto<TicketRow>("ticket_x1", 1);
   benchmark::RegisterBenchmark("Throughput/ticket_adaptive", adaptive)
       ->ArgNames({"producers", "window", "max_batch"})
       ->Args({1, 64, 128});

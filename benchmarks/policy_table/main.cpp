@@ -9,6 +9,7 @@
 #include "workloads.hpp"
 
 #include <batchwright/policies/auto.hpp>
+#include <batchwright/policies/extra/early_drop.hpp>
 #include <batchwright/policies/greedy.hpp>
 #include <batchwright/policies/hybrid.hpp>
 
@@ -24,8 +25,10 @@ namespace {
 
 using namespace policy_table;
 using batchwright::AutoPolicy;
+using batchwright::EarlyDropPolicy;
 using batchwright::GreedyPolicy;
 using batchwright::HybridPolicy;
+using batchwright::kNoCount;
 
 struct Settings {
   std::uint64_t requests = 15'000;
@@ -331,6 +334,13 @@ void compare_goodput(const Settings& settings) {
         };
         const double greedy = goodput(GreedyPolicy{}, false, Forecast::off);
         consider(GreedyPolicy{});
+        for (const double deviations : {0.0, 1.0}) {
+          for (const std::size_t size : {kNoCount, std::size_t{2}, std::size_t{4}, std::size_t{8},
+                                         std::size_t{16}, std::size_t{32}}) {
+            const EarlyDropPolicy early{.size = size, .deviations = deviations};
+            best = std::max(best, goodput(early, true, Forecast::off));
+          }
+        }
         for (std::size_t size : {2u, 4u, 8u, 16u, 32u}) {
           for (const double part : {0.0, 0.2}) {
             consider(

@@ -55,7 +55,8 @@ void check_curve(const Options& options) {
 
 // Whether a policy has to be told something, or is for what is not there.
 bool needs_more(std::string_view name) {
-  for (const char* const known : {"size", "deadline", "deferred", "quorum", "control_limit"}) {
+  for (const char* const known :
+       {"size", "deadline", "deferred", "early_drop", "quorum", "control_limit"}) {
     if (name == known) return true;
   }
   return false;
@@ -81,6 +82,7 @@ std::vector<std::string> all_policies(const Options& options) {
   if (options.deadlines) {
     all.emplace_back("deadline");
     all.emplace_back("deferred");
+    all.emplace_back("early_drop");
   }
   if (const auto clients = options.workload.clients()) {
     all.push_back("quorum:clients=" + std::to_string(*clients));

@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 
 usual=(greedy auto time:max_wait_ms=2 hybrid:size=16,max_wait_ms=2 adaptive:target_ms=10
        latency_fraction aimd:target_ms=10 regression control_limit:limits=3)
-deadlines=(deadline deferred)
+deadlines=(deadline deferred early_drop)
 within_12=("${deadlines[@]}" auto:objective_ms=12)
 within_25=("${deadlines[@]}" auto:objective_ms=25)
 clients=(quorum:clients=32)

@@ -118,8 +118,8 @@ inline std::vector<std::string> tuning_candidates(const Simulation& simulation,
   detail::CandidateList list({.max_batch_size = cap, .max_wait = simulation.batcher.max_wait});
   for (const std::string_view name : policy_names()) {  // Those that have no grid below.
     constexpr std::string_view kGrids[] = {
-        "time",     "size",     "hybrid", "adaptive",      "aimd",
-        "deadline", "deferred", "quorum", "control_limit", "latency_fraction"};
+        "time",       "size",   "hybrid",        "adaptive",        "aimd", "deadline", "deferred",
+        "early_drop", "quorum", "control_limit", "latency_fraction"};
     if (std::find(std::begin(kGrids), std::end(kGrids), name) == std::end(kGrids)) {
       list.add(std::string(name));
     }
@@ -156,6 +156,7 @@ inline std::vector<std::string> tuning_candidates(const Simulation& simulation,
     for (const char* const deviations : {"0", "1", "3"}) {
       list.add(std::string("deadline:deviations=") + deviations);
       list.add(std::string("deferred:deviations=") + deviations);
+      list.add(std::string("early_drop:deviations=") + deviations);
     }
   }
   return list.take();

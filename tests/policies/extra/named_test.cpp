@@ -56,6 +56,7 @@ const char* const kAll[] = {"greedy",
                             "regression:max_latency_ms=100,tick_ms=0,refresh_ms=1000",
                             "deadline:deviations=2",
                             "deferred:deviations=2",
+                            "early_drop:size=8,deviations=2",
                             "quorum:clients=4,max_wait_ms=5",
                             "control_limit:limits=3/5"};
 
@@ -92,6 +93,9 @@ TEST(NamedPolicies, SettingsArriveWhereTheyBelong) {
                  ReleaseReason::deadline);
   expect_release(parse_policy("deferred:deviations=3").decide(queue.view()), 9,
                  ReleaseReason::deadline);
+  expect_release(parse_policy("early_drop:size=7").decide(queue.view()), 7,
+                 ReleaseReason::deadline);
+  EXPECT_EQ(parse_policy("early_drop:size=7,deviations=5").decide(queue.view()).dropped(), 15u);
 }
 
 TEST(NamedPolicies, AnUnknownNameListsTheNames) {

@@ -14,6 +14,7 @@
 #include "control_limit.hpp"
 #include "deadline.hpp"
 #include "deferred.hpp"
+#include "early_drop.hpp"
 #include "latency_fraction.hpp"
 #include "policy_settings.hpp"
 #include "quorum.hpp"
@@ -84,6 +85,11 @@ inline void read_settings(PolicySettings& settings, DeferredPolicy& policy) {
   settings.read("deviations", policy.deviations, 0, 100);
 }
 
+inline void read_settings(PolicySettings& settings, EarlyDropPolicy& policy) {
+  settings.read("size", policy.size);
+  settings.read("deviations", policy.deviations, 0, 100);
+}
+
 inline void read_settings(PolicySettings& settings, QuorumPolicy& policy) {
   settings.read("clients", policy.clients);
   settings.read("max_wait_ms", policy.max_wait);
@@ -119,6 +125,7 @@ inline constexpr NamedPolicy kNamedPolicies[] = {
     {"regression", &make_named<RegressionPolicy>},
     {"deadline", &make_named<DeadlinePolicy>},
     {"deferred", &make_named<DeferredPolicy>},
+    {"early_drop", &make_named<EarlyDropPolicy>},
     {"quorum", &make_named<QuorumPolicy>},
     {"control_limit", &make_named<ControlLimitPolicy>},
 };
