@@ -203,13 +203,13 @@ class BasicDynamicBatcher {
     requires std::convertible_to<In&&, TIn>
   TOut predict_and_wait(In&& input, const SubmitOptions& options = {}) {
     detail::TicketState<TOut, R>* state = nullptr;
-    bool borrowed = false;
+    detail::Lent lent = detail::Lent::nothing;
     const Outcome outcome =
         submission().by_ticket(state, std::forward<In>(input), options, detail::WhenFull::block,
-                               core_->callers().on() ? &borrowed : nullptr);
+                               core_->callers().on() ? &lent : nullptr);
     if (outcome != Outcome::ok) return detail::TicketAccess::refused<TOut, R>(outcome).get();
     TicketType ticket = detail::TicketAccess::waiting(state);
-    if (borrowed) core_->callers().run(*state->request);
+    if (lent != detail::Lent::nothing) core_->callers().run(lent, *state->request);
     return ticket.get();
   }
 

@@ -115,8 +115,9 @@ class Answering {
 
   /// The point of no return: takes into `state.items` what has neither expired nor been cancelled, and
   /// answers the rest. `lost` counts those whose cancellation the dispatcher is to answer.
-  void enter(BatchState<TIn, TOut>& state, std::atomic<std::int64_t>& lost) noexcept {
-    state.started = runtime_.now();
+  void enter(BatchState<TIn, TOut>& state, TimePoint now,
+             std::atomic<std::int64_t>& lost) noexcept {
+    state.started = now;
     state.items.clear();
     for (RequestHeader* header = state.dispatched.first; header != nullptr;) {
       RequestHeader& one = *header;

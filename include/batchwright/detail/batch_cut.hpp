@@ -41,6 +41,9 @@ class BatchCut {
 
   std::size_t cap() const noexcept { return cap_; }
 
+  /// The allowed size to which a batch of `size` is padded.
+  std::size_t padded(std::size_t size) const noexcept { return padded_to(allowed_, size); }
+
   /// One of the allowed sizes where there are such. Preferred sizes above it are not preferred then.
   void set_cap(std::size_t cap) noexcept {
     cap_ = cap;
@@ -148,7 +151,7 @@ class BatchCut {
     return {.first = picked.first,
             .count = prefix.count,
             .size = prefix.size,
-            .padded_size = padded_to(allowed_, prefix.size)};
+            .padded_size = padded(prefix.size)};
   }
 
   SizeRule rule_;

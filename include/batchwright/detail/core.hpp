@@ -17,6 +17,7 @@
 #include "pooled_execution.hpp"
 #include "predictor_source.hpp"
 #include "replacement.hpp"
+#include "role_borrower.hpp"
 #include "settle.hpp"
 #include "startup.hpp"
 #include "submitter.hpp"
@@ -43,6 +44,7 @@ template <class TIn, class TOut, BatchingPolicy Policy, Runtime R>
 class Core final : public BatchSink<TIn, TOut>,
                    public BatchEnd<TIn, TOut>,
                    public CancelSink,
+                   public StandIn,
                    public std::enable_shared_from_this<Core<TIn, TOut, Policy, R>> {
  public:
   using Batch = BatchState<TIn, TOut>;
@@ -50,6 +52,7 @@ class Core final : public BatchSink<TIn, TOut>,
   using Runner = PredictorRunner<TIn, TOut>;
   using Job = Errand<TIn, TOut, R>;
   using Options = BatcherOptions<TIn, Policy>;
+  using Borrower = RoleBorrower<Dispatcher<TIn, TOut, Policy, R>, Intake<Batch, R>>;
 
   /// Requires: settled options.
   Core(std::unique_ptr<PredictorSource<TIn, TOut>> predictors, Options options, const R& runtime)
@@ -73,8 +76,10 @@ class Core final : public BatchSink<TIn, TOut>,
                     predictors_->takes_info(), admission_, intake_, answering_, coalescer_.get(),
                     options.pool.get(), make_pooled(options.pool)),
         warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
-        submitter_(runtime, options, *this, this, admission_, intake_, answering_),
-        callers_(*this, runtime, options.caller_runs == CallerRunsWhen::executor_free),
+        borrower_(dispatcher_, intake_),
+        submitter_(runtime, options, *this, stands_in() ? this : nullptr, this, admission_, intake_,
+                   answering_),
+        callers_(*this, executors_, options.caller_runs == CallerRunsWhen::executor_free),
         end_(runtime) {
     cap_ = dispatcher_.limits().cap();
     for (std::size_t i = 0; i < executors_ && pooled_ == nullptr; ++i) {
@@ -216,9 +221,10 @@ class Core final : public BatchSink<TIn, TOut>,
   // For the executors.
 
   Dispatcher<TIn, TOut, Policy, R>& dispatcher() noexcept { return dispatcher_; }
+  Borrower& borrower() noexcept { return borrower_; }
   Intake<Batch, R>& intake() noexcept { return intake_; }
 
-  CallerRuns<Core, R>& callers() noexcept { return callers_; }
+  CallerRuns<Core>& callers() noexcept { return callers_; }
 
   void put(Batch& state) noexcept { mailboxes_[state.info.executor]->put(state); }
 
@@ -243,7 +249,12 @@ class Core final : public BatchSink<TIn, TOut>,
       state.errand->run(runner);
       return false;
     }
-    answering_.enter(state, dispatcher_.lost());
+    return run(state, runner, runtime_.now());
+  }
+
+  // As the above, of no errand, at that instant.
+  bool run(Batch& state, std::unique_ptr<Runner>& runner, TimePoint now) noexcept {
+    answering_.enter(state, now, dispatcher_.lost());
     if (state.items.empty()) return true;
     const bool finished = runner->run(this->shared_from_this(), state);
     return finished && !answering_.in_order();
@@ -254,6 +265,9 @@ class Core final : public BatchSink<TIn, TOut>,
   }
   void post_cancelled(RequestBase& request) noexcept override {
     dispatcher_.post_cancelled(request);
+  }
+  void dispatch_arrivals() noexcept override {
+    borrower_.dispatch_arrivals([this](Batch& batch) { put(batch); });
   }
 
   void answer_all(Batch& state, ItemAnswers<TOut>& answers) noexcept override {
@@ -283,6 +297,11 @@ class Core final : public BatchSink<TIn, TOut>,
     if (pool == nullptr) return nullptr;
     pooled_ = std::make_unique<PooledExecution<Core>>(*this, pool, &kTypeMark<R>);
     return pooled_.get();
+  }
+
+  // Whether whoever submits could bring a batch to its executor.
+  bool stands_in() const noexcept {
+    return executors_ > 0 && pooled_ == nullptr && coalescer_ == nullptr;
   }
 
   void check_may_block() const {
@@ -323,7 +342,7 @@ class Core final : public BatchSink<TIn, TOut>,
         // What the report does not pass on is woken here, before the next batch runs.
         DeferredWakes wakes(finished != nullptr ? finished->wakes.take() : WakeList());
         state =
-            dispatcher_.report(finished, index, wakes.list(), [this](Batch& other) { put(other); });
+            borrower_.report(finished, index, wakes.list(), [this](Batch& other) { put(other); });
       }
     }
   }
@@ -384,8 +403,9 @@ class Core final : public BatchSink<TIn, TOut>,
   Answering<TIn, TOut, R> answering_;
   Dispatcher<TIn, TOut, Policy, R> dispatcher_;
   const WarmUp<TIn, TOut, R> warm_up_;
+  Borrower borrower_;
   Submitter<TIn, TOut, R> submitter_;
-  CallerRuns<Core, R> callers_;
+  CallerRuns<Core> callers_;
 
   std::vector<std::unique_ptr<Mailbox<Batch, R>>> mailboxes_;
   std::vector<typename R::Thread> threads_;

@@ -28,7 +28,7 @@ namespace batchwright::inline v0_1::detail {
 
 /// The dispatcher: the only caller of the scheduler. It turns what came in into events, and actions into
 /// batches for executors and answers for requests. Everything in it belongs to whoever has the role,
-/// its thread or an executor that borrowed it (see Intake), but for the few atomics that others read.
+/// its thread or who borrowed it (see Intake), but for the few atomics that others read.
 ///
 /// Round: take the inbox; events in the order reports, arrivals, cancellations; then actions until the
 /// scheduler waits; then sleep. `execute(batch)` hands a batch over, or runs it and returns true if it
@@ -38,6 +38,7 @@ class Dispatcher {
  public:
   using Batch = BatchState<TIn, TOut>;
   using Item = Request<TIn, TOut>;
+  using Wish = typename Intake<Batch, R>::Wish;
 
   /// `max_queued` bounds what can be in one batch; `watch` as for BatchStates. `coalescer` may be null.
   Dispatcher(const R& runtime, Policy policy, const SchedulerLimits& limits, std::size_t max_queued,
@@ -55,10 +56,12 @@ class Dispatcher {
         states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch,
                 answering.in_order()),
         counts_requests_(limits.size_rule == SizeRule::sum),
+        plain_(coalescer == nullptr && lender == nullptr),
         leases_(lender, client),
         changes_(runtime) {
     inbox_.vacated.reserve(limits.executors);
     inbox_.granted.reserve(limits.executors);
+    intake_.lend_into(inbox_);
     if (coalescer_ != nullptr) coalescer_->count_lost_in(lost_);
   }
 
@@ -80,47 +83,76 @@ class Dispatcher {
   /// The last of all: nothing is looked at any more, and who waits for idleness or the end is told.
   void exit() noexcept { intake_.exit(); }
 
-  // From an executor.
+  // With the role: see RoleBorrower.
 
-  /// Its call has returned, and `finished` is its batch, or null if that is not finished yet. If the
-  /// dispatcher sleeps the executor takes its part. Returns the executor's own next batch, if there is
-  /// one at once; `put` hands batches to other executors. Of `wakes` it leaves what the caller has to
-  /// see to: nothing, if the dispatcher does while the next batch runs.
-  template <class Put>
-  Batch* report(Batch* finished, std::size_t executor, WakeList& wakes, Put&& put) noexcept {
-    if (wakes.size() == 1) wakes.wake_all();  // Leaving it to another would cost as much.
-    if (!intake_.push_finished_and_borrow(finished, executor)) return nullptr;
-    return act_for(executor, wakes, put);
-  }
-
-  /// With the role, borrowed from the intake on the thread of an executor that is free. As `report`.
-  template <class Put>
-  Batch* act_for(std::size_t executor, WakeList& wakes, Put&& put) noexcept {
-    return act([=](const Batch& one) { return one.info.executor == executor && !one.errand; },
-               &wakes, put);
-  }
-
-  /// As `act_for`: what `takes` says of a batch is whether it is returned; of one at most.
-  template <class Takes, class Put>
-  Batch* act(Takes&& takes, WakeList* wakes, Put&& put) noexcept {
-    Batch* next = nullptr;
-    const auto execute = [&](Batch& batch) {
-      if (takes(batch)) {
-        next = &batch;
-      } else {
-        put(batch);
-      }
-      return false;
-    };
+  /// Looks at all that came and does all that is to be done; what is left is to wait.
+  template <class Execute>
+  Wish round(Execute&& execute) noexcept {
     for (;;) {
-      const Wish wish = round(execute);
-      const bool hand_over = next != nullptr || inbox_.closing != Closing::open;
-      WakeList* const passed_on = next != nullptr ? wakes : nullptr;
-      if (intake_.give_back(wish, idle(), hand_over, passed_on)) return next;
+      runtime_.interleave("take inbox");
+      departures_.fail(std::exchange(unanswered_.requests, {}), unanswered_.outcome);
+      intake_.take(inbox_);
+      absorb_reports();
+      absorb_arrivals();
+      absorb_cancellations();
+      absorb_controls();
+      errands_.enter(std::exchange(inbox_.errands, nullptr), scheduler_, leases_);
+      if (errands_.serve(scheduler_, [&](Batch& errand) {
+            ++calls_;
+            return execute(errand);
+          })) {
+        continue;
+      }
+      const TimePoint now = runtime_.now();
+      states_.serve(now);
+      if (coalescer_ != nullptr) {
+        departures_.fail(coalescer_->take_expired(now, scheduler_, states_), Outcome::expired);
+      }
+      serve_waiting(now);
+      Action rest = act(now, execute);
+      // What was evicted has left room by now. It has been answered before the inbox is looked at again,
+      // which may hold its cancellation.
+      while (rest.kind != Action::Kind::dispatch && !desk_.empty() && serve_waiting(now)) {
+        rest = act(now, execute);
+      }
+      if (rest.kind == Action::Kind::dispatch) continue;
+      if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
+      return rested(rest);
     }
   }
 
+  /// As `round`, for what `Lent::look` put into the inbox: nobody waits for room, and nothing else came.
+  /// If it `answers` nobody and somebody is to be answered, the dispatcher has to have the next round.
+  template <class Execute>
+  Wish short_round(bool answers, Execute&& execute) noexcept {
+    absorb_reports();
+    const TimePoint now = runtime_.now();
+    const RequestChain arrivals = std::exchange(inbox_.arrivals, {});
+    if (arrivals.count == 1) {
+      auto& request = static_cast<Item&>(*arrivals.first);
+      request.place = Place::scheduler;
+      const Action alone = scheduler_.arrive_alone(request, now);
+      if (alone.kind == Action::Kind::dispatch) {
+        execute(prepare(alone, now));
+        return rested({});
+      }
+    } else {
+      arrive(arrivals);
+    }
+    const Action rest = act(now, execute, answers);
+    if (rest.kind != Action::Kind::fail) return rested(rest);
+    unanswered_ = rest;
+    return {.missing = 0};
+  }
+
+  /// See Intake::give_back.
+  bool give_back(const Wish& wish, bool hand_over, WakeList* wakes) noexcept {
+    return intake_.give_back(wish, idle(), hand_over, wakes);
+  }
+  bool closes() const noexcept { return inbox_.closing != Closing::open; }
+
   // From any thread.
+
   /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what its copying
   /// throws.
   void reconfigure(std::size_t cap, const Policy* policy) {
@@ -162,48 +194,16 @@ class Dispatcher {
   }
 
  private:
-  using Wish = typename Intake<Batch, R>::Wish;
   using Outlook = typename Coalescer<TIn, TOut, R>::Outlook;
 
-  // Looks at all that came and does all that is to be done; what is left is to wait.
-  template <class Execute>
-  Wish round(Execute& execute) noexcept {
-    for (;;) {
-      runtime_.interleave("take inbox");
-      intake_.take(inbox_);
-      absorb_reports();
-      absorb_arrivals();
-      absorb_cancellations();
-      absorb_controls();
-      errands_.enter(std::exchange(inbox_.errands, nullptr), scheduler_, leases_);
-      if (errands_.serve(scheduler_, [&](Batch& errand) {
-            ++calls_;
-            return execute(errand);
-          })) {
-        continue;
-      }
-      const TimePoint now = runtime_.now();
-      states_.serve(now);
-      if (coalescer_ != nullptr) {
-        departures_.fail(coalescer_->take_expired(now, scheduler_, states_), Outcome::expired);
-      }
-      serve_waiting(now);
-      Action rest = act(now, execute);
-      // What was evicted has left room by now. It has been answered before the inbox is looked at again,
-      // which may hold its cancellation.
-      while (rest.kind != Action::Kind::dispatch && !desk_.empty() && serve_waiting(now)) {
-        rest = act(now, execute);
-      }
-      if (rest.kind == Action::Kind::dispatch) continue;
-      if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
-      publish();
-      const auto shared = coalescer_ == nullptr ? Outlook() : coalescer_->outlook();
-      return {
-          .until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
-          .missing = shared.joinable ? 1 : missing(rest),
-          .reports = rest.kind == Action::Kind::wait || !errands_.empty() || leases_.awaited() ||
-                     inbox_.closing != Closing::open};
-    }
+  Wish rested(const Action& rest) noexcept {
+    publish();
+    const auto shared = coalescer_ == nullptr ? Outlook() : coalescer_->outlook();
+    return {.until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
+            .missing = shared.joinable ? 1 : missing(rest),
+            .reports = rest.kind == Action::Kind::wait || !errands_.empty() || leases_.awaited() ||
+                       inbox_.closing != Closing::open,
+            .plain = plain_ && desk_.empty() && errands_.empty()};
   }
 
   // What is missing is a size, and the intake adds up weights.
@@ -324,9 +324,10 @@ class Dispatcher {
         });
   }
 
-  // Performs actions until the scheduler has none. What it returns is `dispatch` if time has passed.
+  // Performs actions until the scheduler has none. What it returns is `dispatch` if time has passed, and
+  // `fail` if somebody is to be answered and it does not.
   template <class Execute>
-  Action act(TimePoint now, Execute& execute) noexcept {
+  Action act(TimePoint now, Execute& execute, bool answers = true) noexcept {
     for (;;) {
       Action action = scheduler_.next(now);
       switch (action.kind) {
@@ -334,6 +335,7 @@ class Dispatcher {
         case Action::Kind::wait:
           return action;
         case Action::Kind::fail:
+          if (!answers) return action;
           if (coalescer_ != nullptr) action.requests = coalescer_->unfold(action.requests);
           departures_.fail(action.requests, action.outcome);
           break;
@@ -381,6 +383,8 @@ class Dispatcher {
   Inbox<Batch> inbox_;
   BatchStates<TIn, TOut, R> states_;
   const bool counts_requests_;
+  const bool plain_;       // Neither shares work nor borrows executors.
+  Action unanswered_;      // Its requests are to be failed: a short round has left them.
   std::size_t calls_ = 0;  // Predictor calls that have not returned.
   ErrandDesk<Batch> errands_;
 

@@ -89,6 +89,15 @@ struct RequestChain {
     size += request.weight;
   }
 
+  /// Appends another chain, which is not empty.
+  void append(const RequestChain& others) noexcept {
+    others.first->by_rank.previous = last;
+    (last == nullptr ? first : last->by_rank.next) = others.first;
+    last = others.last;
+    count += others.count;
+    size += others.size;
+  }
+
   void erase(RequestHeader& request) noexcept {
     RequestHeader* const previous = request.by_rank.previous;
     RequestHeader* const next = request.by_rank.next;

@@ -105,10 +105,10 @@ class Submission {
 
   template <class In>
   Outcome by_ticket(TicketState<TOut, R>*& state, In&& input, const SubmitOptions& options,
-                    WhenFull when_full, bool* borrowed = nullptr) {
+                    WhenFull when_full, Lent* lent = nullptr) {
     const Outcome outcome = one(
         std::forward<In>(input), options, when_full,
-        [&](Item& request) { state = answer_by_ticket(request); }, borrowed);
+        [&](Item& request) { state = answer_by_ticket(request); }, lent);
     if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
     return outcome;
   }
@@ -158,7 +158,7 @@ class Submission {
 
   template <class In, class Bind>
   Outcome one(In&& input, const SubmitOptions& options, WhenFull when_full, Bind&& bind,
-              bool* borrowed = nullptr) {
+              Lent* lent = nullptr) {
     RequestTraits traits = submitter_.read(input);
     CallSize size;
     size.add(traits.bytes, traits.weight, traits.length);
@@ -170,7 +170,7 @@ class Submission {
           chain.append(*request);
           bind(*request);
         },
-        borrowed);
+        lent);
   }
 
   /// All elements of a range, or none. `prepare(count)` comes first, then `bind(request)` for each.

@@ -54,8 +54,9 @@ class Submitter {
   using Batch = BatchState<TIn, TOut>;
 
   template <class Options>
-  Submitter(const R& runtime, Options& options, CancelSink& sink, const void* batcher,
-            Admission& admission, Intake<Batch, R>& intake, Answering<TIn, TOut, R>& answering)
+  Submitter(const R& runtime, Options& options, CancelSink& sink, StandIn* stand_in,
+            const void* batcher, Admission& admission, Intake<Batch, R>& intake,
+            Answering<TIn, TOut, R>& answering)
       : runtime_(runtime),
         overflow_(options.overflow),
         max_block_(options.max_block),
@@ -66,6 +67,8 @@ class Submitter {
         levels_(std::move(options.levels)),
         traits_(runtime, options, &answering.classes()),
         sink_(sink),
+        stand_in_(stand_in),
+        loan_(stand_in == nullptr ? Loan::none : Loan::to_dispatch),
         batcher_(batcher),
         pool_(options.pool == nullptr ? nullptr : options.pool->identity()),
         admission_(admission),
@@ -109,11 +112,11 @@ class Submitter {
   /// reserved; what it throws is passed on and nothing was accepted. `ok` means that each of them is
   /// answered through its completion, exactly once. Any other outcome is a refusal; what `build` made,
   /// if it was called, is gone.
-  /// `borrowed`, unless null, is set if the caller has the dispatcher's role when this returns.
+  /// `lent`, unless null, says whether the caller has the dispatcher's role when this returns.
   /// `group` outlives the wait for room where the caller suspends; null otherwise.
   template <class Build>
   Outcome submit(const SubmitOptions& options, const CallSize& size, WhenFull when_full,
-                 WaitingGroup* group, Build&& build, bool* borrowed = nullptr) {
+                 WaitingGroup* group, Build&& build, Lent* lent = nullptr) {
     if (forked()) return Outcome::forked;
     const TimePoint now = runtime_.now();
     const Demand demand{
@@ -128,7 +131,7 @@ class Submitter {
                 oversized_ == Oversized::refuse)) {
       refusal = Outcome::too_large;
     } else if (reserve(demand)) {
-      enter(options, demand, now, build, borrowed);
+      enter(options, demand, now, build, lent);
       return Outcome::ok;
     } else if (admission_.closed()) {
       refusal = Outcome::stopped;
@@ -170,7 +173,7 @@ class Submitter {
 
   template <class Build>
   void enter(const SubmitOptions& options, const Demand& demand, TimePoint now, Build& build,
-             bool* borrowed) {
+             Lent* lent) {
     const RequestChain chain = with_undo([&] { return built(build); },
                                          [&] {
                                            // Somebody may wait for this room, or for its end.
@@ -186,8 +189,13 @@ class Submitter {
     runtime_.interleave("push");
     const TimePoint earliest = std::min(first->expires(), first->delay_at);
     // A registration that fails must not leave the caller with the role.
-    const bool borrows = borrowed != nullptr && !options.stop.stop_possible();
-    if (intake_.push(chain, earliest, borrows)) *borrowed = true;
+    const bool runs = lent != nullptr && !options.stop.stop_possible();
+    const Lent got = intake_.push(chain, earliest, runs ? Loan::to_run : loan_);
+    if (runs) {
+      *lent = got;
+    } else if (got == Lent::look) {
+      stand_in_->dispatch_arrivals();
+    }
     if (options.stop.stop_possible()) register_stops(first, options.stop);
   }
 
@@ -302,6 +310,8 @@ class Submitter {
   const std::vector<QueuePolicy> levels_;
   TraitsReader<TIn, R> traits_;
   CancelSink& sink_;
+  StandIn* const stand_in_;  // Null where nobody but the dispatcher dispatches.
+  const Loan loan_;
   const void* const batcher_;
   const void* const pool_;  // Null without one.
   Admission& admission_;
