@@ -34,8 +34,9 @@ class CallerRuns {
 
   bool on() const noexcept { return on_.load(std::memory_order_acquire); }
 
-  /// With the dispatcher's role, which is given back. `request` is held by the caller.
-  void run(Lent lent, const Cancellable& request) noexcept {
+  /// With the dispatcher's role, which is given back. `request` is his own, if it still is: were it gone,
+  /// and another in its place, he would run that one's batch.
+  void run(Lent lent, const Cancellable* request) noexcept {
     const OwnThread own(&core_);
     std::unique_ptr<Runner> runner;
     const auto put = [this](Batch& other) { core_.put(other); };
@@ -54,7 +55,8 @@ class CallerRuns {
     if (on()) places_[executor].store(runner.release(), std::memory_order_release);
     if (finished != nullptr) finished->wakes.wake_all();
     if (core_.intake().push_finished_and_borrow(finished, executor)) {
-      core_.borrower().act(Lent::role, [](const Batch&) { return false; }, nullptr, put);
+      core_.borrower().act(
+          Lent::role, [](const Batch&) { return false; }, nullptr, put);
     }
   }
 
@@ -71,11 +73,11 @@ class CallerRuns {
   using Batch = typename Core::Batch;
   using Runner = typename Core::Runner;
 
-  static bool holds(const Batch& batch, const Cancellable& request) noexcept {
+  static bool holds(const Batch& batch, const Cancellable* request) noexcept {
     if (batch.errand != nullptr) return false;
     for (RequestHeader* header = batch.dispatched.first; header != nullptr;
          header = RequestChain::next(*header)) {
-      if (static_cast<const RequestBase*>(header) == &request) return true;
+      if (static_cast<const RequestBase*>(header) == request) return true;
     }
     return false;
   }

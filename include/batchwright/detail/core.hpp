@@ -77,8 +77,7 @@ class Core final : public BatchSink<TIn, TOut>,
                     options.pool.get(), make_pooled(options.pool)),
         warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
         borrower_(dispatcher_, intake_),
-        submitter_(runtime, options, *this, stands_in() ? this : nullptr, this, admission_, intake_,
-                   answering_),
+        submitter_(runtime, options, *this, stand_in(), this, admission_, intake_, answering_),
         callers_(*this, executors_, options.caller_runs == CallerRunsWhen::executor_free),
         end_(runtime) {
     cap_ = dispatcher_.limits().cap();
@@ -146,11 +145,7 @@ class Core final : public BatchSink<TIn, TOut>,
     check_may_block();
     check_parallel(executors_, fresh->parallel());
     const Turn<R> turn(runtime_, replacing_);
-    if (order == ReplaceOrder::unload_first &&
-        !(predictors_->per_executor() && fresh->per_executor())) {
-      raise_invalid("order", "load_first unless both predictors are predictor_per_executor",
-                    "unload_first");
-    }
+    check_order(order, predictors_->per_executor() && fresh->per_executor());
     if (fresh->takes_info()) {
       watches_.store(true, std::memory_order_relaxed);
       dispatcher_.watch();
@@ -158,13 +153,9 @@ class Core final : public BatchSink<TIn, TOut>,
     if (!intake_.hold()) raise(BatcherStoppedError());
     const ReplacementPause pause(callers_);
     ReplacementShell shell(*this);
-    Replacement<TIn, TOut, R, ReplacementShell<Core>> replacement(
-        runtime_, std::max<std::size_t>(executors_, 1), shell);
-    if (order == ReplaceOrder::load_first) {
-      replacement.load_first(*fresh);
-    } else {
-      replacement.unload_first(*predictors_, *fresh);
-    }
+    const std::size_t executors = std::max<std::size_t>(executors_, 1);
+    Replacement<TIn, TOut, R, decltype(shell)>(runtime_, executors, shell)
+        .run(order, *predictors_, *fresh);
     predictors_ = std::move(fresh);
   }
 
@@ -199,7 +190,7 @@ class Core final : public BatchSink<TIn, TOut>,
 
   /// Throws std::bad_alloc.
   MetricsSnapshot metrics() {
-    if (forked()) return {};  // As for `flush`.
+    if (forked()) return {};
     MetricsSnapshot metrics = totals();
     metrics.name = name_;
     if (dispatcher_.forecasts()) metrics.forecast = answering_.recorder().forecasts();
@@ -219,13 +210,9 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   // For the executors.
-
-  Dispatcher<TIn, TOut, Policy, R>& dispatcher() noexcept { return dispatcher_; }
   Borrower& borrower() noexcept { return borrower_; }
   Intake<Batch, R>& intake() noexcept { return intake_; }
-
   CallerRuns<Core>& callers() noexcept { return callers_; }
-
   void put(Batch& state) noexcept { mailboxes_[state.info.executor]->put(state); }
 
   std::unique_ptr<Runner> make_runner() { return predictors_->make(0); }
@@ -245,14 +232,10 @@ class Core final : public BatchSink<TIn, TOut>,
 
   // True if the batch is finished when this returns.
   bool run(Batch& state, std::unique_ptr<Runner>& runner) noexcept {
-    if (state.errand != nullptr) {
-      state.errand->run(runner);
-      return false;
-    }
-    return run(state, runner, runtime_.now());
+    if (state.errand == nullptr) return run(state, runner, runtime_.now());
+    state.errand->run(runner);
+    return false;
   }
-
-  // As the above, of no errand, at that instant.
   bool run(Batch& state, std::unique_ptr<Runner>& runner, TimePoint now) noexcept {
     answering_.enter(state, now, dispatcher_.lost());
     if (state.items.empty()) return true;
@@ -299,9 +282,9 @@ class Core final : public BatchSink<TIn, TOut>,
     return pooled_.get();
   }
 
-  // Whether whoever submits could bring a batch to its executor.
-  bool stands_in() const noexcept {
-    return executors_ > 0 && pooled_ == nullptr && coalescer_ == nullptr;
+  // Null if nobody who submits could bring a batch to its executor.
+  StandIn* stand_in() noexcept {
+    return executors_ > 0 && pooled_ == nullptr && coalescer_ == nullptr ? this : nullptr;
   }
 
   void check_may_block() const {

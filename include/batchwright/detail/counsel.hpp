@@ -6,14 +6,12 @@
 #include "arrival_model.hpp"
 #include "arrival_news.hpp"
 #include "executor_table.hpp"
-#include "lone_request.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 #include "service_model.hpp"
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -27,6 +25,7 @@ class Counsel {
   Counsel(Policy policy, const SchedulerLimits& limits, bool learns)
       : policy_(std::move(policy)),
         needs_(needs_of(policy_)),
+        hears_(hears_arrivals(policy_)),
         learns_(learns),
         service_(limits.max_batch_size) {}
 
@@ -37,20 +36,16 @@ class Counsel {
   void replace(Policy policy) noexcept {
     policy_ = std::move(policy);
     needs_ = needs_of(policy_);
+    hears_ = hears_arrivals(policy_);
   }
 
   ServiceModel& service() noexcept { return service_; }
   const ServiceModel& service() const noexcept { return service_; }
   bool learns_service() const noexcept { return learns_ || needs_.service; }
 
-  /// What the service model says of a batch, if there is one.
-  std::optional<Duration> expected(std::size_t size) const noexcept {
-    return learns_service() ? service_.expected(size) : std::nullopt;
-  }
-
   void arrived(const RequestHeader& request) noexcept {
     if (needs_.arrivals) arrivals_.observe(request.enqueued);
-    news_.note(policy_, request, needs_.each_arrival);
+    if (hears_) news_.note(policy_, request, needs_.each_arrival);
   }
 
   void finished(const BatchReport& report) noexcept {
@@ -58,22 +53,16 @@ class Counsel {
     if constexpr (HearsBatches<Policy>) policy_.on_batch(report);
   }
 
-  /// Before it is asked.
+  /// Of what came, before it is asked.
   void tell() noexcept { news_.tell(policy_); }
 
-  Decision ask(TimePoint now, const Queued& queued, const QueueCursor& cursor, std::size_t cap,
-               const ExecutorTable& executors) noexcept {
-    QueueView view{.now = now,
-                   .count = queued.count,
-                   .size = queued.size,
-                   .oldest = queued.oldest,
-                   .newest = queued.newest,
-                   .max_batch_size = cap,
-                   .executors = executors.count(),
-                   // One at least: where executors are leased the policy is asked before.
-                   .free_executors = std::max<std::size_t>(executors.available(), 1),
-                   .running = executors.running(),
-                   .queue = cursor};
+  /// Fills in what a view says beside the queue, and has the policy decide.
+  Decision ask(QueueView& view, std::size_t cap, const ExecutorTable& executors) noexcept {
+    view.max_batch_size = cap;
+    view.executors = executors.count();
+    // One at least: where executors are leased the policy is asked before.
+    view.free_executors = std::max<std::size_t>(executors.available(), 1);
+    view.running = executors.running();
     if (needs_.service) {
       service_estimate_ = service_.estimate();
       view.service = &service_estimate_;
@@ -88,6 +77,7 @@ class Counsel {
  private:
   Policy policy_;
   PolicyNeeds needs_;
+  bool hears_;  // Of arrivals.
   const bool learns_;
   ServiceModel service_;
   ArrivalModel arrivals_;

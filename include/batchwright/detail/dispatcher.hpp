@@ -27,8 +27,8 @@
 namespace batchwright::inline v0_1::detail {
 
 /// The dispatcher: the only caller of the scheduler. It turns what came in into events, and actions into
-/// batches for executors and answers for requests. Everything in it belongs to whoever has the role,
-/// its thread or who borrowed it (see Intake), but for the few atomics that others read.
+/// batches for executors and answers for requests. Everything in it belongs to whoever has the role (see
+/// Intake), but for the few atomics that others read.
 ///
 /// Round: take the inbox; events in the order reports, arrivals, cancellations; then actions until the
 /// scheduler waits; then sleep. `execute(batch)` hands a batch over, or runs it and returns true if it
@@ -59,8 +59,7 @@ class Dispatcher {
         plain_(coalescer == nullptr && lender == nullptr),
         leases_(lender, client),
         changes_(runtime) {
-    inbox_.vacated.reserve(limits.executors);
-    inbox_.granted.reserve(limits.executors);
+    inbox_.reserve(limits.executors);
     intake_.lend_into(inbox_);
     if (coalescer_ != nullptr) coalescer_->count_lost_in(lost_);
   }
@@ -84,7 +83,6 @@ class Dispatcher {
   void exit() noexcept { intake_.exit(); }
 
   // With the role: see RoleBorrower.
-
   /// Looks at all that came and does all that is to be done; what is left is to wait.
   template <class Execute>
   Wish round(Execute&& execute) noexcept {
@@ -93,7 +91,7 @@ class Dispatcher {
       departures_.fail(std::exchange(unanswered_.requests, {}), unanswered_.outcome);
       intake_.take(inbox_);
       absorb_reports();
-      absorb_arrivals();
+      arrive(std::exchange(inbox_.arrivals, {}));
       absorb_cancellations();
       absorb_controls();
       errands_.enter(std::exchange(inbox_.errands, nullptr), scheduler_, leases_);
@@ -103,7 +101,7 @@ class Dispatcher {
           })) {
         continue;
       }
-      const TimePoint now = runtime_.now();
+      const TimePoint now = now_ = runtime_.now();
       states_.serve(now);
       if (coalescer_ != nullptr) {
         departures_.fail(coalescer_->take_expired(now, scheduler_, states_), Outcome::expired);
@@ -126,20 +124,22 @@ class Dispatcher {
   template <class Execute>
   Wish short_round(bool answers, Execute&& execute) noexcept {
     absorb_reports();
-    const TimePoint now = runtime_.now();
     const RequestChain arrivals = std::exchange(inbox_.arrivals, {});
     if (arrivals.count == 1) {
+      // It is this thread's own, and has been stamped just now.
       auto& request = static_cast<Item&>(*arrivals.first);
+      now_ = std::max(now_, request.enqueued);
       request.place = Place::scheduler;
-      const Action alone = scheduler_.arrive_alone(request, now);
-      if (alone.kind == Action::Kind::dispatch) {
-        execute(prepare(alone, now));
-        return rested({});
+      alone_.requests = {};
+      if (scheduler_.arrive_alone(request, now_, alone_)) {
+        execute(prepare(alone_, now_));
+        return rested(kNothingQueued);
       }
     } else {
+      now_ = runtime_.now();
       arrive(arrivals);
     }
-    const Action rest = act(now, execute, answers);
+    const Action rest = act(now_, execute, answers);
     if (rest.kind != Action::Kind::fail) return rested(rest);
     unanswered_ = rest;
     return {.missing = 0};
@@ -152,7 +152,6 @@ class Dispatcher {
   bool closes() const noexcept { return inbox_.closing != Closing::open; }
 
   // From any thread.
-
   /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what its copying
   /// throws.
   void reconfigure(std::size_t cap, const Policy* policy) {
@@ -228,8 +227,6 @@ class Dispatcher {
       states_.put_back(state);
     }
   }
-
-  void absorb_arrivals() noexcept { arrive(std::exchange(inbox_.arrivals, {})); }
 
   void arrive(const RequestChain& requests) noexcept {
     for (RequestHeader* header = requests.first; header != nullptr;) {
@@ -384,10 +381,11 @@ class Dispatcher {
   BatchStates<TIn, TOut, R> states_;
   const bool counts_requests_;
   const bool plain_;       // Neither shares work nor borrows executors.
-  Action unanswered_;      // Its requests are to be failed: a short round has left them.
+  TimePoint now_{};        // Of the last round.
+  Action alone_;           // Of a short round, and
+  Action unanswered_;      // what it has left to be failed.
   std::size_t calls_ = 0;  // Predictor calls that have not returned.
   ErrandDesk<Batch> errands_;
-
   Leases leases_;
   Changes<Policy, R> changes_;
 

@@ -28,6 +28,11 @@ struct Inbox {
   bool flush = false;
   bool paused = false;
   Closing closing = Closing::open;
+
+  void reserve(std::size_t executors) {
+    vacated.reserve(executors);
+    granted.reserve(executors);
+  }
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -46,8 +46,7 @@ class Intake {
   /// `spin`: how long the dispatcher looks out before it sleeps, see AdaptiveSpin.
   Intake(const R& runtime, std::size_t executors, Duration spin = {})
       : runtime_(runtime), lock_(runtime), bell_(runtime, spin) {
-    box_.vacated.reserve(executors);
-    box_.granted.reserve(executors);
+    box_.reserve(executors);
   }
 
   // From any thread.
@@ -58,7 +57,7 @@ class Intake {
     bool wakes = false;
     {
       const LockGuard guard(lock_);
-      box_.arrivals.append(requests);
+      box_.arrivals.splice(requests);
       accepted_ += requests.count;
       earliest_deadline_ = std::min(earliest_deadline_, earliest);
       wakes = box_.arrivals.size >= wish_.missing || earliest < wish_.until;

@@ -5,17 +5,7 @@
 #include "../policy.hpp"
 #include "request_header.hpp"
 
-#include <cstddef>
-
 namespace batchwright::inline v0_1::detail {
-
-/// What a policy is told of a queue: see QueueView.
-struct Queued {
-  std::size_t count = 0;
-  std::size_t size = 0;
-  TimePoint oldest{};
-  TimePoint newest{};
-};
 
 /// What a policy knows of a request.
 inline QueuedRequest as_queued(const RequestHeader& request) noexcept {

@@ -90,7 +90,7 @@ struct RequestChain {
   }
 
   /// Appends another chain, which is not empty.
-  void append(const RequestChain& others) noexcept {
+  void splice(const RequestChain& others) noexcept {
     others.first->by_rank.previous = last;
     (last == nullptr ? first : last->by_rank.next) = others.first;
     last = others.last;

@@ -53,8 +53,8 @@ class RoleBorrower {
       return false;
     };
     for (;;) {
-      const auto wish = lent == Lent::look ? dispatcher_.short_round(true, execute)
-                                           : dispatcher_.round(execute);
+      const auto wish =
+          lent == Lent::look ? dispatcher_.short_round(true, execute) : dispatcher_.round(execute);
       lent = Lent::role;
       const bool hand_over = next != nullptr || dispatcher_.closes();
       if (dispatcher_.give_back(wish, hand_over, next != nullptr ? wakes : nullptr)) break;

@@ -48,8 +48,7 @@ class Scheduler {
         cursor_(order_),
         cut_(limits),
         forecast_(limits),
-        counsel_(std::move(policy), limits,
-                 limits.fit == FitRule::cheapest || forecast_.refuses()),
+        counsel_(std::move(policy), limits, limits.fit == FitRule::cheapest || forecast_.refuses()),
         executors_(limits.executors, limits.max_in_flight, limits.leased_executors) {}
 
   // Events.
@@ -59,27 +58,26 @@ class Scheduler {
     enter(request);
   }
 
-  /// As `arrive`. If nothing else is queued and the policy releases it at once, also the action that runs
-  /// it, which `next` would have given before it was idle; else none.
-  Action arrive_alone(RequestHeader& request, TimePoint now) noexcept {
+  /// As `arrive`. True if nothing else is queued and the policy releases it at once: `dispatch` is the action
+  /// that runs it, which `next` would have given before it was idle. Requires: it has no requests yet.
+  bool arrive_alone(RequestHeader& request, TimePoint now, Action& dispatch) noexcept {
     counsel_.arrived(request);
     if (passes(request, now)) {
       counsel_.tell();
       const std::size_t size = BatchSize::of(limits_.size_rule, 1, request.weight, request.length);
-      const Decision decision =
-          counsel_.ask(now, {1, size, request.enqueued, request.enqueued},
-                       LoneRequest::cursor(request), cut_.cap(), executors_);
-      if (decision.is_release()) {
+      QueueView view{now, 1, size, request.enqueued, request.enqueued};
+      view.queue = LoneRequest::cursor(request);
+      if (const Decision decision = ask(view); decision.is_release()) {
         backlog_.pass(request);
-        Action action = begin(decision.reason(), executors_.choose(), size, now);
-        action.padded_size = cut_.padded(size);
-        action.oldest = request.enqueued;
-        action.requests.append(request);
-        return action;
+        begin(dispatch, decision.reason(), executors_.choose(), size, now);
+        dispatch.padded_size = cut_.padded(size);
+        dispatch.oldest = request.enqueued;
+        dispatch.requests.append(request);
+        return true;
       }
     }
     enter(request);
-    return {};
+    return false;
   }
 
   /// Takes a queued request out; the next action fails it as cancelled.
@@ -272,9 +270,9 @@ class Scheduler {
       return Verdict{.due = true, .reason = reason, .size = cap};
     };
     const std::size_t queued = lane.size(limits_.size_rule);
-    const Decision decision =
-        counsel_.ask(now, {lane.count, queued, lane.ages.oldest(), lane.ages.newest()},
-                     cursor_.at(lane), cap, executors_);
+    QueueView view{now, lane.count, queued, lane.ages.oldest(), lane.ages.newest()};
+    view.queue = cursor_.at(lane);
+    const Decision decision = ask(view);
     const std::size_t size = std::min(decision.size(), cap);
     if (decision.dropped() > 0) return {.due = true, .dropped = decision.dropped()};
     if (decision.is_release()) return {.due = true, .reason = decision.reason(), .size = size};
@@ -290,6 +288,8 @@ class Scheduler {
             .until = std::min(decision.until(), net)};
   }
 
+  Decision ask(QueueView& view) noexcept { return counsel_.ask(view, cut_.cap(), executors_); }
+
   // A lane is due.
   Action run(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
     if (executors_.available() > 0) return dispatch(lane, verdict, now);
@@ -300,8 +300,9 @@ class Scheduler {
 
   Action dispatch(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
     const BatchCut::Cut cut = cut_.cut(order_, lane, verdict.size, counsel_.service());
+    Action action;
     const std::size_t executor = lane.executor == kNoCount ? executors_.choose() : lane.executor;
-    Action action = begin(verdict.reason, executor, cut.size, now);
+    begin(action, verdict.reason, executor, cut.size, now);
     action.padded_size = cut.padded_size;
     RequestHeader* next = cut.first;
     for (std::size_t taken = 0; taken < cut.count; ++taken) {
@@ -315,18 +316,17 @@ class Scheduler {
     return action;
   }
 
-  // A batch, still without requests.
-  Action begin(ReleaseReason reason, std::size_t executor, std::size_t size,
-               TimePoint now) noexcept {
-    Action action{.kind = Action::Kind::dispatch,
-                  .reason = reason,
-                  .executor = executor,
-                  .batch_id = ++last_batch_id_,
-                  .oldest = kNever,
-                  .size = size,
-                  .forecast = counsel_.expected(size)};
+  // Still without requests.
+  void begin(Action& action, ReleaseReason reason, std::size_t executor, std::size_t size,
+             TimePoint now) noexcept {
+    action.kind = Action::Kind::dispatch;
+    action.reason = reason;
+    action.executor = executor;
+    action.batch_id = ++last_batch_id_;
+    action.oldest = kNever;
+    action.size = size;
+    if (counsel_.learns_service()) action.forecast = counsel_.service().expected(size);
     executors_.start(action.batch_id, executor, size, now);
-    return action;
   }
 
   RequestChain take_first(const Lane& lane, std::size_t count) noexcept {

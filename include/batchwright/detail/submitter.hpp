@@ -118,11 +118,11 @@ class Submitter {
   Outcome submit(const SubmitOptions& options, const CallSize& size, WhenFull when_full,
                  WaitingGroup* group, Build&& build, Lent* lent = nullptr) {
     if (forked()) return Outcome::forked;
-    const TimePoint now = runtime_.now();
     const Demand demand{
         .count = size.count, .bytes = size.bytes, .level = level_of(options.priority)};
     Outcome refusal = Outcome::ok;
-    if (options.deadline <= now) {
+    // Without a deadline one call of the clock is enough, when the request is there.
+    if (options.deadline != kNever && options.deadline <= runtime_.now()) {
       refusal = Outcome::expired;
     } else if (options.stop.stop_requested()) {
       refusal = Outcome::cancelled;
@@ -131,21 +131,21 @@ class Submitter {
                 oversized_ == Oversized::refuse)) {
       refusal = Outcome::too_large;
     } else if (reserve(demand)) {
-      enter(options, demand, now, build, lent);
+      enter(options, demand, build, lent);
       return Outcome::ok;
     } else if (admission_.closed()) {
       refusal = Outcome::stopped;
     } else if (when_full == WhenFull::refuse || overflow_ == OverflowAction::reject) {
       refusal = Outcome::queue_full;
     } else if (overflow_ == OverflowAction::evict) {
-      if (wait_pooled(options, demand, now, build)) return Outcome::ok;
+      if (wait_pooled(options, demand, build)) return Outcome::ok;
       refusal = Outcome::stopped;
     } else if (when_full == WhenFull::suspend) {
-      if (wait(options, *group, demand, now, build)) return Outcome::ok;
+      if (wait(options, *group, demand, build)) return Outcome::ok;
       refusal = Outcome::stopped;
     } else if (on_own_thread(batcher_) || on_own_thread(pool_)) {
       refusal = Outcome::would_deadlock;
-    } else if (wait_blocked(options, demand, now, build)) {
+    } else if (wait_blocked(options, demand, build)) {
       return Outcome::ok;
     } else {
       refusal = Outcome::stopped;
@@ -172,8 +172,7 @@ class Submitter {
   }
 
   template <class Build>
-  void enter(const SubmitOptions& options, const Demand& demand, TimePoint now, Build& build,
-             Lent* lent) {
+  void enter(const SubmitOptions& options, const Demand& demand, Build& build, Lent* lent) {
     const RequestChain chain = with_undo([&] { return built(build); },
                                          [&] {
                                            // Somebody may wait for this room, or for its end.
@@ -181,7 +180,7 @@ class Submitter {
                                            admission_.give_back(demand.count, demand.bytes);
                                            intake_.nudge();
                                          });
-    RequestBase* const first = list(chain, options, now);
+    RequestBase* const first = list(chain, options, runtime_.now());
     if (options.stop.stop_possible()) prepare_stops(first);
     for (const RequestBase* request = first; request != nullptr; request = request->next_of_call) {
       answering_.admitted(*request);
@@ -201,8 +200,8 @@ class Submitter {
 
   // Hands the requests over to wait for room. True if they will be answered.
   template <class Build>
-  bool wait(const SubmitOptions& options, WaitingGroup& group, const Demand& demand, TimePoint now,
-            Build& build) {
+  bool wait(const SubmitOptions& options, WaitingGroup& group, const Demand& demand, Build& build) {
+    const TimePoint now = runtime_.now();
     group.requests = built(build);
     group.demand = demand;
     group.limit = saturating_add(now, max_block_);
@@ -225,23 +224,21 @@ class Submitter {
 
   // Who evicts others is not kept waiting: the dispatcher decides, and the answer says how.
   template <class Build>
-  bool wait_pooled(const SubmitOptions& options, const Demand& demand, TimePoint now,
-                   Build& build) {
+  bool wait_pooled(const SubmitOptions& options, const Demand& demand, Build& build) {
     WaitingGroup* const group = pool_new<WaitingGroup>();
     group->evicts = group->pooled = true;
-    const bool waits = with_undo([&] { return wait(options, *group, demand, now, build); },
+    const bool waits = with_undo([&] { return wait(options, *group, demand, build); },
                                  [&] { pool_delete(group); });
     if (!waits) pool_delete(group);
     return waits;
   }
 
   template <class Build>
-  bool wait_blocked(const SubmitOptions& options, const Demand& demand, TimePoint now,
-                    Build& build) {
+  bool wait_blocked(const SubmitOptions& options, const Demand& demand, Build& build) {
     // Copied, because the batcher may be destroyed as soon as its last waiter has been told.
     const R runtime = runtime_;
     WaitingGroup group;
-    if (!wait(options, group, demand, now, build)) return false;
+    if (!wait(options, group, demand, build)) return false;
     while (group.decided.load(std::memory_order_acquire) == 0) {
       runtime.park(group.decided, 0, kNever);
     }
