@@ -261,7 +261,7 @@ concept OptionalPartsFit =
 
 }  // namespace detail
 
-/// A release rule. A policy is a value: copied into the batcher, called by its dispatcher alone (by
+/// A release rule. A policy is a value: copied into the batcher, called by whoever dispatches (by
 /// one thread at a time), so it needs no lock.
 ///
 /// | expression                            | meaning                              | requirements |

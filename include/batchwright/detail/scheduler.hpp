@@ -325,6 +325,7 @@ class Scheduler {
     action.batch_id = ++last_batch_id_;
     action.oldest = kNever;
     action.size = size;
+    action.forecast.reset();
     if (counsel_.learns_service()) action.forecast = counsel_.service().expected(size);
     executors_.start(action.batch_id, executor, size, now);
   }
