@@ -130,14 +130,12 @@ TEST(RoleBorrower, WhatCameWithTheRoleIsTheFirstRoundOnly) {
 
 // ---- In a batcher.
 
-// Gives up on what comes first.
+// Gives up on what is below priority 0.
 struct DropTheFirst {
-  bool dropped = false;
-  Decision decide(const QueueView& view) noexcept {
-    if (!dropped) {
-      dropped = true;
-      return Decision::drop(1);
-    }
+  Decision decide(const QueueView& view) const noexcept {
+    batchwright::QueueCursor cursor = view.queue;
+    batchwright::QueuedRequest first;
+    if (cursor.next(first) && first.priority < 0) return Decision::drop(1);
     return Decision::release(view.size, ReleaseReason::greedy);
   }
 };
@@ -146,13 +144,15 @@ TEST(RoleBorrower, NobodyIsAnsweredInsideSubmit) {
   for_each_seed(100, [](const TestRuntime& runtime) {
     Calls calls;
     TestBatcher<int, int, DropTheFirst> batcher(doubler(runtime, calls), {}, runtime);
-    EXPECT_TRUE(batcher.wait_idle());
+    runtime.settle();
     std::optional<std::thread::id> answerer;
     std::optional<Outcome> outcome;
-    const auto admitted = batcher.submit(1, [&](Result<int> result) {
-      answerer = std::this_thread::get_id();
-      outcome = result.outcome();
-    });
+    const auto admitted = batcher.submit(1,
+                                         [&](Result<int> result) {
+                                           answerer = std::this_thread::get_id();
+                                           outcome = result.outcome();
+                                         },
+                                         {.priority = -1});
     EXPECT_TRUE(admitted);
     auto next = batcher.submit(2, use_ticket);
     EXPECT_EQ(next.get(), 4);
@@ -170,8 +170,8 @@ TEST(RoleBorrower, WhatASubmitterLeftIsAnsweredOnceThoughItIsCancelled) {
     int answers = 0;
     {
       TestBatcher<int, int, DropTheFirst> batcher(doubler(runtime, calls), {}, runtime);
-      EXPECT_TRUE(batcher.wait_idle());
-      auto ticket = batcher.submit(1, use_ticket);
+      runtime.settle();
+      auto ticket = batcher.submit(1, use_ticket, {.priority = -1});
       auto canceller = runtime.start([&] { ticket.cancel(); });
       auto other = runtime.start(
           [&] { EXPECT_NE(batcher.submit(2, use_ticket).result().outcome(), Outcome::cancelled); });
@@ -192,11 +192,11 @@ TEST(RoleBorrower, AShutdownRightAfterASubmissionLosesNothing) {
   for_each_seed(200, [](const TestRuntime& runtime) {
     Calls calls;
     TestBatcher<int, int, DropTheFirst> batcher(doubler(runtime, calls), {}, runtime);
-    EXPECT_TRUE(batcher.wait_idle());
+    runtime.settle();
     int answered = 0;
     auto submitter = runtime.start([&] {
       for (int i = 0; i < 3; ++i) {
-        const auto admitted = batcher.submit(i, [&](Result<int>) { ++answered; });
+        const auto admitted = batcher.submit(i, [&](Result<int>) { ++answered; }, {.priority = -1});
         if (!admitted) ++answered;
       }
     });

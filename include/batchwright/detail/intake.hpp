@@ -299,11 +299,11 @@ class Intake {
     return false;
   }
 
-  // Under the lock. For a dispatcher that only looks out a ring is cheaper than a round.
+  // Under the lock. For a dispatcher that only looks out a ring is cheaper than a round. A cancellation
+  // that comes by is seen when the role is given back.
   Lent lend(Loan loan) noexcept {
     if (box_.closing != Closing::open) return Lent::nothing;
-    const bool looks = wish_.plain && !changed_ && box_.waiting == nullptr &&
-                       cancelled_.load(std::memory_order_relaxed) == nullptr;
+    const bool looks = wish_.plain && !changed_ && box_.waiting == nullptr;
     if (loan == Loan::to_dispatch && !(looks && bell_.asleep())) return Lent::nothing;
     if (!pass(kFree, kLent)) return Lent::nothing;
     if (!looks) return Lent::role;
