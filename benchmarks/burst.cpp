@@ -3,6 +3,7 @@
 // of the machine, probed in turn with the bursts.
 
 #include "implementations/setup.hpp"
+#include "support/bare_burst.hpp"
 #include "support/bare_wake.hpp"
 #include "support/measured_time.hpp"
 #include "support/meter.hpp"
@@ -29,6 +30,14 @@ using namespace std::chrono_literals;
 using namespace benchmarks;
 
 constexpr std::size_t kBatch = 8;
+
+void report(benchmark::State& state, const batchwright::Histogram& last,
+            const batchwright::Histogram& bare) {
+  report_percentiles(state, last);
+  state.counters["bare_wake_p50_us"] = static_cast<double>(bare.quantile(0.5)) * 1e-3;
+  state.counters["in_bare_wakes"] =
+      static_cast<double>(last.quantile(0.5)) / static_cast<double>(bare.quantile(0.5));
+}
 
 void burst(benchmark::State& state) {
   const auto executors = static_cast<std::size_t>(state.range(0));
@@ -68,14 +77,31 @@ void burst(benchmark::State& state) {
       ++rounds;
     }
     if (batches != rounds * executors) state.SkipWithError("the batches were not full");
-    report_percentiles(state, last);
-    state.counters["bare_wake_p50_us"] = static_cast<double>(bare.quantile(0.5)) * 1e-3;
-    state.counters["in_bare_wakes"] =
-        static_cast<double>(last.quantile(0.5)) / static_cast<double>(bare.quantile(0.5));
+    report(state, last, bare);
+  }
+}
+
+// The same of threads that are woken without a batcher.
+void bare(benchmark::State& state) {
+  for (auto _ : state) {
+    BareWake wake;
+    BareBurst burst(static_cast<std::size_t>(state.range(0)));
+    Pause pause;
+    batchwright::Histogram one;
+    batchwright::Histogram last;
+    const Clock::time_point until = Clock::now() + measured_time;
+    while (Clock::now() < until || last.count() < 20) {
+      pause();
+      one.record(static_cast<std::uint64_t>(wake.probe()));
+      pause();
+      last.record(static_cast<std::uint64_t>(burst.probe()));
+    }
+    report(state, last, one);
   }
 }
 
 [[maybe_unused]] const bool kAdded = [] {
+  benchmark::RegisterBenchmark("Burst/bare", bare)->ArgName("executors")->ArgsProduct({{1, 2, 4}});
   benchmark::RegisterBenchmark("Burst/ticket", burst)
       ->ArgName("executors")
       ->ArgsProduct({{1, 2, 4}});

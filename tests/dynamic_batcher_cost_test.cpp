@@ -100,6 +100,12 @@ TEST(Guarantee, SteadyStateAllocatesNothingWithDeadlinesStopsPrioritiesLanesAndT
        .forecast = batchwright::Forecast::refuse,
        .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}},
       runtime);
+  // The largest batch, once: the executor's buffers grow to it.
+  batcher.pause();
+  const auto largest =
+      batcher.submit_many(std::vector<int>{0, 6, 12, 18, 24, 30, 36, 42}, use_ticket);
+  batcher.resume();
+  for (const auto& ticket : largest) ticket.wait();
   StopSource stop;
   EXPECT_EQ(allocations_of(50,
                            [&](int i) {

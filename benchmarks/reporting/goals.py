@@ -123,7 +123,7 @@ def _greedy_lone(rows, implementation, wakes, more):
 
 def _bursts(rows):
     texts, met = [], []
-    for name in rows.names("Burst/"):
+    for name in rows.names("Burst/ticket/"):
         executors = int(name.rsplit(":", 1)[1])
         wakes = rows.median(name, "in_bare_wakes")
         texts.append(f"N {executors}: {wakes:.1f} ({rows.median(name, 'p50_us'):.0f} us)")

@@ -202,15 +202,24 @@ class BasicDynamicBatcher {
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   TOut predict_and_wait(In&& input, const SubmitOptions& options = {}) {
-    detail::TicketState<TOut, R>* state = nullptr;
-    bool borrowed = false;
+    detail::Lent lent = detail::Lent::nothing;
+    detail::Lent* const runs = core_->callers().on() ? &lent : nullptr;
+    const detail::Cancellable* request = nullptr;
+    if (core_->on_own()) {  // The answer may never come, and has to outlive this call then.
+      detail::TicketState<TOut, R>* state = nullptr;
+      const Outcome outcome = submission().by_ticket(state, std::forward<In>(input), options,
+                                                     detail::WhenFull::block, runs);
+      if (outcome != Outcome::ok) return detail::TicketAccess::refused<TOut, R>(outcome).get();
+      TicketType ticket = detail::TicketAccess::waiting(state);
+      if (lent != detail::Lent::nothing) core_->callers().run(lent, state->request);
+      return ticket.get();
+    }
+    detail::AwaitedAnswer<TOut, R> answer(core_->runtime());
     const Outcome outcome =
-        submission().by_ticket(state, std::forward<In>(input), options, detail::WhenFull::block,
-                               core_->callers().on() ? &borrowed : nullptr);
+        submission().by_waiting(answer, request, std::forward<In>(input), options, runs);
     if (outcome != Outcome::ok) return detail::TicketAccess::refused<TOut, R>(outcome).get();
-    TicketType ticket = detail::TicketAccess::waiting(state);
-    if (borrowed) core_->callers().run(*state->request);
-    return ticket.get();
+    if (lent != detail::Lent::nothing) core_->callers().run(lent, request);
+    return std::move(answer.wait()).value();
   }
 
   /// Submits one request; `callback(Result<TOut>)` is called with its answer, once, on the thread that

@@ -156,10 +156,10 @@ struct QueueView {
   std::size_t max_batch_size = 0;  ///< The cap: the largest allowed size where there are such.
   std::size_t executors = 1;
   std::size_t free_executors = 0;
-  std::span<const RunningBatch> running;      ///< One for each batch that is being computed.
+  std::span<const RunningBatch> running{};    ///< One for each batch that is being computed.
   const ServiceEstimate* service = nullptr;   ///< Null unless the policy's needs ask for it.
   const ArrivalEstimate* arrivals = nullptr;  ///< Null unless the policy's needs ask for it.
-  QueueCursor queue;                          ///< The requests themselves, deadlines and all.
+  QueueCursor queue{};                        ///< The requests themselves, deadlines and all.
 
   Duration oldest_age() const noexcept { return now - oldest; }
 };
@@ -261,7 +261,7 @@ concept OptionalPartsFit =
 
 }  // namespace detail
 
-/// A release rule. A policy is a value: copied into the batcher, called by its dispatcher alone (by
+/// A release rule. A policy is a value: copied into the batcher, called by whoever dispatches (by
 /// one thread at a time), so it needs no lock.
 ///
 /// | expression                            | meaning                              | requirements |

@@ -22,6 +22,8 @@ using batchwright::detail::Closing;
 using batchwright::detail::DeferredWake;
 using batchwright::detail::IdleWaiter;
 using batchwright::detail::Inbox;
+using batchwright::detail::Lent;
+using batchwright::detail::Loan;
 using batchwright::detail::pool_new;
 using batchwright::detail::Request;
 using batchwright::detail::RequestBase;
@@ -55,7 +57,11 @@ using batchwright::detail::Wish;
 // An intake, requests to put into it, and a thread that sleeps in it once.
 class Fixture {
  public:
-  explicit Fixture(const TestRuntime& r) : runtime(r), intake(r, 4) { inbox.vacated.reserve(4); }
+  explicit Fixture(const TestRuntime& r, batchwright::Duration spin = {})
+      : runtime(r), intake(r, 4, spin) {
+    inbox.reserve(4);
+    intake.lend_into(inbox);
+  }
   ~Fixture() {
     if (sleeper_) sleeper_->join();
     for (Request<int, int>* request : requests_) request->release();
@@ -63,10 +69,10 @@ class Fixture {
 
   Request<int, int>& request() { return *requests_.emplace_back(pool_new<Request<int, int>>(0)); }
 
-  void push(int count, TimePoint deadline = kNever) {
+  Lent push(int count, TimePoint deadline = kNever, Loan loan = Loan::none) {
     RequestChain chain;
     for (int i = 0; i < count; ++i) chain.append(request());
-    intake.push(chain, deadline);
+    return intake.push(chain, deadline, loan);
   }
 
   // Starts a dispatcher that takes what there is and sleeps; returns when it does.
@@ -579,6 +585,138 @@ TEST(IntakeRole, ACancellationWhileItIsLentIsSeenByTheOneOrTheOther) {
     EXPECT_EQ(f.awake, !seen);
     if (seen) f.intake.nudge();
   });
+}
+
+// ---- The role that is lent to who brings a request.
+
+const Wish kPlain{.until = kNever, .missing = 2, .reports = false, .plain = true};
+
+TEST(IntakeLoan, WhoBringsWhatIsAwaitedGetsTheRoleAndAllThatCame) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest(kPlain);
+  f.intake.push_finished(&batch, 3);
+  EXPECT_EQ(f.push(1, kNever, Loan::to_dispatch), Lent::nothing);  // Not awaited yet.
+  EXPECT_EQ(f.push(2, kNever, Loan::to_dispatch), Lent::look);
+  EXPECT_EQ(f.inbox.arrivals.chain.count, 3u);
+  EXPECT_EQ(f.inbox.finished, &batch);
+  EXPECT_EQ(f.inbox.vacated, std::vector<std::size_t>{3});
+  EXPECT_EQ(f.intake.accepted(), 3u);
+  f.push(5);  // Whoever has the role looks for it.
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  EXPECT_EQ(runtime.unparks(), 0u);
+  EXPECT_FALSE(f.intake.give_back(kPlain, false, false, nullptr));
+  f.inbox.vacated.clear();
+  f.intake.take(f.inbox);
+  EXPECT_EQ(f.inbox.arrivals.chain.count, 5u);
+  EXPECT_EQ(f.inbox.finished, nullptr);
+  EXPECT_TRUE(f.intake.give_back(kPlain, false, true, nullptr));
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  f.push(2);
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+}
+
+TEST(IntakeLoan, AnEarlierDeadlineIsAwaitedToo) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  Wish wish = kPlain;
+  wish.until = runtime.now() + 10ms;
+  f.rest(wish);
+  EXPECT_EQ(f.push(1, runtime.now() + 5ms, Loan::to_dispatch), Lent::look);
+  f.intake.give_back(kArrivals, false, true, nullptr);
+  f.push(1);
+}
+
+TEST(IntakeLoan, WhereMoreThanBatchesMayComeOfItTheDispatcherIsWoken) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  Wish other = kPlain;
+  other.plain = false;
+  f.rest(other);
+  EXPECT_EQ(f.push(2, kNever, Loan::to_dispatch), Lent::nothing);
+  f.rest();
+  EXPECT_TRUE(f.awake);
+  // But who runs his request himself may answer, and looks himself.
+  f.rest(other);
+  EXPECT_EQ(f.push(2, kNever, Loan::to_run), Lent::role);
+  f.intake.take(f.inbox);
+  EXPECT_EQ(f.inbox.arrivals.chain.count, 2u);
+  f.intake.give_back(kArrivals, false, true, nullptr);
+  f.push(1);
+  f.rest();
+  EXPECT_TRUE(f.awake);
+}
+
+// A cancellation elects the dispatcher, but only after it is on its list.
+TEST(IntakeLoan, ACancellationIsLeftToTheDispatcherHoweverItMeetsTheLoan) {
+  for_each_seed(200, [](const TestRuntime& runtime) {
+    Fixture f(runtime);
+    f.rest(kPlain);
+    Request<int, int>& request = f.request();
+    TestThread canceller = runtime.start([&] { f.intake.push_cancelled(request); });
+    const Lent lent = f.push(2, kNever, Loan::to_dispatch);
+    if (lent == Lent::look) {
+      EXPECT_EQ(f.inbox.cancelled, nullptr);
+      runtime.interleave("in the role");
+      EXPECT_TRUE(f.intake.give_back(kNothing, false, true, nullptr));
+    }
+    canceller.join();
+    runtime.settle();
+    EXPECT_TRUE(f.awake);
+    f.intake.take(f.inbox);
+    EXPECT_EQ(f.inbox.cancelled, &request);
+  });
+}
+
+TEST(IntakeLoan, NothingIsLentToASubmitterWhileTheDispatcherIsAwakeOrLooksOutOrCloses) {
+  TestRuntime runtime({.seed = 1});
+  {
+    Fixture f(runtime);
+    EXPECT_EQ(f.push(5, kNever, Loan::to_dispatch), Lent::nothing);
+    EXPECT_EQ(f.push(5, kNever, Loan::to_run), Lent::nothing);
+    f.intake.take(f.inbox);
+    f.intake.close(Closing::drain);
+    f.rest(kPlain);
+    EXPECT_EQ(f.push(2, kNever, Loan::to_run), Lent::nothing);
+  }
+}
+
+// It looks out: a ring costs nothing, and the dispatcher works while the submitter goes on.
+TEST(IntakeLoan, ADispatcherThatOnlyLooksOutIsRung) {
+  // What is lent on each of many schedules, the same for both.
+  const auto lent = [](Loan loan) {
+    std::vector<Lent> all;
+    for_each_seed(200, [&](const TestRuntime& runtime) {
+      Fixture f(runtime, 50us);
+      f.intake.take(f.inbox);
+      TestThread dispatcher = runtime.start([&] { f.intake.sleep(kPlain, false); });
+      for (std::size_t i = 0; i < all.size() % 20; ++i) runtime.interleave("before the push");
+      all.push_back(f.push(2, kNever, loan));
+      if (all.back() == Lent::look) {
+        f.intake.give_back(kArrivals, false, true, nullptr);
+        f.push(1);
+      }
+      dispatcher.join();
+    });
+    return all;
+  };
+  const std::vector<Lent> dispatching = lent(Loan::to_dispatch);
+  const std::vector<Lent> running = lent(Loan::to_run);
+  int asleep = 0;
+  int looking_out = 0;
+  for (std::size_t i = 0; i < running.size(); ++i) {
+    if (running[i] != Lent::look) {
+      EXPECT_EQ(dispatching[i], Lent::nothing);
+    } else {
+      ++(dispatching[i] == Lent::look ? asleep : looking_out);
+    }
+  }
+  EXPECT_GT(asleep, 0);
+  EXPECT_GT(looking_out, 0);
 }
 
 // ---- All of it in every order.

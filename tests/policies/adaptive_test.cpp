@@ -102,6 +102,38 @@ TEST(AdaptivePolicy, AWindowThatTheClientsCannotFillCostsNextToNothing) {
             0.85 * throughput(batchwright::SizePolicy{64}, 64));
 }
 
+// Clients who come back one by one lose more by waiting for the last of them than larger batches give.
+TEST(AdaptivePolicy, AWindowThatServesTheClientsLaterIsNotWaitedFor) {
+  const auto throughput = [](auto policy) {
+    return simulate(
+               batchwright::simulation::BasicSimulation<decltype(policy)>{
+                   .arrivals = batchwright::simulation::ClosedLoopArrivals{.clients = 64,
+                                                                           .mean_think = 100us},
+                   .service = {.curve = batchwright::simulation::AffineCurve{.per_item = 100ns,
+                                                                             .fixed = 10us}},
+                   .batcher = {.max_batch_size = 128, .policy = policy},
+                   .requests = 300'000})
+        .throughput_hz;
+  };
+  EXPECT_GT(throughput(AdaptivePolicy{.window = 1ms}),
+            0.95 * throughput(batchwright::GreedyPolicy{}));
+}
+
+// At their own pace they are served as they come, and so the wait that was asked for stays.
+TEST(AdaptivePolicy, AWindowIsKeptWhereItCostsNoThroughput) {
+  const auto mean_batch = [](Duration window) {
+    return simulate(batchwright::simulation::BasicSimulation<AdaptivePolicy>{
+                        .arrivals = batchwright::simulation::PoissonArrivals{.rate_hz = 20'000},
+                        .service = {.curve = batchwright::simulation::AffineCurve{.per_item = 1us,
+                                                                                  .fixed = 20us}},
+                        .batcher = {.max_batch_size = 64, .policy = {.window = window}},
+                        .requests = 300'000})
+        .mean_batch_size();
+  };
+  EXPECT_LT(mean_batch(0ms), 2);
+  EXPECT_GT(mean_batch(1ms), 5);
+}
+
 TEST(AdaptivePolicy, FallsByAStepAboveOnePointOneTimesTheTarget) {
   EXPECT_EQ(size_after(policy_at(16), 11ms + 1ns), 12u);
   EXPECT_EQ(size_after(policy_at(16), 1s), 12u);

@@ -45,6 +45,9 @@ struct Action {
   }
 };
 
+/// The action of an empty queue.
+inline const Action kNothingQueued{};
+
 }  // namespace batchwright::inline v0_1::detail
 
 #endif  // BATCHWRIGHT_DETAIL_ACTION_HPP

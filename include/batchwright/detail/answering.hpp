@@ -32,6 +32,7 @@ template <class TIn, class TOut, Runtime R>
 class Answering {
  public:
   using Item = Request<TIn, TOut>;
+  using Batch = BatchState<TIn, TOut>;
 
   /// `end` hears of batches where answers are given in order. `coalescer` may be null.
   Answering(const R& runtime, std::size_t executors, std::size_t cap, const MetricsOptions& metrics,
@@ -48,7 +49,6 @@ class Answering {
         coalescer_(coalescer) {}
 
   MetricsRecorder<R>& recorder() noexcept { return recorder_; }
-
   /// What batches are measured by from now on.
   void set_cap(std::size_t cap) noexcept { cap_.store(cap, std::memory_order_relaxed); }
 
@@ -104,7 +104,7 @@ class Answering {
   }
 
   /// A batch of so many requests has been dispatched.
-  void dispatched(BatchState<TIn, TOut>& state, std::size_t count) noexcept {
+  void dispatched(Batch& state, std::size_t count) noexcept {
     if (in_order_) order_.begin(state);
     executing_.fetch_add(count, std::memory_order_relaxed);
     batches_.fetch_add(1, std::memory_order_relaxed);
@@ -115,8 +115,8 @@ class Answering {
 
   /// The point of no return: takes into `state.items` what has neither expired nor been cancelled, and
   /// answers the rest. `lost` counts those whose cancellation the dispatcher is to answer.
-  void enter(BatchState<TIn, TOut>& state, std::atomic<std::int64_t>& lost) noexcept {
-    state.started = runtime_.now();
+  void enter(Batch& state, TimePoint now, std::atomic<std::int64_t>& lost) noexcept {
+    state.started = now;
     state.items.clear();
     for (RequestHeader* header = state.dispatched.first; header != nullptr;) {
       RequestHeader& one = *header;

@@ -10,6 +10,16 @@
 
 namespace batchwright::inline v0_1::detail {
 
+/// Whether a policy is to be told of arrivals.
+template <class Policy>
+bool hears_arrivals([[maybe_unused]] const Policy& policy) noexcept {
+  if constexpr (requires { policy.hears_arrivals(); }) {
+    return policy.hears_arrivals();
+  } else {
+    return HearsArrivals<Policy>;
+  }
+}
+
 /// Tells a policy of arrivals: of each at once if it needs that, else in bulk when it is asked next.
 template <class Policy>
 class ArrivalNews {

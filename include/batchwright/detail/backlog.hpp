@@ -139,6 +139,13 @@ class Backlog {
     return batch;
   }
 
+  /// A request is dispatched as it comes, alone: as `enter` and `dispatch`, where nothing is queued.
+  void pass(RequestHeader& request) noexcept {
+    place(request);
+    request.sequence = ++last_sequence_;
+    request.queued = false;
+  }
+
   /// Takes out a request that was dispatched; the first of its batch leads. After the last of a batch
   /// call `settle`.
   void dispatch(RequestHeader& request, bool leads) noexcept {

@@ -46,6 +46,9 @@ class BatchCut {
 
   std::size_t cap() const noexcept { return cap_; }
 
+  /// The allowed size to which a batch of `size` is padded.
+  std::size_t padded(std::size_t size) const noexcept { return padded_to(allowed_, size); }
+
   /// One of the allowed sizes where there are such. Preferred sizes above it are not preferred then.
   void set_cap(std::size_t cap) noexcept {
     cap_ = cap;
@@ -194,7 +197,7 @@ class BatchCut {
             .oldest = picked.oldest,
             .count = prefix.count,
             .size = prefix.size,
-            .padded_size = padded_to(allowed_, prefix.size)};
+            .padded_size = padded(prefix.size)};
   }
 
   SizeRule rule_;

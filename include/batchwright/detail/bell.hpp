@@ -30,6 +30,9 @@ class Bell {
   }
   const std::atomic<std::uint32_t>& word() const noexcept { return rings_; }
 
+  /// Whether whoever rings now would have to wake the thread. A snapshot.
+  bool asleep() const noexcept { return asleep_.load(std::memory_order_relaxed); }
+
   /// Waits for another count than `heard`, until the instant, or until it returns for no reason.
   void wait(std::uint32_t heard, TimePoint until) noexcept {
     const auto rang = [&] { return rings_.load(std::memory_order_acquire) != heard; };

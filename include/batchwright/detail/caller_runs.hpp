@@ -3,7 +3,7 @@
 #define BATCHWRIGHT_DETAIL_CALLER_RUNS_HPP
 
 #include "deferred_wakes.hpp"
-#include "lock.hpp"
+#include "loan.hpp"
 #include "own_thread.hpp"
 #include "request.hpp"
 
@@ -11,46 +11,52 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
-#include <utility>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
-/// Lets a caller who waits stand in for an executor: he has borrowed the sleeping dispatcher's role as he
+/// Lets a caller who waits stand in for an executor: he was lent the sleeping dispatcher's role as he
 /// handed his request over, forms the batch, and if the scheduler gives it to an executor, which is vacant
 /// then, he runs it in that one's place and reports for it. To everybody else it is that executor's batch:
 /// nothing is counted, ordered or waited for in another way.
 ///
-/// A runner for callers is kept from call to call. While the predictor is replaced no caller begins to
-/// run: he asks whether he may with the role and the executor in his hands, and the executor changes over
-/// when it has neither.
-template <class Core, class R>
+/// For those who stand in for an executor a runner is kept from call to call; it is out of its place while
+/// one of them uses it. While the predictor is replaced no caller begins to run: he asks whether he may
+/// with the role and the executor in his hands, and the executor changes over when it has neither.
+template <class Core>
 class CallerRuns {
  public:
-  CallerRuns(Core& core, const R& runtime, bool allowed) noexcept
-      : core_(core), lock_(runtime), allowed_(allowed), on_(allowed) {}
+  CallerRuns(Core& core, std::size_t executors, bool allowed)
+      : core_(core), allowed_(allowed), on_(allowed), places_(allowed ? executors : 0) {}
+  CallerRuns(const CallerRuns&) = delete;
+  CallerRuns& operator=(const CallerRuns&) = delete;
+  ~CallerRuns() { clear(); }
 
   bool on() const noexcept { return on_.load(std::memory_order_acquire); }
 
-  /// With the dispatcher's role, which is given back. `request` is held by the caller.
-  void run(const Cancellable& request) noexcept {
+  /// With the dispatcher's role, which is given back. `request` is his own, if it still is: were it gone,
+  /// and another in its place, he would run that one's batch.
+  void run(Lent lent, const Cancellable* request) noexcept {
     const OwnThread own(&core_);
     std::unique_ptr<Runner> runner;
     const auto put = [this](Batch& other) { core_.put(other); };
-    Batch* const mine = core_.dispatcher().act(
+    Batch* const mine = core_.borrower().act(
+        lent,
         [&](const Batch& batch) {
           if (!on() || !holds(batch, request)) return false;
-          runner = take();
+          runner = take(batch.info.executor);
           return runner != nullptr;
         },
         nullptr, put);
     if (mine == nullptr) return;
     const std::size_t executor = mine->info.executor;
-    Batch* const finished = core_.run(*mine, runner) ? mine : nullptr;
-    keep(std::move(runner));
+    // He goes straight from the dispatch into the predictor: one instant.
+    Batch* const finished = core_.run(*mine, runner, mine->dispatched_at) ? mine : nullptr;
+    if (on()) places_[executor].store(runner.release(), std::memory_order_release);
     if (finished != nullptr) finished->wakes.wake_all();
     if (core_.intake().push_finished_and_borrow(finished, executor)) {
-      core_.dispatcher().act([](const Batch&) { return false; }, nullptr, put);
+      core_.borrower().act(
+          Lent::role, [](const Batch&) { return false; }, nullptr, put);
     }
   }
 
@@ -59,11 +65,7 @@ class CallerRuns {
 
   /// The predictor is another one, and no executor uses the old one any more.
   void resume() noexcept {
-    std::vector<std::unique_ptr<Runner>> old;
-    {
-      const LockGuard guard(lock_);
-      old = std::exchange(runners_, {});
-    }
+    clear();
     on_.store(allowed_, std::memory_order_release);
   }
 
@@ -71,45 +73,35 @@ class CallerRuns {
   using Batch = typename Core::Batch;
   using Runner = typename Core::Runner;
 
-  static bool holds(const Batch& batch, const Cancellable& request) noexcept {
+  static bool holds(const Batch& batch, const Cancellable* request) noexcept {
     if (batch.errand != nullptr) return false;
     for (RequestHeader* header = batch.dispatched.first; header != nullptr;
          header = RequestChain::next(*header)) {
-      if (static_cast<const RequestBase*>(header) == &request) return true;
+      if (static_cast<const RequestBase*>(header) == request) return true;
     }
     return false;
   }
 
-  // With the role. Null without memory for it: then an executor runs the batch.
-  std::unique_ptr<Runner> take() noexcept {
-    {
-      const LockGuard guard(lock_);
-      if (!runners_.empty()) {
-        std::unique_ptr<Runner> runner = std::move(runners_.back());
-        runners_.pop_back();
-        return runner;
-      }
+  // With the role and the executor. Null without memory for it: then the executor runs the batch.
+  std::unique_ptr<Runner> take(std::size_t executor) noexcept {
+    std::unique_ptr<Runner> runner(places_[executor].exchange(nullptr, std::memory_order_acquire));
+    if (runner == nullptr) {
+      guarded([&] { runner = core_.make_runner(); }, [](const std::exception_ptr&) {});
     }
-    std::unique_ptr<Runner> runner;
-    guarded([&] { runner = core_.make_runner(); }, [](const std::exception_ptr&) {});
     return runner;
   }
 
-  // Before the report.
-  void keep(std::unique_ptr<Runner> runner) noexcept {
-    guarded(
-        [&] {
-          const LockGuard guard(lock_);
-          if (on()) runners_.push_back(std::move(runner));
-        },
-        [](const std::exception_ptr&) {});
+  void clear() noexcept {
+    for (auto& place : places_) {
+      std::unique_ptr<Runner>(place.exchange(nullptr, std::memory_order_acquire)).reset();
+    }
   }
 
   Core& core_;
-  Lock<R> lock_;
   const bool allowed_;
   std::atomic<bool> on_;
-  std::vector<std::unique_ptr<Runner>> runners_;  // Guarded by lock_.
+  // By executor: of those who stand in for it, one at a time.
+  std::vector<std::atomic<Runner*>> places_;
 };
 
 /// While it lives no caller begins to run.

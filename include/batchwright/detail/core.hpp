@@ -17,6 +17,7 @@
 #include "pooled_execution.hpp"
 #include "predictor_source.hpp"
 #include "replacement.hpp"
+#include "role_borrower.hpp"
 #include "settle.hpp"
 #include "startup.hpp"
 #include "submitter.hpp"
@@ -44,6 +45,7 @@ template <class TIn, class TOut, BatchingPolicy Policy, Runtime R>
 class Core final : public BatchSink<TIn, TOut>,
                    public BatchEnd<TIn, TOut>,
                    public CancelSink,
+                   public StandIn,
                    public std::enable_shared_from_this<Core<TIn, TOut, Policy, R>> {
  public:
   using Batch = BatchState<TIn, TOut>;
@@ -51,6 +53,7 @@ class Core final : public BatchSink<TIn, TOut>,
   using Runner = PredictorRunner<TIn, TOut>;
   using Job = Errand<TIn, TOut, R>;
   using Options = BatcherOptions<TIn, Policy>;
+  using Borrower = RoleBorrower<Dispatcher<TIn, TOut, Policy, R>, Intake<Batch, R>>;
 
   /// Requires: settled options.
   Core(std::unique_ptr<PredictorSource<TIn, TOut>> predictors, Options options, const R& runtime)
@@ -74,8 +77,9 @@ class Core final : public BatchSink<TIn, TOut>,
                     predictors_->takes_info(), admission_, intake_, answering_, coalescer_.get(),
                     options.pool.get(), make_pooled(options.pool)),
         warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
-        submitter_(runtime, options, *this, this, admission_, intake_, answering_),
-        callers_(*this, runtime, options.caller_runs == CallerRunsWhen::executor_free),
+        borrower_(dispatcher_, intake_),
+        submitter_(runtime, options, *this, stand_in(), this, admission_, intake_, answering_),
+        callers_(*this, executors_, options.caller_runs == CallerRunsWhen::executor_free),
         end_(runtime) {
     cap_ = dispatcher_.limits().cap();
     for (std::size_t i = 0; i < executors_ && pooled_ == nullptr; ++i) {
@@ -142,11 +146,7 @@ class Core final : public BatchSink<TIn, TOut>,
     check_may_block();
     check_parallel(executors_, fresh->parallel());
     const Turn<R> turn(runtime_, replacing_);
-    if (order == ReplaceOrder::unload_first &&
-        !(predictors_->per_executor() && fresh->per_executor())) {
-      raise_invalid("order", "load_first unless both predictors are predictor_per_executor",
-                    "unload_first");
-    }
+    check_order(order, predictors_->per_executor() && fresh->per_executor());
     if (fresh->takes_info()) {
       watches_.store(true, std::memory_order_relaxed);
       dispatcher_.watch();
@@ -154,13 +154,9 @@ class Core final : public BatchSink<TIn, TOut>,
     if (!intake_.hold()) raise(BatcherStoppedError());
     const ReplacementPause pause(callers_);
     ReplacementShell shell(*this);
-    Replacement<TIn, TOut, R, ReplacementShell<Core>> replacement(
-        runtime_, std::max<std::size_t>(executors_, 1), shell);
-    if (order == ReplaceOrder::load_first) {
-      replacement.load_first(*fresh);
-    } else {
-      replacement.unload_first(*predictors_, *fresh);
-    }
+    const std::size_t executors = std::max<std::size_t>(executors_, 1);
+    Replacement<TIn, TOut, R, decltype(shell)>(runtime_, executors, shell)
+        .run(order, *predictors_, *fresh);
     predictors_ = std::move(fresh);
   }
 
@@ -195,7 +191,7 @@ class Core final : public BatchSink<TIn, TOut>,
 
   /// Throws std::bad_alloc.
   MetricsSnapshot metrics() {
-    if (forked()) return {};  // As for `flush`.
+    if (forked()) return {};
     MetricsSnapshot metrics = totals();
     metrics.name = name_;
     if (dispatcher_.forecasts()) metrics.forecast = answering_.recorder().forecasts();
@@ -215,14 +211,10 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   // For the executors.
-
-  Dispatcher<TIn, TOut, Policy, R>& dispatcher() noexcept { return dispatcher_; }
+  Borrower& borrower() noexcept { return borrower_; }
   Intake<Batch, R>& intake() noexcept { return intake_; }
-
-  CallerRuns<Core, R>& callers() noexcept { return callers_; }
-
+  CallerRuns<Core>& callers() noexcept { return callers_; }
   void put(Batch& state) noexcept { mailboxes_[state.info.executor]->put(state); }
-
   std::unique_ptr<Runner> make_runner() { return predictors_->make(0); }
 
   std::unique_ptr<Runner> load_runner(std::size_t index) {
@@ -240,11 +232,12 @@ class Core final : public BatchSink<TIn, TOut>,
 
   // True if the batch is finished when this returns.
   bool run(Batch& state, std::unique_ptr<Runner>& runner) noexcept {
-    if (state.errand != nullptr) {
-      state.errand->run(runner);
-      return false;
-    }
-    answering_.enter(state, dispatcher_.lost());
+    if (state.errand == nullptr) return run(state, runner, runtime_.now());
+    state.errand->run(runner);
+    return false;
+  }
+  bool run(Batch& state, std::unique_ptr<Runner>& runner, TimePoint now) noexcept {
+    answering_.enter(state, now, dispatcher_.lost());
     if (state.items.empty()) return true;
     const bool finished = runner->run(this->shared_from_this(), state);
     return finished && !answering_.in_order();
@@ -255,6 +248,9 @@ class Core final : public BatchSink<TIn, TOut>,
   }
   void post_cancelled(RequestBase& request) noexcept override {
     dispatcher_.post_cancelled(request);
+  }
+  void dispatch_arrivals() noexcept override {
+    borrower_.dispatch_arrivals([this](Batch& batch) { put(batch); });
   }
 
   void answer_all(Batch& state, ItemAnswers<TOut>& answers) noexcept override {
@@ -284,6 +280,11 @@ class Core final : public BatchSink<TIn, TOut>,
     if (pool == nullptr) return nullptr;
     pooled_ = std::make_unique<PooledExecution<Core>>(*this, pool, &kTypeMark<R>);
     return pooled_.get();
+  }
+
+  // Null if nobody who submits could bring a batch to its executor.
+  StandIn* stand_in() noexcept {
+    return executors_ > 0 && pooled_ == nullptr && coalescer_ == nullptr ? this : nullptr;
   }
 
   void check_may_block() const {
@@ -324,7 +325,7 @@ class Core final : public BatchSink<TIn, TOut>,
         // What the report does not pass on is woken here, before the next batch runs.
         DeferredWakes wakes(finished != nullptr ? finished->wakes.take() : WakeList());
         state =
-            dispatcher_.report(finished, index, wakes.list(), [this](Batch& other) { put(other); });
+            borrower_.report(finished, index, wakes.list(), [this](Batch& other) { put(other); });
       }
     }
   }
@@ -385,8 +386,9 @@ class Core final : public BatchSink<TIn, TOut>,
   Answering<TIn, TOut, R> answering_;
   Dispatcher<TIn, TOut, Policy, R> dispatcher_;
   const WarmUp<TIn, TOut, R> warm_up_;
+  Borrower borrower_;
   Submitter<TIn, TOut, R> submitter_;
-  CallerRuns<Core, R> callers_;
+  CallerRuns<Core> callers_;
 
   std::vector<std::unique_ptr<Mailbox<Batch, R>>> mailboxes_;
   std::vector<typename R::Thread> threads_;

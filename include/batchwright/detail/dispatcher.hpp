@@ -14,6 +14,7 @@
 #include "errand_desk.hpp"
 #include "intake.hpp"
 #include "leases.hpp"
+#include "oldest.hpp"
 #include "scheduler.hpp"
 #include "waiting_desk.hpp"
 
@@ -27,8 +28,8 @@
 namespace batchwright::inline v0_1::detail {
 
 /// The dispatcher: the only caller of the scheduler. It turns what came in into events, and actions into
-/// batches for executors and answers for requests. Everything in it belongs to whoever has the role,
-/// its thread or an executor that borrowed it (see Intake), but for the few atomics that others read.
+/// batches for executors and answers for requests. Everything in it belongs to whoever has the role (see
+/// Intake), but for the few atomics that others read.
 ///
 /// Round: take the inbox; events in the order reports, arrivals, cancellations; then actions until the
 /// scheduler waits; then sleep. `execute(batch)` hands a batch over, or runs it and returns true if it
@@ -54,10 +55,11 @@ class Dispatcher {
         desk_(runtime, admission, answering, lost_),
         states_(runtime, scheduler_.limits(), std::min(limits.max_batch_size, max_queued), watch,
                 answering.in_order()),
+        plain_(coalescer == nullptr && lender == nullptr),
         leases_(lender, client),
         changes_(runtime) {
-    inbox_.vacated.reserve(limits.executors);
-    inbox_.granted.reserve(limits.executors);
+    inbox_.reserve(limits.executors);
+    intake_.lend_into(inbox_);
     if (coalescer_ != nullptr) coalescer_->count_lost_in(lost_);
   }
 
@@ -85,44 +87,74 @@ class Dispatcher {
   /// The last of all: nothing is looked at any more, and who waits for idleness or the end is told.
   void exit() noexcept { intake_.exit(); }
 
-  // From an executor.
-  /// Its call has returned, and `finished` is its batch, or null if that is not finished yet. If the
-  /// dispatcher sleeps the executor takes its part. Returns the executor's own next batch, if there is
-  /// one at once; `put` hands batches to other executors. Of `wakes` it leaves what the caller has to
-  /// see to: nothing, if the dispatcher does while the next batch runs.
-  template <class Put>
-  Batch* report(Batch* finished, std::size_t executor, WakeList& wakes, Put&& put) noexcept {
-    if (wakes.size() == 1) wakes.wake_all();  // Leaving it to another would cost as much.
-    if (!intake_.push_finished_and_borrow(finished, executor)) return nullptr;
-    return act_for(executor, wakes, put);
-  }
+  // With the role: see RoleBorrower.
 
-  /// With the role, borrowed from the intake on the thread of an executor that is free. As `report`.
-  template <class Put>
-  Batch* act_for(std::size_t executor, WakeList& wakes, Put&& put) noexcept {
-    return act([=](const Batch& b) { return b.info.executor == executor && !b.errand; }, &wakes,
-               put);
-  }
-
-  /// As `act_for`: what `takes` says of a batch is whether it is returned; of one at most.
-  template <class Takes, class Put>
-  Batch* act(Takes&& takes, WakeList* wakes, Put&& put) noexcept {
-    Batch* next = nullptr;
-    const auto execute = [&](Batch& batch) {
-      if (takes(batch)) {
-        next = &batch;
-      } else {
-        put(batch);
-      }
-      return false;
-    };
+  /// Looks at all that came and does all that is to be done; what is left is to wait.
+  template <class Execute>
+  Wish round(Execute&& execute) noexcept {
     for (;;) {
-      const Wish wish = round(execute);
-      const bool hand_over = next != nullptr || inbox_.closing != Closing::open;
-      WakeList* const passed_on = next != nullptr ? wakes : nullptr;
-      if (intake_.give_back(wish, idle(), hand_over, passed_on)) return next;
+      runtime_.interleave("take inbox");
+      departures_.fail(std::exchange(unanswered_.requests, {}), unanswered_.outcome);
+      intake_.take(inbox_);
+      absorb_reports();
+      absorb_arrivals();
+      absorb_cancellations();
+      absorb_controls();
+      errands_.enter(std::exchange(inbox_.errands, nullptr), scheduler_, leases_);
+      if (errands_.serve(scheduler_, [&](Batch& errand) {
+            ++calls_;
+            return execute(errand);
+          })) {
+        continue;
+      }
+      const TimePoint now = now_ = runtime_.now();
+      states_.serve(now);
+      if (coalescer_ != nullptr) {
+        departures_.fail(coalescer_->take_expired(now, scheduler_, states_), Outcome::expired);
+      }
+      serve_waiting(now);
+      Action rest = act(now, execute);
+      // What was evicted has left room by now. It has been answered before the inbox is looked at again,
+      // which may hold its cancellation.
+      while (rest.kind != Action::Kind::dispatch && !desk_.empty() && serve_waiting(now)) {
+        rest = act(now, execute);
+      }
+      if (rest.kind == Action::Kind::dispatch) continue;
+      if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
+      return rested(rest);
     }
   }
+
+  /// As `round`, for what `Lent::look` put into the inbox: nobody waits for room, and nothing else came.
+  /// If it `answers` nobody and somebody is to be answered, the dispatcher has to have the next round.
+  template <class Execute>
+  Wish short_round(bool answers, Execute&& execute) noexcept {
+    absorb_reports();
+    if (inbox_.arrivals.chain.count == 1) {
+      // It is this thread's own, and has been stamped just now.
+      auto& request = static_cast<Item&>(inbox_.arrivals.take_only());
+      now_ = std::max(now_, request.enqueued);
+      request.place = Place::scheduler;
+      alone_.requests = {};
+      if (scheduler_.arrive_alone(request, now_, alone_)) {
+        execute(prepare(alone_, now_));
+        return rested(kNothingQueued);
+      }
+    } else {
+      now_ = runtime_.now();
+      absorb_arrivals();
+    }
+    const Action rest = act(now_, execute, answers);
+    if (rest.kind != Action::Kind::fail) return rested(rest);
+    unanswered_ = rest;
+    return {.missing = 0};
+  }
+
+  /// See Intake::give_back.
+  bool give_back(const Wish& wish, bool hand_over, WakeList* wakes) noexcept {
+    return intake_.give_back(wish, idle(), hand_over, wakes);
+  }
+  bool closes() const noexcept { return inbox_.closing != Closing::open; }
 
   // From any thread.
   /// From now on the cap is this, unless kNoCount, and the policy, unless null. Throws what copying it does.
@@ -158,55 +190,22 @@ class Dispatcher {
   /// When the oldest queued request came, and the oldest running batch was dispatched; as of the end of
   /// the last round, but for what has come since.
   TimePoint oldest_queued() const noexcept {
-    return std::min(oldest_queued_.load(std::memory_order_relaxed), intake_.oldest_arrival());
+    return std::min(oldest_.queued(), intake_.oldest_arrival());
   }
-  TimePoint oldest_running() const noexcept {
-    return oldest_running_.load(std::memory_order_relaxed);
-  }
+  TimePoint oldest_running() const noexcept { return oldest_.running(); }
 
  private:
   using Outlook = typename Coalescer<TIn, TOut, R>::Outlook;
 
-  // Looks at all that came and does all that is to be done; what is left is to wait.
-  template <class Execute>
-  Wish round(Execute& execute) noexcept {
-    for (;;) {
-      runtime_.interleave("take inbox");
-      intake_.take(inbox_);
-      absorb_reports();
-      absorb_arrivals();
-      absorb_cancellations();
-      absorb_controls();
-      errands_.enter(std::exchange(inbox_.errands, nullptr), scheduler_, leases_);
-      if (errands_.serve(scheduler_, [&](Batch& errand) {
-            ++calls_;
-            return execute(errand);
-          })) {
-        continue;
-      }
-      const TimePoint now = runtime_.now();
-      states_.serve(now);
-      if (coalescer_ != nullptr) {
-        departures_.fail(coalescer_->take_expired(now, scheduler_, states_), Outcome::expired);
-      }
-      serve_waiting(now);
-      Action rest = act(now, execute);
-      // What was evicted has left room by now. It has been answered before the inbox is looked at again,
-      // which may hold its cancellation.
-      while (rest.kind != Action::Kind::dispatch && !desk_.empty() && serve_waiting(now)) {
-        rest = act(now, execute);
-      }
-      if (rest.kind == Action::Kind::dispatch) continue;
-      if (leases_.settle(scheduler_, rest.wants_executor, now)) continue;
-      publish();
-      const auto shared = coalescer_ == nullptr ? Outlook() : coalescer_->outlook();
-      return {
-          .until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
-          .missing = shared.joinable ? 1 : missing(rest),
-          .reports = rest.kind == Action::Kind::wait || scheduler_.executors().exhausted() ||
-                     !errands_.empty() || leases_.awaited() || inbox_.closing != Closing::open,
-          .by_lane = rest.by_lane ? &scheduler_.own_lane() : nullptr};
-    }
+  Wish rested(const Action& rest) noexcept {
+    oldest_.publish(scheduler_.oldest(), scheduler_.oldest_dispatch());
+    const auto shared = coalescer_ == nullptr ? Outlook() : coalescer_->outlook();
+    return {.until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
+            .missing = shared.joinable ? 1 : missing(rest),
+            .reports = rest.kind == Action::Kind::wait || scheduler_.executors().exhausted() ||
+                       !errands_.empty() || leases_.awaited() || inbox_.closing != Closing::open,
+            .plain = plain_ && desk_.empty() && errands_.empty(),
+            .by_lane = rest.by_lane ? &scheduler_.own_lane() : nullptr};
   }
 
   std::size_t missing(const Action& rest) noexcept {
@@ -328,9 +327,10 @@ class Dispatcher {
         });
   }
 
-  // Performs actions until the scheduler has none. Returns `dispatch` if time has passed.
+  // Performs actions until the scheduler has none. Returns `dispatch` if time has passed, and `fail` if
+  // somebody is to be answered and it does not.
   template <class Execute>
-  Action act(TimePoint now, Execute& execute) noexcept {
+  Action act(TimePoint now, Execute& execute, bool answers = true) noexcept {
     for (;;) {
       if (coalescer_ != nullptr) scheduler_.share_room(coalescer_->unknown());
       Action action = scheduler_.next(now);
@@ -339,6 +339,7 @@ class Dispatcher {
         case Action::Kind::wait:
           return action;
         case Action::Kind::fail:
+          if (!answers) return action;
           if (coalescer_ != nullptr) action.requests = coalescer_->unfold(action.requests);
           departures_.fail(action.requests, action.outcome);
           break;
@@ -370,11 +371,6 @@ class Dispatcher {
            lost_.load(std::memory_order_relaxed) == 0;
   }
 
-  void publish() noexcept {
-    oldest_queued_.store(scheduler_.oldest(), std::memory_order_relaxed);
-    oldest_running_.store(scheduler_.oldest_dispatch(), std::memory_order_relaxed);
-  }
-
   [[no_unique_address]] R runtime_;
   Scheduler<Policy> scheduler_;
   Admission& admission_;
@@ -385,14 +381,17 @@ class Dispatcher {
   WaitingDesk<TIn, TOut, R> desk_;
   Inbox<Batch> inbox_;
   BatchStates<TIn, TOut, R> states_;
+  const bool plain_;       // Neither shares work nor borrows executors.
+  TimePoint now_{};        // Of the last round.
+  Action alone_;           // Of a short round, and
+  Action unanswered_;      // what it has left to be failed.
   std::size_t calls_ = 0;  // Predictor calls that have not returned.
   ErrandDesk<Batch> errands_;
   Leases leases_;
   Changes<Policy, R> changes_;
   std::atomic<std::int64_t> lost_{0};
   std::atomic<std::uint32_t> cancellers_{0};
-  std::atomic<TimePoint> oldest_queued_{kNever};
-  std::atomic<TimePoint> oldest_running_{kNever};
+  Oldest oldest_;
 };
 
 }  // namespace batchwright::inline v0_1::detail

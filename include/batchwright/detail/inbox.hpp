@@ -42,6 +42,15 @@ class Arrivals {
     std::swap(other.listed_, listed_);
   }
 
+  /// When the first of them came; kNever if there is none.
+  TimePoint oldest() const noexcept { return chain.empty() ? kNever : chain.first->enqueued; }
+
+  /// Takes out the only one.
+  RequestHeader& take_only() noexcept {
+    calls_ = 0;
+    return *std::exchange(chain, {}).first;
+  }
+
   /// Calls `visit(request)` for each, in order, and takes all out. Some are fetched before their turn.
   template <class Item, class Visit>
   void take_all(Visit&& visit) noexcept {
@@ -83,6 +92,11 @@ struct Inbox {
   bool flush = false;
   bool paused = false;
   Closing closing = Closing::open;
+
+  void reserve(std::size_t executors) {
+    vacated.reserve(executors);
+    granted.reserve(executors);
+  }
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -7,6 +7,8 @@
 #include "deferred_wakes.hpp"
 #include "idle_waiters.hpp"
 #include "inbox.hpp"
+#include "left_wakes.hpp"
+#include "loan.hpp"
 #include "lock.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
@@ -20,9 +22,8 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// The hand-over to the dispatcher, and where it sleeps. Everything here is a bounded critical section
-/// or one atomic operation: nobody waits for anybody but for those few instructions, and for the wakes
-/// of those who wait for idleness or the end.
+/// The hand-over to the dispatcher, and where it sleeps. Everything here is a bounded critical section or
+/// one atomic operation, but for the wakes of those who wait for idleness or the end.
 ///
 /// Waking. While the dispatcher sleeps, the wish that it left behind says what would change its mind:
 /// so much weight of arrivals, a deadline before its instant, a finished batch. Whoever brings that
@@ -30,10 +31,11 @@ namespace batchwright::inline v0_1::detail {
 /// without the lock, from stop callbacks; there the dispatcher announces its sleep first and looks at
 /// the list afterwards, they push first and look at `role_` afterwards, so one of the two sees.
 ///
-/// The role. Whoever has it is the only caller of the scheduler: the dispatcher while it is awake, or an
-/// executor to which the sleeping dispatcher's role was lent when it brought its report. So a busy
-/// executor goes from batch to batch without waking anybody. Nothing that comes wakes the dispatcher
-/// while its role is lent; whoever gives the role back looks for what would have.
+/// The role. Whoever has it is the only caller of the scheduler: the dispatcher while it is awake, or who
+/// was lent the sleeping dispatcher's role: an executor when it brought its report, so that it goes from
+/// batch to batch without waking anybody, or a submitter when he brought what was awaited, so that an
+/// executor is woken by him and not by a dispatcher that he would have to wake. Nothing that comes wakes
+/// the dispatcher while its role is lent; whoever gives the role back looks for what would have.
 ///
 /// The bell. The dispatcher sleeps on it, not on `role_`: an executor also rings to leave it callers to
 /// be woken, without the role. Who has rung and unlocked may only unpark: the batcher may be gone.
@@ -43,15 +45,14 @@ class Intake {
   /// `spin`: how long the dispatcher looks out before it sleeps, see AdaptiveSpin.
   Intake(const R& runtime, std::size_t executors, Duration spin = {})
       : runtime_(runtime), lock_(runtime), bell_(runtime, spin) {
-    box_.vacated.reserve(executors);
-    box_.granted.reserve(executors);
+    box_.reserve(executors);
   }
 
   // From any thread.
 
-  /// Hands requests over, all at once. Room was reserved for them, so the dispatcher has not ended. True,
-  /// if the caller `borrows`: he has the dispatcher's role now, instead of waking it.
-  bool push(const RequestChain& requests, TimePoint earliest, bool borrows = false) noexcept {
+  /// Hands requests over, all at once. Room was reserved for them, so the dispatcher has not ended. If
+  /// this would wake it, the caller may be lent its role instead.
+  Lent push(const RequestChain& requests, TimePoint earliest, Loan loan = Loan::none) noexcept {
     bool wakes = false;
     {
       const LockGuard guard(lock_);
@@ -60,11 +61,12 @@ class Intake {
       wakes = box_.arrivals.chain.size >= wish_.missing || earliest < wish_.until ||
               (wish_.by_lane != nullptr && role_.load(std::memory_order_relaxed) == kFree &&
                wish_.uses_up_a_quota(requests, takes_));  // With the role they are another's.
-      if (borrows && wakes && box_.closing == Closing::open && pass(kFree, kLent)) return true;
+      const Lent lent = wakes && loan != Loan::none ? lend(loan) : Lent::nothing;
+      if (lent != Lent::nothing) return lent;
       wakes = wakes && elected();
     }
     if (wakes) wake_dispatcher();
-    return false;
+    return Lent::nothing;
   }
 
   /// Hands over requests that wait for capacity. False, and nothing happened, once closed.
@@ -169,8 +171,7 @@ class Intake {
   /// When the first request came that the dispatcher has not looked at; kNever if there is none.
   TimePoint oldest_arrival() noexcept {
     const LockGuard guard(lock_);
-    const RequestChain& arrivals = box_.arrivals.chain;
-    return arrivals.empty() ? kNever : arrivals.first->enqueued;
+    return box_.arrivals.oldest();
   }
 
   void add(IdleWaiter& waiter) noexcept {
@@ -193,6 +194,9 @@ class Intake {
 
   // From the dispatcher.
 
+  /// The inbox into which `Lent::look` puts what came. Outlives the threads that submit.
+  void lend_into(Inbox<Batch>& inbox) noexcept { inbox_ = &inbox; }
+
   /// Swaps what came into `inbox`, whose lists the dispatcher has emptied.
   void take(Inbox<Batch>& inbox) noexcept {
     // Before the arrivals: what can be cancelled was handed over before, to this inbox or an earlier one.
@@ -201,20 +205,15 @@ class Intake {
       inbox.cancelled = cancelled_.exchange(nullptr, std::memory_order_seq_cst);
     }
     const LockGuard guard(lock_);
-    box_.arrivals.give_to(inbox.arrivals);
-    taken_ += inbox.arrivals.chain.count;
+    take_most(inbox);
     inbox.waiting = std::exchange(box_.waiting, nullptr);
-    inbox.finished = std::exchange(box_.finished, nullptr);
-    std::swap(inbox.vacated, box_.vacated);
     std::swap(inbox.granted, box_.granted);
     inbox.errands = std::exchange(box_.errands, nullptr);
     inbox.flush = std::exchange(box_.flush, false);
     inbox.holds = box_.holds;
     inbox.paused = box_.paused;
     inbox.closing = box_.closing;
-    changed_ = reported_ = false;
-    ++takes_;
-    earliest_deadline_ = kNever;
+    changed_ = false;
   }
 
   /// The dispatcher looks no more: from now on everything is idle.
@@ -225,21 +224,20 @@ class Intake {
     exit_waiters_.tell(runtime_);
   }
 
-  /// Sleeps unless something came since `take`. `idle` says that nothing is queued or executing: then
-  /// those who wait for that are told first.
+  /// Sleeps unless something came since `take`. Who waits for idleness is told first, if it is `idle`.
   void sleep(const Wish& wish, bool idle) noexcept {
     if (lie_down(wish, idle)) rest(wish.until);
     // With the role again: user code may run next, and it may depend on those who wait.
-    see_to_wakes();
+    left_wakes_.see_to();
   }
 
-  // From the executor that has the role.
+  // From the executor, or the submitter, that has the role.
 
   /// Gives the role back, unless something came that has to be looked at first: then false. With
   /// `hand_over`, because the executor has a batch to run or a shutdown has begun, it always gives it
   /// back, and wakes the dispatcher if there is something for it to look at. If there is not, several
-  /// `wakes` (unless null) are left to it, if not too many: the list is empty then. It is woken for
-  /// them, but needs no role. While it has others to see to, the list stays the caller's.
+  /// `wakes` (unless null) are left to it, if it has no others and they are not too many: the list is
+  /// empty then. It is woken for them, but needs no role.
   bool give_back(const Wish& wish, bool idle, bool hand_over, WakeList* wakes) noexcept {
     bool rings = false;
     {
@@ -254,13 +252,8 @@ class Intake {
       const bool to_dispatcher =
           news || rang || wish.until < alarm_ || box_.closing != Closing::open;
       // Before the role: whoever gets that next sees to them before anything else.
-      const bool leaves_wakes = !to_dispatcher && wakes != nullptr && wakes->size() > 1 &&
-                                wakes->size() <= kMostLeft &&
-                                !has_wakes_.load(std::memory_order_acquire);
-      if (leaves_wakes) {
-        wakes_ = wakes->take();
-        has_wakes_.store(true, std::memory_order_release);
-      }
+      const bool leaves_wakes = !to_dispatcher && wakes != nullptr && left_wakes_.takes(*wakes);
+      if (leaves_wakes) left_wakes_.leave(*wakes);
       role_.store(to_dispatcher ? kDispatcher : kFree, std::memory_order_seq_cst);
       rings = (to_dispatcher || leaves_wakes) && bell_.ring();
     }
@@ -305,14 +298,32 @@ class Intake {
     return false;
   }
 
-  // While it gives them the dispatcher does not hear its alarm.
-  static constexpr std::size_t kMostLeft = 32;
+  // Under the lock. To ring who only looks out is cheaper than a round. Cancellations wait for its end.
+  Lent lend(Loan loan) noexcept {
+    if (box_.closing != Closing::open) return Lent::nothing;
+    const bool looks = wish_.plain && !changed_ && box_.waiting == nullptr;
+    if (loan == Loan::to_dispatch && !(looks && bell_.asleep())) return Lent::nothing;
+    if (!pass(kFree, kLent)) return Lent::nothing;
+    if (!looks) return Lent::role;
+    take_most(*inbox_);
+    return Lent::look;
+  }
+
+  // Under the lock.
+  void take_most(Inbox<Batch>& inbox) noexcept {
+    box_.arrivals.give_to(inbox.arrivals);
+    taken_ += inbox.arrivals.chain.count;
+    ++takes_;
+    inbox.finished = std::exchange(box_.finished, nullptr);
+    std::swap(inbox.vacated, box_.vacated);
+    reported_ = false;
+    earliest_deadline_ = kNever;
+  }
 
   // Gives the role away and leaves the wish behind, unless something came since `take`.
   bool lie_down(const Wish& wish, bool idle) noexcept {
     const LockGuard guard(lock_);
-    if (changed_ || reported_ || box_.arrivals.chain.count > 0 || box_.waiting != nullptr)
-      return false;
+    if (changed_ || reported_ || !box_.arrivals.chain.empty() || box_.waiting) return false;
     if (idle) idle_waiters_.tell(runtime_);
     wish_ = wish;
     alarm_ = wish.until;
@@ -328,7 +339,7 @@ class Intake {
       const std::uint32_t heard = bell_.rings();
       const std::uint32_t role = role_.load(std::memory_order_seq_cst);
       if (role == kDispatcher) return;
-      see_to_wakes();  // Without the role, which others may need meanwhile.
+      left_wakes_.see_to();  // Without the role, which others may need meanwhile.
       if (runtime_.now() < until) {
         bell_.wait(heard, until);
       } else if (role == kFree) {
@@ -344,13 +355,6 @@ class Intake {
     const LockGuard guard(lock_);
     wanted_back_ = role_.load(std::memory_order_relaxed) == kLent;
     return wanted_back_;
-  }
-
-  // Wakes the callers whom an executor left to the dispatcher.
-  void see_to_wakes() noexcept {
-    if (!has_wakes_.load(std::memory_order_acquire)) return;
-    wakes_.wake_all();
-    has_wakes_.store(false, std::memory_order_release);
   }
 
   // After the bell has been rung. The batcher may be gone by now: only the word's address is used.
@@ -387,10 +391,8 @@ class Intake {
   alignas(64) std::atomic<RequestBase*> cancelled_{nullptr};
   std::atomic<std::uint32_t> role_{kDispatcher};
   Bell<R> bell_;
-
-  // Callers left to the dispatcher: its own while the flag is set, else guarded by lock_.
-  WakeList wakes_;
-  std::atomic<bool> has_wakes_{false};
+  LeftWakes left_wakes_;
+  Inbox<Batch>* inbox_ = nullptr;  // The dispatcher's: of whoever has the role.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -5,6 +5,7 @@
 #include "../policy.hpp"
 #include "flow.hpp"
 #include "lane_order.hpp"
+#include "lone_request.hpp"
 #include "request_header.hpp"
 
 namespace batchwright::inline v0_1::detail {
@@ -35,9 +36,7 @@ class LaneCursor {
       }
       request = self.order_.next();
     }
-    if (request != nullptr) {
-      out = {request->enqueued, request->deadline, request->weight, request->priority};
-    }
+    if (request != nullptr) out = as_queued(*request);
     return request;
   }
 

@@ -113,7 +113,7 @@ class PooledExecution final : public PoolClient {
   // Takes the dispatcher's part if that sleeps. Returns what this executor is to run, if it was granted.
   Batch* act(std::size_t executor, std::size_t granted, WakeList& wakes) noexcept {
     if (!core_.intake().borrow_with_grant(granted)) return nullptr;
-    return core_.dispatcher().act_for(executor, wakes, [this](Batch& other) { put(other); });
+    return core_.borrower().act_for(executor, wakes, [this](Batch& other) { put(other); });
   }
 
   static PoolJob follow(const PoolNext& next, std::size_t executor) noexcept {

@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_REPLACEMENT_HPP
 
 #include "../errors.hpp"
+#include "../reconfiguration.hpp"
 #include "../runtime.hpp"
 #include "batch_state.hpp"
 #include "contiguous_buffer.hpp"
@@ -73,6 +74,10 @@ class Replacement {
 
   Replacement(const R& runtime, std::size_t executors, Shell& shell)
       : runtime_(runtime), executors_(executors), shell_(shell) {}
+
+  void run(ReplaceOrder order, Source& old, Source& fresh) {
+    order == ReplaceOrder::load_first ? load_first(fresh) : unload_first(old, fresh);
+  }
 
   /// One executor after another loads, and the others go on; then one after another changes over. If one
   /// cannot load, or a shutdown begins before all have, all keep what they have. Throws what loading
@@ -152,6 +157,13 @@ class Replacement {
   const std::size_t executors_;
   Shell& shell_;
 };
+
+/// Throws std::invalid_argument if that order is not possible. `per_executor`: both predictors are.
+inline void check_order(ReplaceOrder order, bool per_executor) {
+  if (order == ReplaceOrder::load_first || per_executor) return;
+  raise_invalid("order", "load_first unless both predictors are predictor_per_executor",
+                "unload_first");
+}
 
 /// A batcher's core as a replacement sees it. Requires a hold on the intake, and ends it.
 template <class Core>

@@ -5,10 +5,10 @@
 #include "../outcome.hpp"
 #include "../policy.hpp"
 #include "action.hpp"
-#include "arrival_model.hpp"
-#include "arrival_news.hpp"
 #include "backlog.hpp"
 #include "batch_cut.hpp"
+#include "batch_size.hpp"
+#include "counsel.hpp"
 #include "deadline_heap.hpp"
 #include "eviction.hpp"
 #include "executor_table.hpp"
@@ -17,9 +17,10 @@
 #include "lane_agenda.hpp"
 #include "lane_cursor.hpp"
 #include "lane_order.hpp"
+#include "leavers.hpp"
+#include "lone_request.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
-#include "service_model.hpp"
 #include "verdict.hpp"
 
 #include <algorithm>
@@ -41,44 +42,53 @@ template <BatchingPolicy Policy>
 class Scheduler {
  public:
   Scheduler(Policy policy, const SchedulerLimits& limits)
-      : policy_(std::move(policy)),
-        limits_(limits),
-        needs_(needs_of(policy_)),
+      : limits_(limits),
         backlog_(limits),
         order_(backlog_.shares()),
         cursor_(order_),
         cut_(limits),
-        service_(limits.max_batch_size),
         forecast_(limits),
-        learns_service_(learns_service()),
+        counsel_(std::move(policy), limits, limits.fit == FitRule::cheapest || forecast_.refuses()),
         executors_(limits.executors, limits.max_in_flight, limits.leased_executors) {}
 
   // Events.
 
   void arrive(RequestHeader& request) noexcept {
-    if (needs_.arrivals) arrivals_.observe(request.enqueued);
-    news_.note(policy_, request, needs_.each_arrival);
-    if (forecast_.refuses()) {
-      backlog_.place(request);
-      if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), service_, executors_)) {
-        request.queued = false;
-        request.sequence = 0;
-        return hopeless_.append(request);
+    counsel_.arrived(request);
+    enter(request);
+  }
+
+  /// As `arrive`. True if nothing else is queued and the policy releases it at once: `dispatch` is the action
+  /// that runs it, which `next` would have given before it was idle. Requires: it has no requests yet.
+  bool arrive_alone(RequestHeader& request, TimePoint now, Action& dispatch) noexcept {
+    counsel_.arrived(request);
+    if (passes(request, now)) {
+      counsel_.tell();
+      const std::size_t size = BatchSize::of(limits_.size_rule, 1, request.weight, request.length);
+      QueueView view{now, 1, size, request.enqueued, request.enqueued};
+      view.queue = LoneRequest::cursor(request);
+      if (const Decision decision = ask(view); decision.is_release()) {
+        backlog_.pass(request);
+        begin(dispatch, decision.reason(), executors_.choose(), size, now);
+        dispatch.padded_size = cut_.padded(size);
+        dispatch.oldest = request.enqueued;
+        dispatch.requests.append(request);
+        return true;
       }
     }
-    backlog_.enter(request);
-    deadlines_.insert(request);
+    enter(request);
+    return false;
   }
 
   /// Takes a queued request out; the next action fails it as cancelled.
   void cancel(RequestHeader& request) noexcept {
     withdraw(request);
-    cancelled_.append(request);
+    leavers_.cancelled.append(request);
   }
 
   /// Takes a request out that has not been handed out; no action will.
   void withdraw(RequestHeader& request) noexcept {
-    if (!request.queued) return hopeless_.erase(request);
+    if (!request.queued) return leavers_.hopeless.erase(request);
     backlog_.withdraw(request);
     deadlines_.erase(request);
   }
@@ -99,7 +109,7 @@ class Scheduler {
     RequestHeader* const victim =
         choose_victims(tenant == nullptr ? backlog_.own_tenant() : *tenant, count, bytes, priority);
     if (victim == nullptr) return false;
-    withdraw_picked(victim, evicted_);
+    withdraw_picked(victim, leavers_.evicted);
     return true;
   }
 
@@ -107,9 +117,7 @@ class Scheduler {
   /// because all of it had expired or been cancelled by then, and teaches nothing.
   void report(const BatchReport& report) noexcept {
     executors_.finish(report);
-    if (report.size == 0) return;
-    if (learns_service_ && !report.failed) service_.observe(report.size, report.service_time());
-    if constexpr (HearsBatches<Policy>) policy_.on_batch(report);
+    if (report.size > 0) counsel_.finished(report);
   }
 
   /// The predictor of an executor has returned from its call; it can take the next batch. For a
@@ -125,9 +133,7 @@ class Scheduler {
 
   /// From now on this policy decides. It knows nothing of what came before.
   void set_policy(Policy policy) noexcept {
-    policy_ = std::move(policy);
-    needs_ = needs_of(policy_);
-    learns_service_ = learns_service();
+    counsel_.replace(std::move(policy));
     backlog_.reconsider();
   }
 
@@ -140,7 +146,7 @@ class Scheduler {
     if (!executors_.claim_reserved(executor)) return false;
     if (new_predictor) {
       executors_.forget(executor);
-      service_.reset();
+      counsel_.service().reset();
     }
     return true;
   }
@@ -166,7 +172,7 @@ class Scheduler {
 
   // State.
 
-  bool forecasts() const noexcept { return learns_service_; }
+  bool forecasts() const noexcept { return counsel_.learns_service(); }
   std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   bool paused() const noexcept { return paused_; }
@@ -175,16 +181,12 @@ class Scheduler {
   TimePoint oldest() noexcept { return backlog_.oldest(); }
   TimePoint oldest_dispatch() const noexcept { return executors_.oldest_dispatch(); }
   const SchedulerLimits& limits() const noexcept { return limits_; }
-  const Policy& policy() const noexcept { return policy_; }
+  const Policy& policy() const noexcept { return counsel_.policy(); }
 
   /// The next action at `now`.
   Action next(TimePoint now) noexcept {
-    news_.tell(policy_);
-    if (!cancelled_.empty())
-      return Action::failing(std::exchange(cancelled_, {}), Outcome::cancelled);
-    if (!hopeless_.empty())
-      return Action::failing(std::exchange(hopeless_, {}), Outcome::would_expire);
-    if (!evicted_.empty()) return Action::failing(std::exchange(evicted_, {}), Outcome::evicted);
+    counsel_.tell();
+    if (!leavers_.empty()) return leavers_.next();
     if (abandoning_ && !backlog_.empty()) return Action::failing(take_all(), Outcome::stopped);
     if (deadlines_.due(now)) {
       if (RequestChain expired = take_due(now); !expired.empty()) {
@@ -210,8 +212,25 @@ class Scheduler {
   }
 
  private:
-  bool learns_service() const noexcept {
-    return needs_.service || limits_.fit == FitRule::cheapest || forecast_.refuses();
+  void enter(RequestHeader& request) noexcept {
+    if (forecast_.refuses()) {
+      backlog_.place(request);
+      if (forecast_.hopeless(request, backlog_.tenants(), cut_.cap(), counsel_.service(),
+                             executors_)) {
+        request.queued = false;
+        request.sequence = 0;
+        return leavers_.hopeless.append(request);
+      }
+    }
+    backlog_.enter(request);
+    deadlines_.insert(request);
+  }
+
+  // Whether the policy alone stands between a request that comes and an executor.
+  bool passes(const RequestHeader& request, TimePoint now) const noexcept {
+    return backlog_.empty() && leavers_.empty() && executors_.available() > 0 && !paused_ &&
+           !abandoning_ && !limits_.keyed_lanes && request.flow == nullptr &&
+           !forecast_.refuses() && std::min(request.expires(), request.delay_at) > now;
   }
 
   Choice choose_only(TimePoint now) noexcept {
@@ -244,7 +263,7 @@ class Scheduler {
     if (verdict.due) {
       backlog_.agenda().put_due(lane);
     } else {
-      const bool restless = needs_.every_look || cut_.depends_on_turns(lane);
+      const bool restless = counsel_.needs().every_look || cut_.depends_on_turns(lane);
       backlog_.agenda().put_waiting(lane, verdict.until, verdict.size, restless);
     }
   }
@@ -258,9 +277,11 @@ class Scheduler {
     const auto due = [cap](ReleaseReason reason) {
       return Verdict{.due = true, .reason = reason, .size = cap};
     };
-    const Decision decision = policy_.decide(view(lane, now));
-    const std::size_t size = std::min(decision.size(), cap);
     const std::size_t queued = lane.size(limits_.size_rule);
+    QueueView view{now, lane.count, queued, lane.ages.oldest(), lane.ages.newest()};
+    view.queue = cursor_.at(lane);
+    const Decision decision = ask(view);
+    const std::size_t size = std::min(decision.size(), cap);
     if (decision.dropped() > 0) return {.due = true, .dropped = decision.dropped()};
     if (decision.is_release()) return {.due = true, .reason = decision.reason(), .size = size};
     if (queued >= size || backlog_.waits_in_vain()) return due(ReleaseReason::size);
@@ -275,28 +296,7 @@ class Scheduler {
     return {.size = std::min(missing, backlog_.room()), .until = std::min(decision.until(), net)};
   }
 
-  QueueView view(const Lane& lane, TimePoint now) noexcept {
-    QueueView view{.now = now,
-                   .count = lane.count,
-                   .size = lane.size(limits_.size_rule),
-                   .oldest = lane.ages.oldest(),
-                   .newest = lane.ages.newest(),
-                   .max_batch_size = cut_.cap(),
-                   .executors = executors_.count(),
-                   // One at least: where executors are leased the policy is asked before.
-                   .free_executors = std::max<std::size_t>(executors_.available(), 1),
-                   .running = executors_.running(),
-                   .queue = cursor_.at(lane)};
-    if (needs_.service) {
-      service_estimate_ = service_.estimate();
-      view.service = &service_estimate_;
-    }
-    if (needs_.arrivals) {
-      arrival_estimate_ = arrivals_.estimate();
-      view.arrivals = &arrival_estimate_;
-    }
-    return view;
-  }
+  Decision ask(QueueView& view) noexcept { return counsel_.ask(view, cut_.cap(), executors_); }
 
   // A lane is due.
   Action run(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
@@ -307,22 +307,31 @@ class Scheduler {
   }
 
   Action dispatch(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
-    const BatchCut::Cut cut = cut_.cut(order_, lane, verdict.size, service_);
-    Action action{.kind = Action::Kind::dispatch,
-                  .reason = verdict.reason,
-                  .executor = lane.executor == kNoCount ? executors_.choose() : lane.executor,
-                  .batch_id = ++last_batch_id_,
-                  .oldest = kNever,
-                  .size = cut.size,
-                  .padded_size = cut.padded_size};
-    if (learns_service_) action.forecast = service_.expected(cut.size);
+    const BatchCut::Cut cut = cut_.cut(order_, lane, verdict.size, counsel_.service());
+    Action action;
+    const std::size_t executor = lane.executor == kNoCount ? executors_.choose() : lane.executor;
+    begin(action, verdict.reason, executor, cut.size, now);
+    action.padded_size = cut.padded_size;
     action.requests = backlog_.dispatch(cut);
     action.requests.each<RequestHeader>([&](RequestHeader& request) {
       deadlines_.erase(request);
       action.oldest = std::min(action.oldest, request.enqueued);
     });
-    executors_.start(action.batch_id, action.executor, action.size, now);
     return action;
+  }
+
+  // Still without requests.
+  void begin(Action& action, ReleaseReason reason, std::size_t executor, std::size_t size,
+             TimePoint now) noexcept {
+    action.kind = Action::Kind::dispatch;
+    action.reason = reason;
+    action.executor = executor;
+    action.batch_id = ++last_batch_id_;
+    action.oldest = kNever;
+    action.size = size;
+    action.forecast.reset();
+    if (counsel_.learns_service()) action.forecast = counsel_.service().expected(size);
+    executors_.start(action.batch_id, executor, size, now);
   }
 
   // Those that are linked by `next_picked`.
@@ -361,26 +370,17 @@ class Scheduler {
     return expired;
   }
 
-  Policy policy_;
   SchedulerLimits limits_;
-  PolicyNeeds needs_;
   Backlog backlog_;
   LaneOrder order_;
   LaneCursor cursor_;
   BatchCut cut_;
   DeadlineHeap deadlines_;
-  ServiceModel service_;
   RequestForecast forecast_;
-  bool learns_service_;
-  ArrivalModel arrivals_;
-  ServiceEstimate service_estimate_;
-  ArrivalEstimate arrival_estimate_;
+  Counsel<Policy> counsel_;
   ExecutorTable executors_;
-  ArrivalNews<Policy> news_;
 
-  RequestChain cancelled_;
-  RequestChain hopeless_;
-  RequestChain evicted_;
+  Leavers leavers_;
   std::uint64_t last_batch_id_ = 0;
   bool paused_ = false;
   bool draining_ = false;

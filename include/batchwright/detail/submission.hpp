@@ -7,6 +7,7 @@
 #include "../result.hpp"
 #include "../submit_options.hpp"
 #include "../ticket.hpp"
+#include "awaited_answer.hpp"
 #include "completions.hpp"
 #include "row_join.hpp"
 #include "submitter.hpp"
@@ -95,12 +96,25 @@ class Submission {
 
   template <class In>
   Outcome by_ticket(TicketState<TOut, R>*& state, In&& input, const SubmitOptions& options,
-                    WhenFull when_full, bool* borrowed = nullptr) {
+                    WhenFull when_full, Lent* lent = nullptr) {
     const Outcome outcome = one<TicketedItem>(
         std::forward<In>(input), options, when_full,
-        [&](TicketedItem& request) { state = &request.ticket(); }, borrowed);
+        [&](TicketedItem& request) { state = &request.ticket(); }, lent);
     if (outcome != Outcome::ok) withdraw(std::exchange(state, nullptr));
     return outcome;
+  }
+  /// `request` is for comparing only: it may be gone once it has been handed over.
+  template <class In>
+  Outcome by_waiting(AwaitedAnswer<TOut, R>& answer, const Cancellable*& request, In&& input,
+                     const SubmitOptions& options, Lent* lent) {
+    return one(
+        std::forward<In>(input), options, WhenFull::block,
+        [&](Item& item) {
+          request = &item;
+          item.completion.emplace(
+              [&answer](Result<TOut>&& result) { answer.complete(std::move(result)); });
+        },
+        lent);
   }
   template <class Range>
   Outcome rows_by_ticket(TicketState<Rows, R>*& state, Range&& inputs, const SubmitOptions& options,
@@ -148,10 +162,9 @@ class Submission {
 
   template <class Made = Item, class In, class Bind>
   Outcome one(In&& input, const SubmitOptions& options, WhenFull when_full, Bind&& bind,
-              bool* borrowed = nullptr) {
+              Lent* lent = nullptr) {
     RequestTraits traits = submitter_.read(input);
-    CallSize size;
-    size.add(traits.bytes, traits.weight, traits.length);
+    const CallSize size{1, traits.bytes, traits.weight, traits.length};
     return submitter_.submit(
         options, size, when_full, nullptr,
         [&](RequestChain& chain) {
@@ -159,7 +172,7 @@ class Submission {
           chain.append(*request);
           bind(*request);
         },
-        borrowed);
+        lent);
   }
 
   /// All elements of a range, or none. `prepare(count)` comes first, then `bind(request)` for each.

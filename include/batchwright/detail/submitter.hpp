@@ -54,8 +54,9 @@ class alignas(64) Submitter {
   using Batch = BatchState<TIn, TOut>;
 
   template <class Options>
-  Submitter(const R& runtime, Options& options, CancelSink& sink, const void* batcher,
-            Admission& admission, Intake<Batch, R>& intake, Answering<TIn, TOut, R>& answering)
+  Submitter(const R& runtime, Options& options, CancelSink& sink, StandIn* stand_in,
+            const void* batcher, Admission& admission, Intake<Batch, R>& intake,
+            Answering<TIn, TOut, R>& answering)
       : runtime_(runtime),
         overflow_(options.overflow),
         max_block_(options.max_block),
@@ -66,6 +67,8 @@ class alignas(64) Submitter {
         levels_(std::move(options.levels)),
         traits_(runtime, options, &answering.classes()),
         sink_(sink),
+        stand_in_(stand_in),
+        loan_(stand_in == nullptr ? Loan::none : Loan::to_dispatch),
         batcher_(batcher),
         pool_(options.pool == nullptr ? nullptr : options.pool->identity()),
         admission_(admission),
@@ -110,17 +113,17 @@ class alignas(64) Submitter {
   /// reserved; what it throws is passed on and nothing was accepted. `ok` means that each of them is
   /// answered through its completion, exactly once. Any other outcome is a refusal; what `build` made,
   /// if it was called, is gone.
-  /// `borrowed`, unless null, is set if the caller has the dispatcher's role when this returns.
+  /// `lent`, unless null, says whether the caller has the dispatcher's role when this returns.
   /// `group` outlives the wait for room where the caller suspends; null otherwise.
   template <class Build>
   Outcome submit(const SubmitOptions& options, const CallSize& size, WhenFull when_full,
-                 WaitingGroup* group, Build&& build, bool* borrowed = nullptr) {
+                 WaitingGroup* group, Build&& build, Lent* lent = nullptr) {
     if (forked()) return Outcome::forked;
-    const TimePoint now = runtime_.now();
     const Demand demand{
         .count = size.count, .bytes = size.bytes, .level = level_of(options.priority)};
     Outcome refusal = Outcome::ok;
-    if (options.deadline <= now) {
+    // Without a deadline one call of the clock is enough, when the request is there.
+    if (options.deadline != kNever && options.deadline <= runtime_.now()) {
       refusal = Outcome::expired;
     } else if (options.stop.stop_requested()) {
       refusal = Outcome::cancelled;
@@ -129,21 +132,21 @@ class alignas(64) Submitter {
                 oversized_ == Oversized::refuse)) {
       refusal = Outcome::too_large;
     } else if (reserve(demand)) {
-      enter(options, demand, now, build, borrowed);
+      enter(options, demand, build, lent);
       return Outcome::ok;
     } else if (admission_.closed()) {
       refusal = Outcome::stopped;
     } else if (when_full == WhenFull::refuse || overflow_ == OverflowAction::reject) {
       refusal = Outcome::queue_full;
     } else if (overflow_ == OverflowAction::evict) {
-      if (wait_pooled(options, demand, now, build)) return Outcome::ok;
+      if (wait_pooled(options, demand, build)) return Outcome::ok;
       refusal = Outcome::stopped;
     } else if (when_full == WhenFull::suspend) {
-      if (wait(options, *group, demand, now, build)) return Outcome::ok;
+      if (wait(options, *group, demand, build)) return Outcome::ok;
       refusal = Outcome::stopped;
     } else if (on_own_thread(batcher_) || on_own_thread(pool_)) {
       refusal = Outcome::would_deadlock;
-    } else if (wait_blocked(options, demand, now, build)) {
+    } else if (wait_blocked(options, demand, build)) {
       return Outcome::ok;
     } else {
       refusal = Outcome::stopped;
@@ -170,8 +173,7 @@ class alignas(64) Submitter {
   }
 
   template <class Build>
-  void enter(const SubmitOptions& options, const Demand& demand, TimePoint now, Build& build,
-             bool* borrowed) {
+  void enter(const SubmitOptions& options, const Demand& demand, Build& build, Lent* lent) {
     const RequestChain chain = with_undo([&] { return built(build); },
                                          [&] {
                                            // Somebody may wait for this room, or for its end.
@@ -179,7 +181,7 @@ class alignas(64) Submitter {
                                            admission_.give_back(demand.count, demand.bytes);
                                            intake_.nudge();
                                          });
-    RequestBase* const first = list(chain, options, now);
+    RequestBase* const first = list(chain, options, runtime_.now());
     if (options.stop.stop_possible()) prepare_stops(first);
     for (const RequestBase* request = first; request != nullptr; request = request->next_of_call) {
       answering_.admitted(*request);
@@ -187,15 +189,20 @@ class alignas(64) Submitter {
     runtime_.interleave("push");
     const TimePoint earliest = std::min(first->expires(), first->delay_at);
     // A registration that fails must not leave the caller with the role.
-    const bool borrows = borrowed != nullptr && !options.stop.stop_possible();
-    if (intake_.push(chain, earliest, borrows)) *borrowed = true;
+    const bool runs = lent != nullptr && !options.stop.stop_possible();
+    const Lent got = intake_.push(chain, earliest, runs ? Loan::to_run : loan_);
+    if (runs) {
+      *lent = got;
+    } else if (got == Lent::look) {
+      stand_in_->dispatch_arrivals();
+    }
     if (options.stop.stop_possible()) register_stops(first, options.stop);
   }
 
   // Hands the requests over to wait for room. True if they will be answered.
   template <class Build>
-  bool wait(const SubmitOptions& options, WaitingGroup& group, const Demand& demand, TimePoint now,
-            Build& build) {
+  bool wait(const SubmitOptions& options, WaitingGroup& group, const Demand& demand, Build& build) {
+    const TimePoint now = runtime_.now();
     group.requests = built(build);
     group.demand = demand;
     group.limit = saturating_add(now, max_block_);
@@ -218,23 +225,21 @@ class alignas(64) Submitter {
 
   // Who evicts others is not kept waiting: the dispatcher decides, and the answer says how.
   template <class Build>
-  bool wait_pooled(const SubmitOptions& options, const Demand& demand, TimePoint now,
-                   Build& build) {
+  bool wait_pooled(const SubmitOptions& options, const Demand& demand, Build& build) {
     WaitingGroup* const group = pool_new<WaitingGroup>();
     group->evicts = group->pooled = true;
-    const bool waits = with_undo([&] { return wait(options, *group, demand, now, build); },
+    const bool waits = with_undo([&] { return wait(options, *group, demand, build); },
                                  [&] { pool_delete(group); });
     if (!waits) pool_delete(group);
     return waits;
   }
 
   template <class Build>
-  bool wait_blocked(const SubmitOptions& options, const Demand& demand, TimePoint now,
-                    Build& build) {
+  bool wait_blocked(const SubmitOptions& options, const Demand& demand, Build& build) {
     // Copied, because the batcher may be destroyed as soon as its last waiter has been told.
     const R runtime = runtime_;
     WaitingGroup group;
-    if (!wait(options, group, demand, now, build)) return false;
+    if (!wait(options, group, demand, build)) return false;
     while (group.decided.load(std::memory_order_acquire) == 0) {
       runtime.park(group.decided, 0, kNever);
     }
@@ -303,6 +308,8 @@ class alignas(64) Submitter {
   const std::vector<QueuePolicy> levels_;
   TraitsReader<TIn, R> traits_;
   CancelSink& sink_;
+  StandIn* const stand_in_;  // Null where nobody but the dispatcher dispatches.
+  const Loan loan_;
   const void* const batcher_;
   const void* const pool_;  // Null without one.
   Admission& admission_;

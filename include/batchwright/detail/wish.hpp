@@ -16,6 +16,7 @@ struct Wish {
   TimePoint until = kNever;        ///< Also ended by a request with an earlier deadline.
   std::size_t missing = kNoCount;  ///< Weight of arrivals.
   bool reports = true;             ///< A finished batch or a vacant executor.
+  bool plain = false;              ///< From arrivals and reports nothing but batches can come.
   Lane* by_lane = nullptr;  ///< If set, a lane's quota too: this one's of requests without flow.
 
   /// Whether what is in the inbox may end it at once.

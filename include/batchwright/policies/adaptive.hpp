@@ -5,6 +5,7 @@
 #include "../policy.hpp"
 #include "reachable_size.hpp"
 #include "settings.hpp"
+#include "waiting_pays.hpp"
 
 #include <algorithm>
 #include <string>
@@ -13,8 +14,8 @@ namespace batchwright::inline v0_1 {
 
 /// The batch size follows the measured latency of the batches: after one that took more than 1.1 times
 /// the target it falls by a step, after one that took less than 0.9 times the target it rises by a
-/// step, within [1, cap]. Up to that size it is greedy; it waits only if given a window, and then for no
-/// more than windows have lately gathered.
+/// step, within [1, cap]. Up to that size it is greedy; it waits only if given a window, then for no more
+/// than windows have lately gathered, and not where those who come are served a tenth faster without.
 ///
 /// The latency of a batch is its service time, from its dispatch to its answer. The wait in the queue
 /// is left out on purpose: under overload it would push the size down, and with it the throughput, and
@@ -42,6 +43,9 @@ struct AdaptivePolicy {
     if (view.size >= current_size) return Decision::release(current_size, ReleaseReason::size);
     if (window == Duration::zero()) return Decision::release(view.size, ReleaseReason::greedy);
     const std::size_t awaited = std::min(current_size, reachable_.size());
+    if (awaited < current_size && !waiting_.pays()) {
+      return Decision::release(view.size, ReleaseReason::greedy);
+    }
     if (view.size >= awaited) return Decision::release(view.size, ReleaseReason::size);
     return Decision::wait(detail::saturating_add(view.oldest, window), awaited);
   }
@@ -52,6 +56,7 @@ struct AdaptivePolicy {
       const bool ran_out = report.size < std::min(current_size, reachable_.size()) &&
                            report.dispatched - report.oldest >= window;
       reachable_.observe(report.size, ran_out, step);
+      if (reachable_.size() < current_size) waiting_.observe(report, window);
     }
     if (report.failed) return;
     const auto latency = static_cast<double>(report.service_time().count());
@@ -79,6 +84,8 @@ struct AdaptivePolicy {
   std::size_t cap_ = 0;
   /// What is worth waiting for. State, not a setting.
   detail::ReachableSize reachable_{};
+  /// Whether it is. State, not a setting.
+  detail::WaitingPays waiting_{};
 };
 
 static_assert(BatchingPolicy<AdaptivePolicy>);

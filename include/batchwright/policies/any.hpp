@@ -40,6 +40,8 @@ class AnyPolicy {
   void on_arrivals(const ArrivalReport& report) noexcept { held_->on_arrivals(report); }
   void on_batch(const BatchReport& report) noexcept { held_->on_batch(report); }
   PolicyNeeds needs() const noexcept { return held_->needs(); }
+  /// Whether the policy that it holds has `on_arrivals`.
+  bool hears_arrivals() const noexcept { return held_->hears_arrivals(); }
   std::string validate(const PolicyLimits& limits) const { return held_->validate(limits); }
 
  private:
@@ -50,6 +52,7 @@ class AnyPolicy {
     virtual void on_arrivals(const ArrivalReport& report) noexcept = 0;
     virtual void on_batch(const BatchReport& report) noexcept = 0;
     virtual PolicyNeeds needs() const noexcept = 0;
+    virtual bool hears_arrivals() const noexcept = 0;
     virtual std::string validate(const PolicyLimits& limits) const = 0;
   };
 
@@ -67,6 +70,7 @@ class AnyPolicy {
       if constexpr (detail::HearsBatches<P>) policy.on_batch(report);
     }
     PolicyNeeds needs() const noexcept override { return detail::needs_of(policy); }
+    bool hears_arrivals() const noexcept override { return detail::HearsArrivals<P>; }
     std::string validate(const PolicyLimits& limits) const override {
       return detail::validate_policy(policy, limits);
     }
