@@ -14,7 +14,7 @@ using batchwright::detail::RequestHeader;
 static_assert(std::is_trivially_copyable_v<RequestChain>);
 
 TEST(RequestHeader, AsksForNothingByDefault) {
-  const RequestHeader request;
+  const RequestHeader request{};
   EXPECT_EQ(request.deadline, kNever);
   EXPECT_EQ(request.priority, 0);
   EXPECT_EQ(request.weight, 1u);

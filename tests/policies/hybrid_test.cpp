@@ -58,8 +58,10 @@ TEST(HybridPolicy, LeavesAtTheSizeBeforeTheWindowAndAtTheWindowBeforeTheSize) {
   runtime.settle();
   EXPECT_EQ(calls.sizes(), (std::vector<std::size_t>{2}));
   auto third = batcher.submit(3);
-  EXPECT_EQ(runtime.advance(5ms - 1ns), 0u);
-  EXPECT_EQ(runtime.advance(1ns), 1u);
+  // The dispatcher has slept through the second one, and wakes once more for the window of the first.
+  runtime.advance(5ms - 1ns);
+  EXPECT_EQ(calls.count(), 1u);
+  runtime.advance(1ns);
   EXPECT_EQ(calls.sizes(), (std::vector<std::size_t>{2, 1}));
   EXPECT_EQ(batcher.metrics().batches[ReleaseReason::size], 1u);
   EXPECT_EQ(batcher.metrics().batches[ReleaseReason::time], 1u);
