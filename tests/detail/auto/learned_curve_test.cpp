@@ -121,6 +121,39 @@ TEST(LearnedCurve, ScalesAsAWholeWhenTheModelBecomesSlowerOrFaster) {
   }
 }
 
+TEST(LearnedCurve, ADriftDoesNotHideItselfInTheNoise) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    Random random(seed);
+    LearnedCurve curve;
+    const auto draw = [&](double by) {
+      const std::size_t size = 4 + random.below(4);
+      curve.observe(size, by * line(size) * (1 + 0.2 * (random.unit() + random.unit() - 1)));
+    };
+    for (int i = 0; i < 300; ++i) draw(1);
+    const double usual = curve.deviation();
+    for (int i = 0; i < 12; ++i) draw(0.6);
+    EXPECT_NEAR(curve(1), 0.6 * line(1), 0.2 * 0.6 * line(1)) << seed;
+    EXPECT_LT(curve.deviation(), 1.6 * usual) << seed;
+  }
+}
+
+TEST(LearnedCurve, ASizeFirstSeenAfterADriftIsNotScaledByIt) {
+  for (const double factor : {2.0, 0.5}) {
+    LearnedCurve curve;
+    for (int i = 0; i < 200; ++i) {
+      const std::size_t size = 1 + static_cast<std::size_t>(i) % 8;
+      curve.observe(size, line(size));
+    }
+    // Slower batches leave longer queues.
+    for (const std::size_t size : {24u, 7u, 28u, 8u, 24u, 8u, 7u}) {
+      curve.observe(size, factor * line(size));
+    }
+    for (const std::size_t size : {1u, 4u, 8u, 24u, 28u}) {
+      EXPECT_NEAR(curve(size), factor * line(size), 0.1 * factor * line(size)) << size;
+    }
+  }
+}
+
 TEST(LearnedCurve, DriftIsFoundInsideTenBatchesOnNoisyTimes) {
   for (const double factor : {2.0, 0.5}) {
     std::vector<int> needed;

@@ -54,16 +54,20 @@ class LearnedCurve {
   void observe(std::size_t size, double time) noexcept {
     if (size == 0 || !(time > 0)) return;
     // Where little was seen it is the curve that is wrong.
-    if (mean_[std::min(class_of(size), kClasses - 1)].count >= kKnown) {
-      watch_drift(std::log(time / (*this)(size)));
-    }
+    const std::size_t c = std::min(class_of(size), kClasses - 1);
+    ClassMean& mean = mean_[c];
+    if (mean.count >= kKnown) watch_drift(std::log(time / (*this)(size)));
     ++samples_;
     largest_ = std::max(largest_, size);
-    ClassMean& mean = mean_[std::min(class_of(size), kClasses - 1)];
     // A mean with a gain of g is as good as that of 2 / g - 1.
     mean.count = std::min(mean.count + 1, 2 / kGain - 1);
     const double gain = std::max(1 / mean.count, kGain);
     mean.size += gain * (static_cast<double>(size) - mean.size);
+    if (usual_ != samples_) {
+      Before& before = before_[c];
+      if (before.usual != usual_) before = {usual_, mean.time};
+      before.time *= 1 - gain;
+    }
     mean.time += gain * (time - mean.time);
     if (mean.count < kSettled || ++undrawn_ >= kEvery) draw();
   }
@@ -74,6 +78,7 @@ class LearnedCurve {
   static constexpr double kGain = 0.05;        // Of a class: it remembers about 20 batches.
   static constexpr double kErrorGain = 1.0 / 32;
   static constexpr int kStreak = 4;
+  static constexpr int kLongest = 8;  // A streak that has not shown a drift by then shows none.
   static constexpr double kKnown = 3;
   static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
   static constexpr double kCurious = 30;      // Batches.
@@ -89,6 +94,12 @@ class LearnedCurve {
     double between = 0;  // Doubt there.
   };
 
+  // Of the mean time of a class, what it has from before the last batch that was as usual.
+  struct Before {
+    std::uint64_t usual = 0;  // That batch.
+    double time = 0;
+  };
+
   // 1, 2, .. 8, 9..10, 11..12, 13..14, 15..16, 17..20, ...
   static constexpr std::size_t class_of(std::size_t size) noexcept {
     if (size <= kExact) return size == 0 ? 0 : size - 1;
@@ -102,26 +113,42 @@ class LearnedCurve {
   void watch_drift(double error) noexcept {
     const double sigma = deviation();
     const double least = std::max(0.1, 1.5 * sigma);
-    if (std::abs(error) > least && (streak_ == 0 || (error > 0) == (streak_sum_ > 0))) {
-      streak_sum_ += error;
-      ++streak_;
-    } else {
-      streak_ = 0;
-      streak_sum_ = 0;
-    }
-    if (streak_ >= kStreak && std::abs(streak_sum_) > 1.8 * least * streak_) {
-      const double factor = std::exp(streak_sum_ / streak_);
-      for (ClassMean& mean : mean_) {
-        mean.time *= factor;
-        mean.count = std::min(mean.count, 4.0);  // What is left over is soon learned.
-      }
-      streak_ = 0;
-      streak_sum_ = 0;
+    const bool goes_on = streak_ == 0 || (error > 0) == (streak_sum_ > 0);
+    if (std::abs(error) <= least || !goes_on || streak_ >= kLongest) end_streak();
+    // One that is far off counts for less.
+    const double square = std::min(error * error, 9 * least * least);
+    if (std::abs(error) <= least || !goes_on) usual_ = samples_ + 1;
+    if (std::abs(error) <= least) {
+      add_noise(square, 1);
       return;
     }
-    // Noise and what may be drift are not told apart here, but one that is far off counts for less.
+    streak_sum_ += error;
+    streak_squares_ += square;
+    ++streak_;
+    if (streak_ < kStreak || std::abs(streak_sum_) <= 1.8 * least * streak_) return;
+    const double factor = std::exp(streak_sum_ / streak_);
+    for (std::size_t c = 0; c < kClasses; ++c) {
+      ClassMean& mean = mean_[c];
+      // A size that was seen for the first time since has no share in it.
+      mean.time += (factor - 1) * (before_[c].usual == usual_ ? before_[c].time : mean.time);
+      mean.count = std::min(mean.count, 4.0);  // What is left over is soon learned.
+    }
+    usual_ = samples_ + 1;
+    streak_ = 0;
+    streak_sum_ = streak_squares_ = 0;
+  }
+
+  // It was noise: while it ran it could have been drift, and would have raised the noise against which
+  // it is held.
+  void end_streak() noexcept {
+    if (streak_ > 0) add_noise(streak_squares_ / streak_, streak_);
+    streak_ = 0;
+    streak_sum_ = streak_squares_ = 0;
+  }
+
+  void add_noise(double square, int batches) noexcept {
     const double gain = std::max(kErrorGain, 1 / static_cast<double>(samples_ + 1));
-    squared_error_ += gain * (std::min(error * error, 9 * least * least) - squared_error_);
+    squared_error_ += std::min(gain * batches, 1.0) * (square - squared_error_);
   }
 
   // The knots anew: each class between its own mean and the line, by what chance would explain of their
@@ -185,14 +212,17 @@ class LearnedCurve {
   }
 
   std::array<ClassMean, kClasses> mean_{};
+  std::array<Before, kClasses> before_{};
   std::array<Knot, kClasses> knot_{};
   std::array<std::uint8_t, kClasses> piece_of_{};
   double slope_below_ = 0;
   std::size_t knots_ = 0;
   std::size_t largest_ = 0;
   std::uint64_t samples_ = 0;
+  std::uint64_t usual_ = 0;  // The last batch that was no drift.
   double squared_error_ = 0;
   double streak_sum_ = 0;
+  double streak_squares_ = 0;
   int streak_ = 0;
   int undrawn_ = 0;
 };

@@ -34,8 +34,14 @@ class AutoRule {
     sources_.answer(to_ns(report.finished), static_cast<double>(report.size));
     if (report.failed) return;
     curve_.observe(report.size, static_cast<double>(report.service_time().count()));
-    rate_.set_window(curve_(kWindowSize));
+    const double window = curve_(kWindowSize);
+    rate_.set_window(window);
     ++batches_;
+    if (std::abs(window - drawn_from_) > kSameCurve * drawn_from_) {  // It has become slower or faster.
+      drawn_from_ = window;
+      value_until_ = 0;
+      quorum_callers_ = 0;
+    }
   }
 
   /// `objective`: Duration::max() if there is none.
@@ -82,6 +88,7 @@ class AutoRule {
   // What a queue costs is computed anew after so many batches, or if the rate has changed by so much.
   static constexpr std::uint64_t kValueFor = 16;
   static constexpr double kSameRate = 0.02;
+  static constexpr double kSameCurve = 0.1;
 
   static double to_ns(TimePoint instant) noexcept {
     return static_cast<double>(instant.time_since_epoch().count());
@@ -260,6 +267,7 @@ class AutoRule {
   QueueValue value_;
   double value_rate_ = 0;
   std::uint64_t value_until_ = 0;
+  double drawn_from_ = 0;  // The time of kWindowSize of which the value and the quorum are.
   std::uint64_t batches_ = 0;
   std::uint64_t quorum_at_ = 0;
   std::size_t quorum_callers_ = 0;
