@@ -154,6 +154,24 @@ TEST(LearnedCurve, ASizeFirstSeenAfterADriftIsNotScaledByIt) {
   }
 }
 
+TEST(LearnedCurve, ADriftIsSeenInSizesThatWereRareAndNotHiddenByNewOnes) {
+  for (const double factor : {2.0, 0.5}) {
+    LearnedCurve curve;
+    for (const std::size_t size : {16u, 11u, 9u, 14u}) curve.observe(size, line(size));
+    for (int i = 0; i < 200; ++i) {
+      const std::size_t size = 20 + static_cast<std::size_t>(i) % 20;
+      curve.observe(size, line(size));
+    }
+    for (const std::size_t size :
+         {16u, 5u, 9u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 11u, 4u, 14u}) {
+      curve.observe(size, factor * line(size));
+    }
+    for (const std::size_t size : {20u, 32u, 39u}) {
+      EXPECT_NEAR(curve(size), factor * line(size), 0.1 * factor * line(size)) << size;
+    }
+  }
+}
+
 TEST(LearnedCurve, DriftIsFoundInsideTenBatchesOnNoisyTimes) {
   for (const double factor : {2.0, 0.5}) {
     std::vector<int> needed;

@@ -37,7 +37,8 @@ class AutoRule {
     const double window = curve_(kWindowSize);
     rate_.set_window(window);
     ++batches_;
-    if (std::abs(window - drawn_from_) > kSameCurve * drawn_from_) {  // It has become slower or faster.
+    if (std::abs(window - drawn_from_) >
+        kSameCurve * drawn_from_) {  // It has become slower or faster.
       drawn_from_ = window;
       value_until_ = 0;
       quorum_callers_ = 0;
