@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -26,6 +27,13 @@ class LearnedCurve {
   double operator()(std::size_t size) const noexcept {
     if (knots_ == 0) return 0;
     return at(std::min(class_of(size), kClasses - 1), static_cast<double>(size));
+  }
+
+  /// The same straight between the sizes.
+  double between(double size) const noexcept {
+    if (knots_ == 0) return 0;
+    size = std::max(size, 1.0);
+    return at(std::min(class_of(static_cast<std::size_t>(size)), kClasses - 1), size);
   }
 
   /// Relative deviation of that from the true time, as far as it is known.
@@ -171,13 +179,14 @@ class LearnedCurve {
   // distance; neighbours that fall are pooled (isotonic regression).
   void draw() noexcept {
     undrawn_ = 0;
-    const LineFit line = LineFit::through(mean_, squared_error_);
+    const std::size_t classes = std::min(class_of(largest_), kClasses - 1) + 1;
+    const LineFit line = LineFit::through(std::span(mean_).first(classes), squared_error_);
     const bool straight = line.known && line.misfit < kStraight;
     std::array<double, kClasses> weight;
     std::array<std::uint8_t, kClasses> first_class;
     std::array<std::uint8_t, kClasses> last_class;
     std::size_t count = 0;
-    for (std::size_t c = 0; c < kClasses; ++c) {
+    for (std::size_t c = 0; c < classes; ++c) {
       const ClassMean& mean = mean_[c];
       if (mean.count == 0) continue;
       knot_[count] = {mean.size, line.time_of(mean), 0, line.doubt_of(mean)};

@@ -106,7 +106,7 @@ class AutoRule {
   }
 
   // Not past the instant at which the first one's own deadline can still be met.
-  Decision wait(const QueueView& view, TimePoint until) noexcept {
+  Decision wait(const QueueView& view, TimePoint until, std::size_t more = 1) noexcept {
     QueueCursor queue = view.queue;
     if (QueuedRequest first; queue.next(first) && first.deadline != kNever) {
       const double time = curve_(view.size) * (1 + curve_.deviation());
@@ -119,7 +119,7 @@ class AutoRule {
       waiting_since_ = view.now;
       waiting_oldest_ = view.oldest;
     }
-    return Decision::wait(until, view.size + 1);
+    return Decision::wait(until, view.size + more);
   }
 
   double waited(const QueueView& view) const noexcept {
@@ -235,7 +235,9 @@ class AutoRule {
                               .next_free = next_free};
     const double x = Pacing::wait(input, curve_);
     if (x <= 0) return go(queued, waiting_ ? ReleaseReason::paced : ReleaseReason::greedy);
-    return wait(view, later(view.now, x));
+    // It would go on holding until then, or until so many more: half of them is early enough to ask again.
+    const auto come = static_cast<std::size_t>(input.rate * x / 2);
+    return wait(view, later(view.now, x), std::max<std::size_t>(come, 1));
   }
 
   Decision wait_or_go(const QueueView& view, std::size_t queued, double now) noexcept {
