@@ -27,7 +27,9 @@ struct Pacing {
     const auto n = static_cast<double>(in.queued);
     const double alone = curve(in.queued);
     const double horizon = std::min(in.next_free, alone);
-    if (!(horizon > 0) || !(in.rate > 0)) return 0;
+    // In the fluid limit it pays to hold while those queued are fewer than the share that an executor
+    // gets of who comes meanwhile.
+    if (!(horizon > 0) || n * in.free >= kSurely * in.rate * horizon) return 0;
     const double now = cost(in, 0, horizon, n, curve);
     double best = now * kLeastGain;
     double chosen = 0;
@@ -49,6 +51,7 @@ struct Pacing {
  private:
   static constexpr double kLeastGain = 0.999;
   static constexpr int kSteps = 8;
+  static constexpr double kSurely = 1.25;  // With more than that it has never been found to pay.
 
   // Of those who are queued and come up to the horizon, if a batch leaves in x and what comes after it
   // shares the executors that are free then.

@@ -14,6 +14,7 @@
 #include "wait_rule.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,7 @@ namespace batchwright::inline v0_1::detail {
 class AutoRule {
  public:
   void on_arrivals(const ArrivalReport& report) noexcept {
+    if (brief()) return;
     const double at = to_ns(report.last);
     const auto size = static_cast<double>(report.size);
     sources_.arrive(at, size, [&] { return rate_.forecast(at, 0); });
@@ -31,14 +33,15 @@ class AutoRule {
   }
 
   void on_batch(const BatchReport& report) noexcept {
-    sources_.answer(to_ns(report.finished), static_cast<double>(report.size));
+    brief_ = report.service_time() < kBrief ? std::min(brief_ + 1, kBriefBatches) : 0;
+    if (!brief()) sources_.answer(to_ns(report.finished), static_cast<double>(report.size));
     if (report.failed) return;
     curve_.observe(report.size, static_cast<double>(report.service_time().count()));
     const double window = curve_(kWindowSize);
     rate_.set_window(window);
     ++batches_;
-    if (std::abs(window - drawn_from_) >
-        kSameCurve * drawn_from_) {  // It has become slower or faster.
+    // It has become slower or faster.
+    if (std::abs(window - drawn_from_) > kSameCurve * drawn_from_) {
       drawn_from_ = window;
       value_until_ = 0;
       quorum_callers_ = 0;
@@ -47,10 +50,12 @@ class AutoRule {
 
   /// `objective`: Duration::max() if there is none.
   Decision decide(const QueueView& view, Duration objective) noexcept {
+    const std::size_t queued = std::min(view.size, view.max_batch_size);
+    in_time_ = objective != Duration::max();
+    if (brief()) return go(queued, ReleaseReason::greedy);
     const double now = to_ns(view.now);
     rate_.roll(now);
     if (waiting_ && view.oldest > waiting_oldest_) waiting_ = false;  // Those have left otherwise.
-    const std::size_t queued = std::min(view.size, view.max_batch_size);
     if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
     if (objective != Duration::max()) return decide_in_time(view, to_ns(objective), now);
     if (view.size >= kOverload * view.max_batch_size) {
@@ -90,6 +95,13 @@ class AutoRule {
   static constexpr std::uint64_t kValueFor = 16;
   static constexpr double kSameRate = 0.02;
   static constexpr double kSameCurve = 0.1;
+
+  // A wait is at most as long as a batch takes. A timer is late by as much as these do, and to be woken
+  // costs more than they could save: so no one waits for company, and nothing is learned but the curve.
+  static constexpr Duration kBrief = std::chrono::microseconds(20);
+  static constexpr int kBriefBatches = 16;  // One after the other.
+
+  bool brief() const noexcept { return brief_ == kBriefBatches && !in_time_; }
 
   static double to_ns(TimePoint instant) noexcept {
     return static_cast<double>(instant.time_since_epoch().count());
@@ -272,6 +284,8 @@ class AutoRule {
   std::uint64_t value_until_ = 0;
   double drawn_from_ = 0;  // The time of kWindowSize of which the value and the quorum are.
   std::uint64_t batches_ = 0;
+  int brief_ = 0;         // So many of the last batches, one after the other.
+  bool in_time_ = false;  // There is an objective.
   std::uint64_t quorum_at_ = 0;
   std::size_t quorum_callers_ = 0;
   bool tries_ = false;
