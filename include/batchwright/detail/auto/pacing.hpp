@@ -32,10 +32,13 @@ struct Pacing {
     if (!(horizon > 0) || n * in.free >= kSurely * in.rate * horizon) return 0;
     const double now = cost(in, 0, horizon, n, curve);
     double best = now * kLeastGain;
+    double before = now;
     double chosen = 0;
     for (int step = 1; step < kSteps; ++step) {
       const double x = horizon * step / kSteps;
       const double value = cost(in, x, horizon, n, curve);
+      if (value > before) break;  // It falls and then rises.
+      before = value;
       if (value < best) {
         best = value;
         chosen = x;
