@@ -94,7 +94,7 @@ class LearnedCurve {
   static constexpr double kCurious = 30;      // Batches.
   static constexpr double kMostDoubt = 0.3;
   static constexpr double kSettled = 8;  // A class that has seen so many changes little:
-  static constexpr int kEvery = 4;       // it is drawn anew after so many batches.
+  static constexpr int kEvery = 8;       // it is drawn anew after so many batches.
 
   struct Knot {
     double size = 0;

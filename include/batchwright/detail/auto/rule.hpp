@@ -65,6 +65,13 @@ class AutoRule {
     if (sources_.source() == Source::returning) return gather(view, queued, now);
 
     if (view.executors == 1 && queued == 1) return wait_or_go(view, queued, now);
+    const bool paces = view.executors > 1 && sources_.source() == Source::independent &&
+                       view.size < view.max_batch_size;
+    // Who holds goes on first: a part of what is held is taken only if it would go.
+    const bool holds = paces && waiting_;
+    Decision held = Decision::release(queued, ReleaseReason::paced);
+    if (holds) held = pace(view, queued, now);
+    if (!held.is_release()) return held;
     const QueueValue& value = value_of(view, queued, now);
     const SplitRule::Input input{.queued = view.size,
                                  .most = queued,
@@ -73,9 +80,8 @@ class AutoRule {
     const std::size_t part = SplitRule::batch_of(input, value, curve_);
     if (part < queued) return go(part, ReleaseReason::split);
     if (view.size >= view.max_batch_size) return go(queued, ReleaseReason::size);
-    if (view.executors > 1 && sources_.source() == Source::independent) {
-      return pace(view, queued, now);
-    }
+    if (holds) return held;
+    if (paces) return pace(view, queued, now);
     return wait_or_go(view, queued, now);
   }
 
