@@ -172,6 +172,19 @@ TEST(LearnedCurve, ADriftIsSeenInSizesThatWereRareAndNotHiddenByNewOnes) {
   }
 }
 
+TEST(LearnedCurve, OneThatWasOffAndNeverCameAgainDoesNotHideADrift) {
+  LearnedCurve curve;
+  for (int i = 0; i < 4; ++i) curve.observe(3, line(3));
+  curve.observe(3, 2 * line(3));
+  for (int i = 0; i < 200; ++i) {
+    const std::size_t size = 10 + static_cast<std::size_t>(i) % 20;
+    curve.observe(size, line(size));
+  }
+  for (const std::size_t size : {12u, 20u, 16u, 25u, 11u, 18u})
+    curve.observe(size, 0.5 * line(size));
+  EXPECT_NEAR(curve(28), 0.5 * line(28), 0.1 * 0.5 * line(28));
+}
+
 TEST(LearnedCurve, DriftIsFoundInsideTenBatchesOnNoisyTimes) {
   for (const double factor : {2.0, 0.5}) {
     std::vector<int> needed;

@@ -66,10 +66,15 @@ class LearnedCurve {
     if (count >= (old || usual_ == 0 ? 1 : kSettled)) {
       const double here = at(c, static_cast<double>(size)) / at(c, mean.size);
       const double error = std::log(time / ((old ? before.mean : mean.time) * here));
-      // One that was first seen when others were off already says nothing of how it was before.
-      const bool silent = !old && usual_ > 0 && streak_ > 0;
-      silent ? add_noise(error * error * count / (count + 1), 1)
-             : watch_drift(error, 1 + 1 / count);
+      // One that was first seen when others were off already says nothing of how it was before. But
+      // where there are none but those it is not waited for the others for ever.
+      if (!old && usual_ > 0 && streak_ > 0 && ++silent_ <= kSilent) {
+        const double square = std::min(error * error, 20 * squared_error_);
+        add_noise(square * count / (count + 1), 1);
+      } else {
+        silent_ = 0;
+        watch_drift(error, 1 + 1 / count);
+      }
     }
     ++samples_;
     largest_ = std::max(largest_, size);
@@ -90,6 +95,7 @@ class LearnedCurve {
   static constexpr double kLeastNoise = 0.01;  // Variance.
   static constexpr int kStreak = 4;
   static constexpr int kLongest = 8;  // A streak that has not shown a drift by then shows none.
+  static constexpr int kSilent = 32;  // Batches.
   static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
   static constexpr double kCurious = 30;      // Batches.
   static constexpr double kMostDoubt = 0.3;
@@ -251,6 +257,7 @@ class LearnedCurve {
   double streak_least_ = 0;
   double streak_squares_ = 0;
   int streak_ = 0;
+  int silent_ = 0;
   int undrawn_ = 0;
 };
 
