@@ -158,6 +158,55 @@ TEST(AutoPolicy, IsNearTheBestSettingWhenTheModelBecomesSlower) {
   EXPECT_LT(with(AutoPolicy{}), 1.03 * with(HybridPolicy{.size = 16, .max_wait = 20ms}));
 }
 
+TEST(AutoPolicy, DoesNotWaitWhereABatchIsOverBeforeATimerCouldBeKept) {
+  const ClosedLoopArrivals loop{.clients = 32};
+  const AffineCurve brief{.per_item = 50ns, .fixed = 2us};
+  const SimulationResult mine = run(AutoPolicy{}, loop, 1, brief);
+  EXPECT_LT(mine.releases[static_cast<std::size_t>(ReleaseReason::returns)], 40u);
+  // The same at a thousandth of the speed.
+  const AffineCurve slow{.per_item = 50us, .fixed = 2ms};
+  const SimulationResult waits = run(AutoPolicy{}, loop, 1, slow);
+  EXPECT_GT(waits.releases[static_cast<std::size_t>(ReleaseReason::returns)],
+            waits.batches * 9 / 10);
+}
+
+TEST(AutoPolicy, LearnsWhoSendsOnceTheModelIsNoLongerBrief) {
+  const ClosedLoopArrivals loop{.clients = 32};
+  const SimulationResult mine = simulate(
+      BasicSimulation<AutoPolicy>{.arrivals = loop,
+                                  .service = {.curve = AffineCurve{.per_item = 50ns, .fixed = 2us},
+                                              .changes = {{.at = 200us, .factor = 1000}}},
+                                  .batcher = {.capacity = 1 << 20},
+                                  .requests = 20'000});
+  EXPECT_GT(mine.releases[static_cast<std::size_t>(ReleaseReason::returns)], mine.batches * 8 / 10);
+}
+
+TEST(AutoPolicy, DoesNotGoOnAsIfTheModelWereAsFastAsBefore) {
+  // 35 % of what it can do, and then 70 %: parts of the queue that do not keep up would be taken from an
+  // old value of the queue.
+  const AffineCurve sym{.per_item = 1ms, .fixed = 5ms};
+  const double rate = 0.35 * 32 / 37e-3;
+  double means = 0;
+  double greedy = 0;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const auto simulated = [&](auto policy) {
+      return simulate(BasicSimulation<decltype(policy)>{
+                          .arrivals = PoissonArrivals{.rate_hz = rate},
+                          .service = {.curve = sym,
+                                      .noise = LognormalNoise{},
+                                      .changes = {{.at = 4s, .factor = 2}}},
+                          .batcher = {.policy = policy, .capacity = 1 << 20},
+                          .requests = 1700,
+                          .warm_up = 0.7,
+                          .seed = seed})
+          .latency.mean_ns;
+    };
+    means += simulated(AutoPolicy{});
+    greedy += simulated(GreedyPolicy{});
+  }
+  EXPECT_LT(means, 1.05 * greedy);
+}
+
 TEST(AutoPolicy, UnderOverloadAnswersMostOfWhatCanBeAnsweredWithinItsObjective) {
   const auto goodput = [](auto policy, double load) {
     const SimulationResult result = simulate(BasicSimulation<decltype(policy)>{

@@ -121,6 +121,70 @@ TEST(LearnedCurve, ScalesAsAWholeWhenTheModelBecomesSlowerOrFaster) {
   }
 }
 
+TEST(LearnedCurve, ADriftDoesNotHideItselfInTheNoise) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    Random random(seed);
+    LearnedCurve curve;
+    const auto draw = [&](double by) {
+      const std::size_t size = 4 + random.below(4);
+      curve.observe(size, by * line(size) * (1 + 0.2 * (random.unit() + random.unit() - 1)));
+    };
+    for (int i = 0; i < 300; ++i) draw(1);
+    const double usual = curve.deviation();
+    for (int i = 0; i < 12; ++i) draw(0.6);
+    EXPECT_NEAR(curve(1), 0.6 * line(1), 0.2 * 0.6 * line(1)) << seed;
+    EXPECT_LT(curve.deviation(), 1.6 * usual) << seed;
+  }
+}
+
+TEST(LearnedCurve, ASizeFirstSeenAfterADriftIsNotScaledByIt) {
+  for (const double factor : {2.0, 0.5}) {
+    LearnedCurve curve;
+    for (int i = 0; i < 200; ++i) {
+      const std::size_t size = 1 + static_cast<std::size_t>(i) % 8;
+      curve.observe(size, line(size));
+    }
+    // Slower batches leave longer queues.
+    for (const std::size_t size : {24u, 7u, 28u, 8u, 24u, 8u, 7u}) {
+      curve.observe(size, factor * line(size));
+    }
+    for (const std::size_t size : {1u, 4u, 8u, 24u, 28u}) {
+      EXPECT_NEAR(curve(size), factor * line(size), 0.1 * factor * line(size)) << size;
+    }
+  }
+}
+
+TEST(LearnedCurve, ADriftIsSeenInSizesThatWereRareAndNotHiddenByNewOnes) {
+  for (const double factor : {2.0, 0.5}) {
+    LearnedCurve curve;
+    for (const std::size_t size : {16u, 11u, 9u, 14u}) curve.observe(size, line(size));
+    for (int i = 0; i < 200; ++i) {
+      const std::size_t size = 20 + static_cast<std::size_t>(i) % 20;
+      curve.observe(size, line(size));
+    }
+    for (const std::size_t size :
+         {16u, 5u, 9u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 4u, 11u, 4u, 14u}) {
+      curve.observe(size, factor * line(size));
+    }
+    for (const std::size_t size : {20u, 32u, 39u}) {
+      EXPECT_NEAR(curve(size), factor * line(size), 0.1 * factor * line(size)) << size;
+    }
+  }
+}
+
+TEST(LearnedCurve, OneThatWasOffAndNeverCameAgainDoesNotHideADrift) {
+  LearnedCurve curve;
+  for (int i = 0; i < 4; ++i) curve.observe(3, line(3));
+  curve.observe(3, 2 * line(3));
+  for (int i = 0; i < 200; ++i) {
+    const std::size_t size = 10 + static_cast<std::size_t>(i) % 20;
+    curve.observe(size, line(size));
+  }
+  for (const std::size_t size : {12u, 20u, 16u, 25u, 11u, 18u})
+    curve.observe(size, 0.5 * line(size));
+  EXPECT_NEAR(curve(28), 0.5 * line(28), 0.1 * 0.5 * line(28));
+}
+
 TEST(LearnedCurve, DriftIsFoundInsideTenBatchesOnNoisyTimes) {
   for (const double factor : {2.0, 0.5}) {
     std::vector<int> needed;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -21,8 +22,7 @@ class Hazard {
     const auto value = static_cast<float>(std::max(age, 0.0));
     std::size_t hole = kept_;  // The place in order that becomes free.
     if (kept_ == kSample) {
-      hole = static_cast<std::size_t>(
-          std::lower_bound(sorted_.begin(), sorted_.end(), recent_[next_]) - sorted_.begin());
+      hole = below(recent_[next_]);
       sum_ -= static_cast<double>(recent_[next_]);
     } else {
       ++kept_;
@@ -30,15 +30,14 @@ class Hazard {
     sum_ += static_cast<double>(value);
     recent_[next_] = value;
     next_ = (next_ + 1) % kSample;
-    const auto end = sorted_.begin() + static_cast<std::ptrdiff_t>(kept_);
-    auto place = sorted_.begin() + static_cast<std::ptrdiff_t>(hole);
-    if (place + 1 < end && value > *(place + 1)) {
-      const auto to = std::lower_bound(place + 1, end, value);
-      std::move(place + 1, to, place);
+    const std::size_t place = below(value);
+    const auto from = sorted_.begin() + static_cast<std::ptrdiff_t>(hole);
+    const auto to = sorted_.begin() + static_cast<std::ptrdiff_t>(place);
+    if (place > hole) {
+      std::move(from + 1, to, from);
       *(to - 1) = value;
     } else {
-      const auto to = std::upper_bound(sorted_.begin(), place, value);
-      std::move_backward(to, place, place + 1);
+      std::move_backward(to, from, from + 1);
       *to = value;
     }
     never_ -= kGain * never_;
@@ -87,6 +86,21 @@ class Hazard {
   static constexpr double kFinest = 512;  // Nothing is known finer than half a microsecond.
   static constexpr double kLeastWidth = kFinest / kBins;
 
+  // How many are shorter. Without branches, because no one can foretell them.
+  std::size_t below(float value) const noexcept {
+    std::size_t count = 0;
+    for (std::size_t step = kSample / 2; step > 0; step /= 2) {
+      count += sorted_[count + step - 1] < value ? step : 0;
+    }
+    return count + (sorted_[count] < value ? 1 : 0);
+  }
+
+  static constexpr std::array<float, kSample> none() noexcept {
+    std::array<float, kSample> all{};
+    all.fill(std::numeric_limits<float>::infinity());
+    return all;
+  }
+
   std::size_t bin_of(double age) const noexcept {
     std::size_t bin = 0;
     for (std::size_t i = 1; i <= kBins; ++i) bin += age >= edge_[i] ? 1 : 0;
@@ -110,7 +124,7 @@ class Hazard {
     tail_rate_ = (1 - std::min(never_ / left_, 1.0) * 0.99) / std::max(mean(), kFinest);
   }
 
-  std::array<float, kSample> sorted_{};
+  std::array<float, kSample> sorted_ = none();
   std::array<float, kSample> recent_{};
   std::array<double, kBins + 1> edge_{};
   std::array<double, kBins> per_width_{};

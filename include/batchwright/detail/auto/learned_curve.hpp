@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -25,13 +26,14 @@ class LearnedCurve {
   /// Time of a batch of `size`; zero before the first observation.
   double operator()(std::size_t size) const noexcept {
     if (knots_ == 0) return 0;
-    const auto x = static_cast<double>(size);
-    const std::size_t piece = piece_of_[std::min(class_of(size), kClasses - 1)];
-    const Knot* knot = &knot_[piece];
-    if (x >= knot->size) return knot->time + knot->slope * (x - knot->size);
-    if (piece == 0) return knot->time + slope_below_ * (x - knot->size);
-    --knot;  // The knot of a class lies at the mean of the sizes seen, which may be on either side.
-    return knot->time + knot->slope * (x - knot->size);
+    return at(std::min(class_of(size), kClasses - 1), static_cast<double>(size));
+  }
+
+  /// The same straight between the sizes.
+  double between(double size) const noexcept {
+    if (knots_ == 0) return 0;
+    size = std::max(size, 1.0);
+    return at(std::min(class_of(static_cast<std::size_t>(size)), kClasses - 1), size);
   }
 
   /// Relative deviation of that from the true time, as far as it is known.
@@ -53,18 +55,35 @@ class LearnedCurve {
 
   void observe(std::size_t size, double time) noexcept {
     if (size == 0 || !(time > 0)) return;
-    // Where little was seen it is the curve that is wrong.
-    if (mean_[std::min(class_of(size), kClasses - 1)].count >= kKnown) {
-      watch_drift(std::log(time / (*this)(size)));
+    const std::size_t c = std::min(class_of(size), kClasses - 1);
+    ClassMean& mean = mean_[c];
+    Before& before = before_[c];
+    if (before.usual != usual_) before = {usual_, mean.time, mean.time, mean.count};
+    // Held against the mean of its own class: what other sizes have learned of a drift draws the curve
+    // along.
+    const bool old = before.count > 0;
+    const double count = old ? before.count : mean.count;
+    if (count >= (old || usual_ == 0 ? 1 : kSettled)) {
+      const double here = at(c, static_cast<double>(size)) / at(c, mean.size);
+      const double error = std::log(time / ((old ? before.mean : mean.time) * here));
+      // One that was first seen when others were off already says nothing of how it was before. But
+      // where there are none but those it is not waited for the others for ever.
+      if (!old && usual_ > 0 && streak_ > 0 && ++silent_ <= kSilent) {
+        const double square = std::min(error * error, 20 * squared_error_);
+        add_noise(square * count / (count + 1), 1);
+      } else {
+        silent_ = 0;
+        watch_drift(error, 1 + 1 / count);
+      }
     }
     ++samples_;
     largest_ = std::max(largest_, size);
-    ClassMean& mean = mean_[std::min(class_of(size), kClasses - 1)];
     // A mean with a gain of g is as good as that of 2 / g - 1.
     mean.count = std::min(mean.count + 1, 2 / kGain - 1);
     const double gain = std::max(1 / mean.count, kGain);
     mean.size += gain * (static_cast<double>(size) - mean.size);
     mean.time += gain * (time - mean.time);
+    before.part *= 1 - gain;
     if (mean.count < kSettled || ++undrawn_ >= kEvery) draw();
   }
 
@@ -73,13 +92,15 @@ class LearnedCurve {
   static constexpr std::size_t kClasses = 36;  // above there are four in an octave.
   static constexpr double kGain = 0.05;        // Of a class: it remembers about 20 batches.
   static constexpr double kErrorGain = 1.0 / 32;
+  static constexpr double kLeastNoise = 0.01;  // Variance.
   static constexpr int kStreak = 4;
-  static constexpr double kKnown = 3;
+  static constexpr int kLongest = 8;  // A streak that has not shown a drift by then shows none.
+  static constexpr int kSilent = 32;  // Batches.
   static constexpr double kStraight = 0.003;  // With no more misfit than that it is a line.
   static constexpr double kCurious = 30;      // Batches.
   static constexpr double kMostDoubt = 0.3;
   static constexpr double kSettled = 8;  // A class that has seen so many changes little:
-  static constexpr int kEvery = 4;       // it is drawn anew after so many batches.
+  static constexpr int kEvery = 8;       // it is drawn anew after so many batches.
 
   struct Knot {
     double size = 0;
@@ -87,6 +108,14 @@ class LearnedCurve {
     double slope = 0;  // Of the piece that follows.
     double doubt = 0;
     double between = 0;  // Doubt there.
+  };
+
+  // A class before the last batch that was as usual, and how much of its mean time is from then.
+  struct Before {
+    std::uint64_t usual = 0;  // That batch.
+    double mean = 0;
+    double part = 0;
+    double count = 0;
   };
 
   // 1, 2, .. 8, 9..10, 11..12, 13..14, 15..16, 17..20, ...
@@ -97,44 +126,73 @@ class LearnedCurve {
     return kExact + 4 * (octave - 3) + quarter;
   }
 
+  // The curve at a size of that class.
+  double at(std::size_t c, double size) const noexcept {
+    const std::size_t piece = piece_of_[c];
+    const Knot* knot = &knot_[piece];
+    if (size >= knot->size) return knot->time + knot->slope * (size - knot->size);
+    if (piece == 0) return knot->time + slope_below_ * (size - knot->size);
+    --knot;  // The knot of a class lies at the mean of the sizes seen, which may be on either side.
+    return knot->time + knot->slope * (size - knot->size);
+  }
+
   // Several batches in a row that are all off to the same side are no noise: the model has become
   // faster or slower, and so has every size.
-  void watch_drift(double error) noexcept {
-    const double sigma = deviation();
-    const double least = std::max(0.1, 1.5 * sigma);
-    if (std::abs(error) > least && (streak_ == 0 || (error > 0) == (streak_sum_ > 0))) {
-      streak_sum_ += error;
-      ++streak_;
-    } else {
-      streak_ = 0;
-      streak_sum_ = 0;
-    }
-    if (streak_ >= kStreak && std::abs(streak_sum_) > 1.8 * least * streak_) {
-      const double factor = std::exp(streak_sum_ / streak_);
-      for (ClassMean& mean : mean_) {
-        mean.time *= factor;
-        mean.count = std::min(mean.count, 4.0);  // What is left over is soon learned.
-      }
-      streak_ = 0;
-      streak_sum_ = 0;
+  // `doubled`: so many times the variance of a batch is that of the error.
+  void watch_drift(double error, double doubled) noexcept {
+    const double least = std::sqrt(doubled * std::max(kLeastNoise, 1.5 * 1.5 * squared_error_));
+    const bool goes_on = streak_ == 0 || (error > 0) == (streak_sum_ > 0);
+    if (std::abs(error) <= least || !goes_on || streak_ >= kLongest) end_streak();
+    // One that is far off counts for less.
+    const double square = std::min(error * error, 9 * least * least) / doubled;
+    if (std::abs(error) <= least || !goes_on) usual_ = samples_ + 1;
+    if (std::abs(error) <= least) {
+      add_noise(square, 1);
       return;
     }
-    // Noise and what may be drift are not told apart here, but one that is far off counts for less.
-    const double gain = std::max(kErrorGain, 1 / static_cast<double>(samples_ + 1));
-    squared_error_ += gain * (std::min(error * error, 9 * least * least) - squared_error_);
+    streak_sum_ += error;
+    streak_least_ += least;
+    streak_squares_ += square;
+    ++streak_;
+    if (streak_ < kStreak || std::abs(streak_sum_) <= 1.8 * streak_least_) return;
+    const double factor = std::exp(streak_sum_ / streak_);
+    for (std::size_t c = 0; c < kClasses; ++c) {
+      ClassMean& mean = mean_[c];
+      // A size that was seen for the first time since has no share in it.
+      mean.time += (factor - 1) * (before_[c].usual == usual_ ? before_[c].part : mean.time);
+      mean.count = std::min(mean.count, 4.0);  // What is left over is soon learned.
+    }
+    usual_ = samples_ + 1;
+    streak_ = 0;
+    streak_sum_ = streak_least_ = streak_squares_ = 0;
+  }
+
+  // It was noise: while it ran it could have been drift, and would have raised the noise against which
+  // it is held.
+  void end_streak() noexcept {
+    if (streak_ > 0) add_noise(streak_squares_ / streak_, streak_);
+    streak_ = 0;
+    streak_sum_ = streak_least_ = streak_squares_ = 0;
+  }
+
+  void add_noise(double square, double batches) noexcept {
+    errors_ += batches;
+    const double gain = std::max(kErrorGain * batches, batches / errors_);
+    squared_error_ += std::min(gain, 1.0) * (square - squared_error_);
   }
 
   // The knots anew: each class between its own mean and the line, by what chance would explain of their
   // distance; neighbours that fall are pooled (isotonic regression).
   void draw() noexcept {
     undrawn_ = 0;
-    const LineFit line = LineFit::through(mean_, squared_error_);
+    const std::size_t classes = std::min(class_of(largest_), kClasses - 1) + 1;
+    const LineFit line = LineFit::through(std::span(mean_).first(classes), squared_error_);
     const bool straight = line.known && line.misfit < kStraight;
     std::array<double, kClasses> weight;
     std::array<std::uint8_t, kClasses> first_class;
     std::array<std::uint8_t, kClasses> last_class;
     std::size_t count = 0;
-    for (std::size_t c = 0; c < kClasses; ++c) {
+    for (std::size_t c = 0; c < classes; ++c) {
       const ClassMean& mean = mean_[c];
       if (mean.count == 0) continue;
       knot_[count] = {mean.size, line.time_of(mean), 0, line.doubt_of(mean)};
@@ -185,15 +243,21 @@ class LearnedCurve {
   }
 
   std::array<ClassMean, kClasses> mean_{};
+  std::array<Before, kClasses> before_{};
   std::array<Knot, kClasses> knot_{};
   std::array<std::uint8_t, kClasses> piece_of_{};
   double slope_below_ = 0;
   std::size_t knots_ = 0;
   std::size_t largest_ = 0;
   std::uint64_t samples_ = 0;
+  std::uint64_t usual_ = 0;  // The last batch that was no drift.
   double squared_error_ = 0;
+  double errors_ = 0;  // Of so many batches.
   double streak_sum_ = 0;
+  double streak_least_ = 0;
+  double streak_squares_ = 0;
   int streak_ = 0;
+  int silent_ = 0;
   int undrawn_ = 0;
 };
 

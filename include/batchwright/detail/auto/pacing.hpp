@@ -27,13 +27,18 @@ struct Pacing {
     const auto n = static_cast<double>(in.queued);
     const double alone = curve(in.queued);
     const double horizon = std::min(in.next_free, alone);
-    if (!(horizon > 0) || !(in.rate > 0)) return 0;
+    // In the fluid limit it pays to hold while those queued are fewer than the share that an executor
+    // gets of who comes meanwhile.
+    if (!(horizon > 0) || n * in.free >= kSurely * in.rate * horizon) return 0;
     const double now = cost(in, 0, horizon, n, curve);
     double best = now * kLeastGain;
+    double before = now;
     double chosen = 0;
     for (int step = 1; step < kSteps; ++step) {
       const double x = horizon * step / kSteps;
       const double value = cost(in, x, horizon, n, curve);
+      if (value > before) break;  // It falls and then rises.
+      before = value;
       if (value < best) {
         best = value;
         chosen = x;
@@ -42,20 +47,14 @@ struct Pacing {
     if (chosen == 0) return 0;
     // Holding must not make the executors too slow for what comes.
     const double size = n + in.rate * chosen;
-    const double served = size / (chosen + at(curve, size));
+    const double served = size / (chosen + curve.between(size));
     return served < std::min(n / alone, in.rate / in.executors) ? 0 : chosen;
   }
 
  private:
   static constexpr double kLeastGain = 0.999;
   static constexpr int kSteps = 8;
-
-  static double at(const LearnedCurve& curve, double size) noexcept {
-    const double low = std::floor(std::max(size, 1.0));
-    const auto b = static_cast<std::size_t>(low);
-    const double below = curve(b);
-    return size <= low ? below : below + (size - low) * (curve(b + 1) - below);
-  }
+  static constexpr double kSurely = 1.25;  // With more than that it has never been found to pay.
 
   // Of those who are queued and come up to the horizon, if a batch leaves in x and what comes after it
   // shares the executors that are free then.
@@ -66,7 +65,7 @@ struct Pacing {
     const double held = n * x + in.rate * x * x / 2;
     const double batch = n + come;
     const double rest = after * (horizon - x) / 2 / in.free;
-    return held + batch * at(curve, batch) + rest + after * at(curve, after / in.free);
+    return held + batch * curve.between(batch) + rest + after * curve.between(after / in.free);
   }
 };
 

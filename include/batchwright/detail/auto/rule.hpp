@@ -14,6 +14,7 @@
 #include "wait_rule.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,7 @@ namespace batchwright::inline v0_1::detail {
 class AutoRule {
  public:
   void on_arrivals(const ArrivalReport& report) noexcept {
+    if (brief()) return;
     const double at = to_ns(report.last);
     const auto size = static_cast<double>(report.size);
     sources_.arrive(at, size, [&] { return rate_.forecast(at, 0); });
@@ -31,19 +33,29 @@ class AutoRule {
   }
 
   void on_batch(const BatchReport& report) noexcept {
-    sources_.answer(to_ns(report.finished), static_cast<double>(report.size));
+    brief_ = report.service_time() < kBrief ? std::min(brief_ + 1, kBriefBatches) : 0;
+    if (!brief()) sources_.answer(to_ns(report.finished), static_cast<double>(report.size));
     if (report.failed) return;
     curve_.observe(report.size, static_cast<double>(report.service_time().count()));
-    rate_.set_window(curve_(kWindowSize));
+    const double window = curve_(kWindowSize);
+    rate_.set_window(window);
     ++batches_;
+    // It has become slower or faster.
+    if (std::abs(window - drawn_from_) > kSameCurve * drawn_from_) {
+      drawn_from_ = window;
+      value_until_ = 0;
+      quorum_callers_ = 0;
+    }
   }
 
   /// `objective`: Duration::max() if there is none.
   Decision decide(const QueueView& view, Duration objective) noexcept {
+    const std::size_t queued = std::min(view.size, view.max_batch_size);
+    in_time_ = objective != Duration::max();
+    if (brief()) return go(queued, ReleaseReason::greedy);
     const double now = to_ns(view.now);
     rate_.roll(now);
     if (waiting_ && view.oldest > waiting_oldest_) waiting_ = false;  // Those have left otherwise.
-    const std::size_t queued = std::min(view.size, view.max_batch_size);
     if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
     if (objective != Duration::max()) return decide_in_time(view, to_ns(objective), now);
     if (view.size >= kOverload * view.max_batch_size) {
@@ -53,6 +65,13 @@ class AutoRule {
     if (sources_.source() == Source::returning) return gather(view, queued, now);
 
     if (view.executors == 1 && queued == 1) return wait_or_go(view, queued, now);
+    const bool paces = view.executors > 1 && sources_.source() == Source::independent &&
+                       view.size < view.max_batch_size;
+    // Who holds goes on first: a part of what is held is taken only if it would go.
+    const bool holds = paces && waiting_;
+    Decision held = Decision::release(queued, ReleaseReason::paced);
+    if (holds) held = pace(view, queued, now);
+    if (!held.is_release()) return held;
     const QueueValue& value = value_of(view, queued, now);
     const SplitRule::Input input{.queued = view.size,
                                  .most = queued,
@@ -61,9 +80,8 @@ class AutoRule {
     const std::size_t part = SplitRule::batch_of(input, value, curve_);
     if (part < queued) return go(part, ReleaseReason::split);
     if (view.size >= view.max_batch_size) return go(queued, ReleaseReason::size);
-    if (view.executors > 1 && sources_.source() == Source::independent) {
-      return pace(view, queued, now);
-    }
+    if (holds) return held;
+    if (paces) return pace(view, queued, now);
     return wait_or_go(view, queued, now);
   }
 
@@ -82,6 +100,14 @@ class AutoRule {
   // What a queue costs is computed anew after so many batches, or if the rate has changed by so much.
   static constexpr std::uint64_t kValueFor = 16;
   static constexpr double kSameRate = 0.02;
+  static constexpr double kSameCurve = 0.1;
+
+  // A wait is at most as long as a batch takes. A timer is late by as much as these do, and to be woken
+  // costs more than they could save: so no one waits for company, and nothing is learned but the curve.
+  static constexpr Duration kBrief = std::chrono::microseconds(20);
+  static constexpr int kBriefBatches = 16;  // One after the other.
+
+  bool brief() const noexcept { return brief_ == kBriefBatches && !in_time_; }
 
   static double to_ns(TimePoint instant) noexcept {
     return static_cast<double>(instant.time_since_epoch().count());
@@ -98,7 +124,7 @@ class AutoRule {
   }
 
   // Not past the instant at which the first one's own deadline can still be met.
-  Decision wait(const QueueView& view, TimePoint until) noexcept {
+  Decision wait(const QueueView& view, TimePoint until, std::size_t more = 1) noexcept {
     QueueCursor queue = view.queue;
     if (QueuedRequest first; queue.next(first) && first.deadline != kNever) {
       const double time = curve_(view.size) * (1 + curve_.deviation());
@@ -111,7 +137,7 @@ class AutoRule {
       waiting_since_ = view.now;
       waiting_oldest_ = view.oldest;
     }
-    return Decision::wait(until, view.size + 1);
+    return Decision::wait(until, view.size + more);
   }
 
   double waited(const QueueView& view) const noexcept {
@@ -227,7 +253,9 @@ class AutoRule {
                               .next_free = next_free};
     const double x = Pacing::wait(input, curve_);
     if (x <= 0) return go(queued, waiting_ ? ReleaseReason::paced : ReleaseReason::greedy);
-    return wait(view, later(view.now, x));
+    // It would go on holding until then, or until so many more: half of them is early enough to ask again.
+    const auto come = static_cast<std::size_t>(input.rate * x / 2);
+    return wait(view, later(view.now, x), std::max<std::size_t>(come, 1));
   }
 
   Decision wait_or_go(const QueueView& view, std::size_t queued, double now) noexcept {
@@ -260,7 +288,10 @@ class AutoRule {
   QueueValue value_;
   double value_rate_ = 0;
   std::uint64_t value_until_ = 0;
+  double drawn_from_ = 0;  // The time of kWindowSize of which the value and the quorum are.
   std::uint64_t batches_ = 0;
+  int brief_ = 0;         // So many of the last batches, one after the other.
+  bool in_time_ = false;  // There is an objective.
   std::uint64_t quorum_at_ = 0;
   std::size_t quorum_callers_ = 0;
   bool tries_ = false;
