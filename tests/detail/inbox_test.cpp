@@ -64,7 +64,7 @@ TEST_F(ArrivalsTest, AreTakenInTheirOrderEachFetchedBeforeItsTurn) {
 TEST_F(ArrivalsTest, OfCallsWithSeveralAreTakenInTheirOrder) {
   Arrivals box;
   Arrivals inbox;
-  for (const std::size_t count : {3, 1, 7, 2}) call(box, count);
+  for (const std::size_t count : {3u, 1u, 7u, 2u}) call(box, count);
   box.give_to(inbox);
   expect_takes(inbox, 13);
 }

@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_SIMULATION_SHARING_HPP
 #define BATCHWRIGHT_SIMULATION_SHARING_HPP
 
+#include "../detail/action.hpp"
 #include "../detail/admission.hpp"
 #include "../detail/batch_state.hpp"
 #include "../detail/block_pool.hpp"

@@ -42,21 +42,21 @@ struct QueueValue {
     best.rate = rate;
     const auto consider = [&](std::size_t size) {
       const auto b = static_cast<double>(size);
-      const double service = curve(size);
-      const double time = service / executors;
+      const double whole = curve(size);
+      const double time = whole / executors;
       const double fewer = b - rate * time;
       if (fewer <= 0) return;
       const double w = time / fewer;
       const double chance = rate * time * (w * dispersion + time) / 2;
-      const double self = b * (service - time);
+      const double self = b * (whole - time);
       // w/2 + u = g / lambda
-      const double mean =
+      const double cost =
           (w * dispersion / 2 + (w * fewer * fewer / 2 + chance + self) / fewer) / (1 / rate + w);
-      if (mean >= best.mean) return;
-      best.mean = mean;
+      if (cost >= best.mean) return;
+      best.mean = cost;
       best.weight = w;
-      best.slope = mean / rate - w * dispersion / 2;
-      best.service = service;
+      best.slope = cost / rate - w * dispersion / 2;
+      best.service = whole;
     };
     each_size(cap, consider);
     return best;
