@@ -38,7 +38,8 @@ class BatchCut {
         preferred_(all_preferred_),
         allowed_(limits.allowed_sizes),
         fit_(limits.fit),
-        sized_(!limits.preferred_sizes.empty() || !limits.allowed_sizes.empty()),
+        prefers_(!limits.preferred_sizes.empty()),
+        allows_(!limits.allowed_sizes.empty()),
         plain_(limits.size_rule == SizeRule::sum && !limits.keyed_lanes) {}
 
   BatchCut(const BatchCut&) = delete;
@@ -109,16 +110,23 @@ class BatchCut {
   class Ascent {
    public:
     explicit Ascent(std::span<const std::size_t> sizes) noexcept
-        : next_(sizes.data()), end_(next_ + sizes.size()) {}
+        : next_(sizes.data()), end_(next_ + sizes.size()), size_(next()) {}
 
     bool meets(std::size_t size) noexcept {
-      while (next_ != end_ && *next_ < size) ++next_;
-      return next_ != end_ && *next_ == size;
+      if (size < size_) return false;
+      while (size_ < size) {
+        ++next_;
+        size_ = next();
+      }
+      return size_ == size;
     }
 
    private:
+    std::size_t next() const noexcept { return next_ == end_ ? kNoCount : *next_; }
+
     const std::size_t* next_;
     const std::size_t* end_;
+    std::size_t size_;  // The next one.
   };
 
   // As `pick`, of what most batches are: who came first goes first, so they are looked at once and leave
@@ -147,9 +155,8 @@ class BatchCut {
       all = {all.count + 1, all.size + one->weight, one};
       if (picked.oldest) oldest = AgeList::next(*one);
       accepted = OvertakingLedger::next(*one);
-      if (!sized_) continue;
-      if (preferred.meets(all.size)) picked.preferred = all;
-      if (allowed.meets(all.size)) picked.allowed = all;
+      if (prefers_ && preferred.meets(all.size)) picked.preferred = all;
+      if (allows_ && allowed.meets(all.size)) picked.allowed = all;
     }
     // At the end of a level others may follow.
     if (one == nullptr && all.size < limit && all.count < lane.count) return {};
@@ -206,8 +213,9 @@ class BatchCut {
   std::span<const std::size_t> preferred_;  // Those that are not above the cap.
   std::vector<std::size_t> allowed_;
   FitRule fit_;
-  bool sized_;  // Some sizes are better than others.
-  bool plain_;  // There is one lane, and sizes are sums.
+  bool prefers_;  // Some sizes are preferred,
+  bool allows_;   // or allowed.
+  bool plain_;    // There is one lane, and sizes are sums.
 };
 
 }  // namespace batchwright::inline v0_1::detail
