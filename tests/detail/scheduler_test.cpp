@@ -1339,6 +1339,21 @@ TEST(Scheduler, ABatchOfAnotherLaneMayMakeAPreferredSizeReached) {
   EXPECT_EQ(rig.next(1), "run b on 1: size");
 }
 
+TEST(Scheduler, WhoLeavesInOnePieceIsChargedForIt) {
+  Rig rig(ReleaseAll{}, {.max_batch_size = 2});
+  bw::detail::Tenant first, second;
+  bw::detail::Lane lane;
+  std::array<bw::detail::Flow, 2> flows;
+  flows[0].tenant = &first;
+  flows[1].tenant = &second;
+  flows[0].lane = flows[1].lane = &lane;
+  for (const char* name : {"a", "b", "c", "d"}) rig.arrive(name, {}, &flows[0]);
+  EXPECT_EQ(rig.next(0), "run a b on 0: greedy");
+  rig.arrive("e", {.at = 1}, &flows[1]);
+  rig.finish(1);
+  EXPECT_EQ(rig.next(1), "run e c on 0: greedy");  // The second one has had nothing yet.
+}
+
 TEST(Scheduler, TheOldestOfManyLanesIsKnown) {
   ManyLanes many({.every_look = false});
   many.rig.arrive("old", {.at = -4}, &many.flows[30]);
