@@ -3,7 +3,6 @@
 // of the machine, probed in turn with the bursts.
 
 #include "implementations/setup.hpp"
-#include "support/bare_burst.hpp"
 #include "support/bare_wake.hpp"
 #include "support/measured_time.hpp"
 #include "support/meter.hpp"
@@ -85,7 +84,7 @@ void burst(benchmark::State& state) {
 void bare(benchmark::State& state) {
   for (auto _ : state) {
     BareWake wake;
-    BareBurst burst(static_cast<std::size_t>(state.range(0)));
+    BareWake burst(static_cast<std::size_t>(state.range(0)));
     Pause pause;
     batchwright::Histogram one;
     batchwright::Histogram last;

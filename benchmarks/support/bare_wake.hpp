@@ -7,61 +7,83 @@
 #include <batchwright/policy.hpp>
 #include <batchwright/runtime.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <thread>
+#include <vector>
 
 namespace benchmarks {
 
-/// What the machine itself needs to wake a sleeping thread: two threads that play ping-pong by futex.
+/// What the machine itself needs to wake sleeping threads: one thread wakes them by futex, one after
+/// another, and sleeps itself until they have answered. With one they play ping-pong.
 class BareWake {
  public:
-  BareWake() : partner_([this] { answer(); }) {}
-
-  ~BareWake() {
-    send(kEnd);
-    partner_.join();
+  explicit BareWake(std::size_t threads = 1) {
+    for (std::size_t i = 0; i < threads; ++i) sleepers_.push_back(std::make_unique<Sleeper>());
   }
 
-  /// Nanoseconds from before the wake-up to the first instruction of the woken thread.
+  /// Nanoseconds from before the first wake-up to the first instruction of the last thread.
   std::int64_t probe() {
+    ++round_;
     const std::int64_t start = now_ns();
-    send(++round_);
-    while (pong_.load(std::memory_order_acquire) != round_) {
-      runtime_.park(pong_, round_ - 1, batchwright::kNever);
-    }
-    return woken_ - start;
+    for (const auto& sleeper : sleepers_) sleeper->send(round_);
+    std::int64_t last = start;
+    for (const auto& sleeper : sleepers_) last = std::max(last, sleeper->await(round_));
+    return last - start;
   }
 
  private:
-  static constexpr std::uint32_t kEnd = 0xffffffff;
-
-  void send(std::uint32_t round) {
-    ping_.store(round, std::memory_order_release);
-    runtime_.unpark(ping_, 1);
-  }
-
-  void answer() {
-    for (std::uint32_t seen = 0;;) {
-      std::uint32_t now = ping_.load(std::memory_order_acquire);
-      while (now == seen) {
-        runtime_.park(ping_, seen, batchwright::kNever);
-        now = ping_.load(std::memory_order_acquire);
-      }
-      woken_ = now_ns();
-      if (now == kEnd) return;
-      seen = now;
-      pong_.store(seen, std::memory_order_release);
-      runtime_.unpark(pong_, 1);
+  class Sleeper {
+   public:
+    Sleeper() : thread_([this] { answer(); }) {}
+    ~Sleeper() {
+      send(kEnd);
+      thread_.join();
     }
-  }
 
-  batchwright::SystemRuntime runtime_;
+    void send(std::uint32_t round) {
+      ping_.store(round, std::memory_order_release);
+      runtime_.unpark(ping_, 1);
+    }
+
+    // When it woke.
+    std::int64_t await(std::uint32_t round) {
+      while (pong_.load(std::memory_order_acquire) != round) {
+        runtime_.park(pong_, round - 1, batchwright::kNever);
+      }
+      return woken_;
+    }
+
+   private:
+    static constexpr std::uint32_t kEnd = 0xffffffff;
+
+    void answer() {
+      for (std::uint32_t seen = 0;;) {
+        std::uint32_t now = ping_.load(std::memory_order_acquire);
+        while (now == seen) {
+          runtime_.park(ping_, seen, batchwright::kNever);
+          now = ping_.load(std::memory_order_acquire);
+        }
+        woken_ = now_ns();
+        if (now == kEnd) return;
+        seen = now;
+        pong_.store(seen, std::memory_order_release);
+        runtime_.unpark(pong_, 1);
+      }
+    }
+
+    batchwright::SystemRuntime runtime_;
+    alignas(64) std::atomic<std::uint32_t> ping_{0};
+    alignas(64) std::atomic<std::uint32_t> pong_{0};
+    std::int64_t woken_ = 0;  // Of the sleeper, until it has sent its pong.
+    std::thread thread_;
+  };
+
+  std::vector<std::unique_ptr<Sleeper>> sleepers_;
   std::uint32_t round_ = 0;
-  alignas(64) std::atomic<std::uint32_t> ping_{0};
-  alignas(64) std::atomic<std::uint32_t> pong_{0};
-  std::int64_t woken_ = 0;  // Of the partner, until it has sent its pong.
-  std::thread partner_;
 };
 
 }  // namespace benchmarks
