@@ -196,7 +196,7 @@ class RequestBase : public SeldomUsed, public RequestHeader {
     stop_state_.store(kRegistering, std::memory_order_relaxed);
     retain_unshared();
   }
-  void register_stop(const StopToken& token) {
+  void register_stop(const StopToken& token) noexcept {
     new (&stop_callback_) StopCallback<Canceller>(token, Canceller{this});
     StopState expected = kRegistering;
     if (!stop_state_.compare_exchange_strong(expected, kRegistered, std::memory_order_acq_rel)) {

@@ -188,7 +188,7 @@ class alignas(64) Submitter {
     }
     runtime_.interleave("push");
     const TimePoint earliest = std::min(first->expires(), first->delay_at);
-    // A registration that fails must not leave the caller with the role.
+    // With a stop he does not run: its registration would keep the role from others.
     const bool runs = lent != nullptr && !options.stop.stop_possible();
     const Lent got = intake_.push(chain, earliest, runs ? Loan::to_run : loan_);
     if (runs) {
@@ -286,7 +286,7 @@ class alignas(64) Submitter {
     for (; first != nullptr; first = first->next_of_call) first->prepare_stop();
   }
 
-  static void register_stops(RequestBase* first, const StopToken& stop) {
+  static void register_stops(RequestBase* first, const StopToken& stop) noexcept {
     while (first != nullptr) std::exchange(first, first->next_of_call)->register_stop(stop);
   }
 
