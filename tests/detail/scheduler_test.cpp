@@ -1241,19 +1241,28 @@ TEST(Scheduler, AQueueIsFullAlsoWithWhatIsNotQueuedHere) {
   EXPECT_EQ(rig.next(0), "idle");
 }
 
+// One tenant with some lanes, and the flow to each.
+template <std::size_t N>
+struct LanesOfOne {
+  LanesOfOne() {
+    for (std::size_t i = 0; i < N; ++i) {
+      flows[i].tenant = &tenant;
+      flows[i].lane = &lanes[i];
+    }
+  }
+
+  bw::detail::Tenant tenant;
+  std::array<bw::detail::Lane, N> lanes;
+  std::array<bw::detail::Flow, N> flows;
+};
+
 TEST(Scheduler, OfAFullQueueTheLaneOfTheOldestGoes) {
   Rig rig(WaitForSize{9}, {.capacity = 3, .keyed_lanes = true});
-  bw::detail::Tenant tenant;
-  std::array<bw::detail::Lane, 2> lanes;
-  std::array<bw::detail::Flow, 2> flows;
-  for (std::size_t i = 0; i < 2; ++i) {
-    flows[i].tenant = &tenant;
-    flows[i].lane = &lanes[i];
-  }
-  rig.arrive("a", {.at = 2}, &flows[0]);
-  rig.arrive("b", {.at = 1}, &flows[1]);
+  LanesOfOne<2> of;
+  rig.arrive("a", {.at = 2}, &of.flows[0]);
+  rig.arrive("b", {.at = 1}, &of.flows[1]);
   EXPECT_EQ(rig.next(2), "wait until never for 1");
-  rig.arrive("c", {.at = 3}, &flows[0]);
+  rig.arrive("c", {.at = 3}, &of.flows[0]);
   EXPECT_EQ(rig.next(3), "run b on 0: size");
   rig.finish(1, 4);
   EXPECT_EQ(rig.next(4), "wait until never for 1");
@@ -1261,45 +1270,33 @@ TEST(Scheduler, OfAFullQueueTheLaneOfTheOldestGoes) {
 
 TEST(Scheduler, AFullQueueDoesNotWaitForTheExecutorOfItsOldestWhileAnotherOneIsFree) {
   Rig rig(WaitForSize{9}, {.executors = 2, .max_in_flight = 2, .capacity = 3, .keyed_lanes = true});
-  bw::detail::Tenant tenant;
-  std::array<bw::detail::Lane, 3> lanes;
-  std::array<bw::detail::Flow, 3> flows;
-  for (std::size_t i = 0; i < 3; ++i) {
-    flows[i].tenant = &tenant;
-    flows[i].lane = &lanes[i];
-  }
-  lanes[0].executor = 0;
-  rig.arrive("a", {}, &flows[0]);
-  rig.arrive("b", {}, &flows[0]);
-  rig.arrive("c", {}, &flows[0]);
+  LanesOfOne<3> of;
+  of.lanes[0].executor = 0;
+  rig.arrive("a", {}, &of.flows[0]);
+  rig.arrive("b", {}, &of.flows[0]);
+  rig.arrive("c", {}, &of.flows[0]);
   EXPECT_EQ(rig.next(0), "run a b c on 0: size");
-  rig.arrive("d", {.at = 1}, &flows[0]);
-  rig.arrive("e", {.at = 3}, &flows[2]);
-  rig.arrive("f", {.at = 2}, &flows[1]);
+  rig.arrive("d", {.at = 1}, &of.flows[0]);
+  rig.arrive("e", {.at = 3}, &of.flows[2]);
+  rig.arrive("f", {.at = 2}, &of.flows[1]);
   EXPECT_EQ(rig.next(3), "run f on 1: size");
-  rig.arrive("g", {.at = 4}, &flows[1]);
+  rig.arrive("g", {.at = 4}, &of.flows[1]);
   rig.finish(2);
   EXPECT_EQ(rig.next(4), "run e on 1: size");
   rig.finish(1);
-  rig.arrive("h", {.at = 5}, &flows[1]);
+  rig.arrive("h", {.at = 5}, &of.flows[1]);
   EXPECT_EQ(rig.next(5), "run d on 0: size");
 }
 
 TEST(Scheduler, AFullQueueOfOneInstantGoesInTheOrderOfItsArrivals) {
   Rig rig(WaitForSize{9}, {.capacity = 3, .keyed_lanes = true});
-  bw::detail::Tenant tenant;
-  std::array<bw::detail::Lane, 3> lanes;
-  std::array<bw::detail::Flow, 3> flows;
-  for (std::size_t i = 0; i < 3; ++i) {
-    flows[i].tenant = &tenant;
-    flows[i].lane = &lanes[i];
-  }
-  NamedRequest& a = rig.arrive("a", {}, &flows[0]);
-  rig.arrive("b", {}, &flows[1]);
-  rig.arrive("c", {}, &flows[0]);
+  LanesOfOne<3> of;
+  NamedRequest& a = rig.arrive("a", {}, &of.flows[0]);
+  rig.arrive("b", {}, &of.flows[1]);
+  rig.arrive("c", {}, &of.flows[0]);
   rig.scheduler.cancel(a);
   EXPECT_EQ(rig.next(0), "cancelled a");
-  rig.arrive("d", {}, &flows[2]);
+  rig.arrive("d", {}, &of.flows[2]);
   EXPECT_EQ(rig.next(0), "run b on 0: size");
 }
 

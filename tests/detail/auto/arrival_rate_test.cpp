@@ -24,6 +24,17 @@ double feed(ArrivalRate& rate, Random& random, double from, double until, double
   }
 }
 
+// Thirty times eight times as many for a third of the time, and the end of the last one.
+double feed_bursts(ArrivalRate& rate, Random& random) {
+  double now = 0;
+  for (int i = 0; i < 30; ++i) {
+    now = feed(rate, random, now, now + 200 * kMs, 1);
+    now = feed(rate, random, now, now + 100 * kMs, 8);
+  }
+  rate.roll(now);
+  return now;
+}
+
 TEST(ArrivalRate, IsThatOfIndependentCallersAndNothingOfItIsUnusual) {
   Random random(2);
   ArrivalRate rate;
@@ -39,12 +50,7 @@ TEST(ArrivalRate, FollowsABurstAndReturnsToTheUsual) {
   Random random(3);
   ArrivalRate rate;
   rate.set_window(4 * kMs);
-  double now = 0;
-  for (int i = 0; i < 30; ++i) {
-    now = feed(rate, random, now, now + 200 * kMs, 1);
-    now = feed(rate, random, now, now + 100 * kMs, 8);
-  }
-  rate.roll(now);
+  const double now = feed_bursts(rate, random);
   EXPECT_GT(rate.now(now) * kMs, 5) << "the end of a burst";
   EXPECT_NEAR(rate.forecast(now, 1e5 * kMs), rate.mean(), 0.1 * rate.mean());
   const double soon = rate.forecast(now, kMs);
@@ -71,12 +77,7 @@ TEST(ArrivalRate, ARateThatJumpsIsNoDispersion) {
   Random random(3);
   ArrivalRate rate;
   rate.set_window(4 * kMs);
-  double now = 0;
-  for (int i = 0; i < 30; ++i) {
-    now = feed(rate, random, now, now + 200 * kMs, 1);
-    now = feed(rate, random, now, now + 100 * kMs, 8);
-  }
-  rate.roll(now);
+  feed_bursts(rate, random);
   EXPECT_LT(rate.dispersion(), 2.5);
 }
 
