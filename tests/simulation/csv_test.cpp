@@ -43,16 +43,6 @@ TEST(Csv, TakesFieldsOffTheFront) {
   EXPECT_EQ(detail::take_until(rest, ','), "");
 }
 
-TEST(Csv, ANumberIsTheWholeField) {
-  double number = 0;
-  EXPECT_TRUE(detail::parse_number("1.5e2", number));
-  EXPECT_EQ(number, 150);
-  EXPECT_FALSE(detail::parse_number("1.5x", number));
-  EXPECT_FALSE(detail::parse_number("", number));
-  unsigned count = 0;
-  EXPECT_FALSE(detail::parse_number("-1", count));
-}
-
 TEST(Csv, ReadsAFileLargerThanABlock) {
   const std::string path = testing::TempDir() + "batchwright_csv_test.csv";
   const std::string text(200'000, 'x');
