@@ -29,6 +29,7 @@ using namespace std::chrono_literals;
 using namespace benchmarks;
 
 constexpr std::size_t kBatch = 8;
+constexpr auto kDevice = 2ms;
 
 void report(benchmark::State& state, const batchwright::Histogram& last,
             const batchwright::Histogram& bare) {
@@ -50,7 +51,7 @@ void burst(benchmark::State& state) {
       while (last < start && !last_start.compare_exchange_weak(last, start)) {
       }
       ++batches;
-      std::this_thread::sleep_for(2ms);
+      std::this_thread::sleep_for(kDevice);
       twice(inputs, outputs);
     };
     batchwright::DynamicBatcher<int, int> batcher(
@@ -80,11 +81,11 @@ void burst(benchmark::State& state) {
   }
 }
 
-// The same of threads that are woken without a batcher.
+// The same of threads that are woken without a batcher, and sleep for as long.
 void bare(benchmark::State& state) {
   for (auto _ : state) {
     BareWake wake;
-    BareWake burst(static_cast<std::size_t>(state.range(0)));
+    BareWake burst(static_cast<std::size_t>(state.range(0)), kDevice);
     Pause pause;
     batchwright::Histogram one;
     batchwright::Histogram last;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,8 +22,10 @@ namespace benchmarks {
 /// another, and sleeps itself until they have answered. With one they play ping-pong.
 class BareWake {
  public:
-  explicit BareWake(std::size_t threads = 1) {
-    for (std::size_t i = 0; i < threads; ++i) sleepers_.push_back(std::make_unique<Sleeper>());
+  /// Who is woken answers after `pause`, as if a device computed. Without it the threads stay on one
+  /// core; with it each goes to sleep where its timer woke it, and a wake may have to cross.
+  explicit BareWake(std::size_t threads = 1, std::chrono::microseconds pause = {}) {
+    for (std::size_t i = 0; i < threads; ++i) sleepers_.push_back(std::make_unique<Sleeper>(pause));
   }
 
   /// Nanoseconds from before the first wake-up to the first instruction of the last thread.
@@ -38,7 +41,8 @@ class BareWake {
  private:
   class Sleeper {
    public:
-    Sleeper() : thread_([this] { answer(); }) {}
+    explicit Sleeper(std::chrono::microseconds pause)
+        : pause_(pause), thread_([this] { answer(); }) {}
     ~Sleeper() {
       send(kEnd);
       thread_.join();
@@ -70,6 +74,7 @@ class BareWake {
         woken_ = now_ns();
         if (now == kEnd) return;
         seen = now;
+        if (pause_.count() > 0) std::this_thread::sleep_for(pause_);
         pong_.store(seen, std::memory_order_release);
         runtime_.unpark(pong_, 1);
       }
@@ -79,6 +84,7 @@ class BareWake {
     alignas(64) std::atomic<std::uint32_t> ping_{0};
     alignas(64) std::atomic<std::uint32_t> pong_{0};
     std::int64_t woken_ = 0;  // Of the sleeper, until it has sent its pong.
+    const std::chrono::microseconds pause_;
     std::thread thread_;
   };
 
