@@ -157,9 +157,9 @@ TEST(BadOptions, NothingIsBeyondWhatTheLibraryCanHold) {
 }
 
 TEST(BadOptions, NoWaitIsNegative) {
-  EXPECT_EQ(problem_of({.max_block = -1ns}),
+  EXPECT_EQ(problem_of({.overflow = OverflowAction::block, .max_block = -1ns}),
             "DynamicBatcher: max_block must be at least 0 ns, got -1 ns");
-  EXPECT_EQ(problem_of({.max_block = 0ns}), "");
+  EXPECT_EQ(problem_of({.overflow = OverflowAction::block, .max_block = 0ns}), "");
   EXPECT_EQ(problem_of({.max_wait = -5ms}),
             "DynamicBatcher: max_wait must be above 0 ns, got -5000000 ns");
   EXPECT_EQ(problem_of({.max_wait = 0ns}), "DynamicBatcher: max_wait must be above 0 ns, got 0 ns");
@@ -167,6 +167,37 @@ TEST(BadOptions, NoWaitIsNegative) {
   EXPECT_EQ(problem_of({.policy = TimePolicy{.max_wait = -1ns}}),
             "DynamicBatcher: TimePolicy::max_wait must be from 0 to the batcher's max_wait "
             "(1000000000 ns), got -1 ns");
+}
+
+TEST(BadOptions, NobodyBlocksForAWhileWhereNobodyBlocks) {
+  for (const OverflowAction overflow : {OverflowAction::reject, OverflowAction::evict}) {
+    EXPECT_EQ(problem_of({.overflow = overflow, .max_block = 5ms}),
+              "DynamicBatcher: max_block must be unset without overflow block, got 5000000 ns");
+  }
+}
+
+TEST(BadOptions, ANumberThatWasCastToAnEnumerationIsOneOfItsNames) {
+  const auto problem = [](const char* setting, int count, int value) {
+    return "DynamicBatcher: " + std::string(setting) + " must be one of the " +
+           std::to_string(count) + " enumerators, got " + std::to_string(value);
+  };
+  EXPECT_EQ(problem_of({.fit = batchwright::FitRule{9}}), problem("fit", 3, 9));
+  EXPECT_EQ(problem_of({.preserve_order = batchwright::PreserveOrder{2}}),
+            problem("preserve_order", 2, 2));
+  EXPECT_EQ(problem_of({.queue = {.on_timeout = batchwright::TimeoutAction{2}}}),
+            problem("queue.on_timeout", 2, 2));
+  EXPECT_EQ(
+      problem_of({.levels = {{}, {.priority = 1, .on_timeout = batchwright::TimeoutAction{7}}}}),
+      problem("levels[1].on_timeout", 2, 7));
+  EXPECT_EQ(problem_of({.order = batchwright::QueueOrder{3}}), problem("order", 3, 3));
+  EXPECT_EQ(problem_of({.size_rule = batchwright::SizeRule{2}}), problem("size_rule", 2, 2));
+  EXPECT_EQ(problem_of({.oversized = batchwright::Oversized{2}}), problem("oversized", 2, 2));
+  EXPECT_EQ(problem_of({.sticky_lanes = batchwright::StickyLanes{2}}),
+            problem("sticky_lanes", 2, 2));
+  EXPECT_EQ(problem_of({.forecast = batchwright::Forecast{2}}), problem("forecast", 2, 2));
+  EXPECT_EQ(problem_of({.overflow = OverflowAction{3}}), problem("overflow", 3, 3));
+  EXPECT_EQ(problem_of({.caller_runs = batchwright::CallerRunsWhen{2}}),
+            problem("caller_runs", 2, 2));
 }
 
 TEST(BadOptions, ABarePredictorServesOneExecutor) {

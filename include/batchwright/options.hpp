@@ -96,7 +96,7 @@ struct BatcherOptions {
   std::size_t capacity = kNoCount;
 
   /// Timeouts, and capacities of single priorities: for those listed in `levels`, and `queue` for all
-  /// others. `queue.capacity` is left alone: the capacity of all is above.
+  /// others. `queue.capacity` and `queue.priority` are left alone: the capacity of all is above.
   QueuePolicy queue = {};
   std::vector<QueuePolicy> levels = {};
 
@@ -146,7 +146,8 @@ struct BatcherOptions {
   /// What `submit` does when the queue is full. `try_submit` always refuses.
   OverflowAction overflow = OverflowAction::reject;
 
-  /// How long `submit` may wait for room with `OverflowAction::block`, before `Outcome::queue_full`.
+  /// How long `submit` may wait for room with `OverflowAction::block`, before `Outcome::queue_full`; left
+  /// alone with the others.
   Duration max_block = Duration::max();
 
   /// The net under every policy: no request waits longer than this for company while an executor is

@@ -17,10 +17,11 @@ enum class TimeoutAction : std::uint8_t {
 
 /// How requests of one priority queue.
 struct QueuePolicy {
-  /// The priority for which this holds; means nothing in `BatcherOptions::queue`.
+  /// The priority for which this holds; left alone in `BatcherOptions::queue`.
   int priority = 0;
 
-  /// Requests of this priority that may be queued, besides the capacity of the whole queue.
+  /// Requests of this priority that may be queued: at most the capacity of the whole queue, which holds
+  /// besides.
   std::size_t capacity = kNoCount;
 
   /// How long a request may be queued, unless it brings a timeout of its own. Unless set: for ever.

@@ -53,8 +53,14 @@ TEST(Settle, ContradictionsAreErrorsThatNameThem) {
   EXPECT_EQ(
       complaint(Options{.queue = {.capacity = 4}}),
       "DynamicBatcher: queue.capacity must be unset (capacity bounds the whole queue), got 4");
+  EXPECT_EQ(complaint(Options{.queue = {.priority = 3}}),
+            "DynamicBatcher: queue.priority must be unset (queue is for all priorities that levels "
+            "do not list), got 3");
   EXPECT_EQ(complaint(Options{.levels = {{.priority = 1}, {.priority = 1}}}),
             "DynamicBatcher: levels[1].priority must be named once, got 1");
+  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1, .capacity = 1025}}}),
+            "DynamicBatcher: levels[0].capacity must be at most the capacity of the whole queue "
+            "(1024), got 1025");
   EXPECT_EQ(complaint(Options{.levels = {{.priority = 1, .timeout = 0ms}}}),
             "DynamicBatcher: levels[0].timeout must be above 0 ns, got 0 ns");
 }
@@ -63,6 +69,8 @@ TEST(Settle, WhatFitsTogetherIsAccepted) {
   EXPECT_EQ(complaint(Options{.preferred_sizes = {4}, .allowed_sizes = {2, 4, 32}}), "none");
   EXPECT_EQ(complaint(Options{.length = one, .size_rule = bw::SizeRule::padded}), "none");
   EXPECT_EQ(complaint(Options{.levels = {{.priority = -1, .capacity = 1}, {.priority = 1}}}),
+            "none");
+  EXPECT_EQ(complaint(Options{.capacity = 5000, .levels = {{.priority = 1, .capacity = 5000}}}),
             "none");
 }
 

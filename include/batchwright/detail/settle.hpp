@@ -43,7 +43,36 @@ inline void check_sizes(const char* setting, const std::vector<std::size_t>& siz
   }
 }
 
-inline void check_queue_policies(const QueuePolicy& queue, const std::vector<QueuePolicy>& levels) {
+/// Throws std::invalid_argument for a number that was cast to an enumeration of `count` names.
+template <class Enum>
+void check_enumerator(const std::string& setting, Enum value, std::size_t count) {
+  const auto number = static_cast<std::size_t>(value);
+  if (number >= count) {
+    raise_invalid(setting, "one of the " + std::to_string(count) + " enumerators",
+                  std::to_string(number));
+  }
+}
+
+template <class Options>
+void check_enumerators(const Options& options) {
+  check_enumerator("overflow", options.overflow, 3);
+  check_enumerator("order", options.order, 3);
+  check_enumerator("size_rule", options.size_rule, 2);
+  check_enumerator("fit", options.fit, 3);
+  check_enumerator("oversized", options.oversized, 2);
+  check_enumerator("sticky_lanes", options.sticky_lanes, 2);
+  check_enumerator("preserve_order", options.preserve_order, 2);
+  check_enumerator("forecast", options.forecast, 2);
+  check_enumerator("caller_runs", options.caller_runs, 2);
+  check_enumerator("queue.on_timeout", options.queue.on_timeout, 2);
+}
+
+inline void check_queue_policies(const QueuePolicy& queue, const std::vector<QueuePolicy>& levels,
+                                 std::size_t capacity) {
+  if (queue.priority != 0) {
+    raise_invalid("queue.priority", "unset (queue is for all priorities that levels do not list)",
+                  std::to_string(queue.priority));
+  }
   if (queue.capacity != kNoCount) {
     raise_invalid("queue.capacity", "unset (capacity bounds the whole queue)",
                   std::to_string(queue.capacity));
@@ -53,7 +82,13 @@ inline void check_queue_policies(const QueuePolicy& queue, const std::vector<Que
   }
   for (auto level = levels.begin(); level != levels.end(); ++level) {
     const std::string name = "levels[" + std::to_string(level - levels.begin()) + "]";
+    check_enumerator(name + ".on_timeout", level->on_timeout, 2);
     if (level->capacity < 1) raise_invalid(name + ".capacity", "at least 1", "0");
+    if (level->capacity != kNoCount && level->capacity > capacity) {
+      raise_invalid(name + ".capacity",
+                    "at most the capacity of the whole queue (" + std::to_string(capacity) + ")",
+                    std::to_string(level->capacity));
+    }
     if (level->timeout <= Duration::zero()) {
       raise_invalid(name + ".timeout", "above 0 ns", to_text(level->timeout));
     }
@@ -181,6 +216,7 @@ inline std::size_t settle_cap(std::size_t max_batch_size, const SchedulerLimits&
 /// depend on others. `parallel` tells whether the predictor serves several executors.
 template <class TIn, class Policy>
 void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchronous) {
+  check_enumerators(options);
   check_at_least_one("max_batch_size", options.max_batch_size);
   if (options.max_batch_size > 0xffff'ffff) {
     raise_invalid("max_batch_size", "at most 4294967295", std::to_string(options.max_batch_size));
@@ -225,6 +261,9 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   if (options.max_block < Duration::zero()) {
     raise_invalid("max_block", "at least 0 ns", to_text(options.max_block));
   }
+  if (options.max_block != Duration::max() && options.overflow != OverflowAction::block) {
+    raise_invalid("max_block", "unset without overflow block", to_text(options.max_block));
+  }
   if (options.max_wait <= Duration::zero()) {
     raise_invalid("max_wait", "above 0 ns", to_text(options.max_wait));
   }
@@ -243,7 +282,7 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
     raise_invalid("spin", "from 0 to 1000000000 ns", to_text(options.spin));
   }
   if (options.timer_slack) check_timer_slack(*options.timer_slack);
-  check_queue_policies(options.queue, options.levels);
+  check_queue_policies(options.queue, options.levels, options.capacity);
   check_sizes("preferred_sizes", options.preferred_sizes, options.max_batch_size);
   check_sizes("allowed_sizes", options.allowed_sizes, options.max_batch_size);
   check_features(options);
