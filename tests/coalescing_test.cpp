@@ -34,13 +34,20 @@ using batchwright::Batch;
 using batchwright::BatchInfo;
 using batchwright::coalesce_by;
 using batchwright::Coalescing;
+using batchwright::Decision;
+using batchwright::Duration;
 using batchwright::Forecast;
 using batchwright::kNever;
 using batchwright::MetricsSnapshot;
 using batchwright::Outcome;
 using batchwright::OverflowAction;
+using batchwright::PolicyNeeds;
 using batchwright::PreserveOrder;
+using batchwright::QueueCursor;
+using batchwright::QueuedRequest;
 using batchwright::QueueOrder;
+using batchwright::QueueView;
+using batchwright::ReleaseReason;
 using batchwright::Result;
 using batchwright::shared_predictor;
 using batchwright::ShutdownMode;
@@ -576,6 +583,71 @@ TEST(Coalescing, AnEarlierDeadlineLiftsTheWorkToo) {
   batcher.resume();
   for (Ticket& ticket : tickets) EXPECT_GT(ticket.get(), 0);
   EXPECT_EQ(calls.inputs(), (Values{3, 2, 1}));
+}
+
+/// Releases the first request 5 ms before its deadline; by the lane alone, so that it is asked only when
+/// the lane has changed.
+struct BeforeTheDeadline {
+  Decision decide(const QueueView& view) const noexcept {
+    QueueCursor cursor = view.queue;
+    QueuedRequest first;
+    cursor.next(first);
+    if (first.deadline == kNever) return Decision::wait(kNever);
+    if (first.deadline - 5ms > view.now) return Decision::wait(first.deadline - 5ms);
+    return Decision::release(view.size, ReleaseReason::deadline);
+  }
+  PolicyNeeds needs() const noexcept { return {.every_look = false}; }
+};
+
+TEST(Coalescing, APolicySeesTheLastDeadlineOfThoseWhoWaitForTheWork) {
+  for (const bool keyed : {false, true}) {
+    TestRuntime runtime;
+    Calls calls;
+    using Options = TestBatcher<int, int, BeforeTheDeadline>::Options;
+    Options options{.coalesce = kEqual, .max_wait = Duration::max()};
+    if (keyed) options.lane = [](const int& input) { return input % 2; };
+    TestBatcher<int, int, BeforeTheDeadline> batcher(doubler(runtime, calls), std::move(options),
+                                                     runtime);
+    // When the batch leaves that comes of these.
+    const auto left_at = [&](auto act) {
+      const TimePoint begin = runtime.now();
+      act(begin);
+      runtime.settle();
+      runtime.advance(100ms);
+      EXPECT_TRUE(batcher.wait_idle());
+      return calls.all.back().at - begin;
+    };
+    const auto submit = [&](TimePoint deadline) {
+      return batcher.submit(1, use_ticket, {.deadline = deadline});
+    };
+    EXPECT_EQ(left_at([&](TimePoint now) { submit(now + 20ms); }), 15ms);
+    EXPECT_EQ(left_at([&](TimePoint now) {
+                submit(now + 20ms);
+                submit(now + 10ms);
+                submit(now + 40ms);
+                submit(now + 30ms);
+              }),
+              35ms);
+    EXPECT_EQ(left_at([&](TimePoint now) {
+                submit(now + 20ms);
+                Ticket without = submit(kNever);
+                Ticket last = submit(now + 40ms);
+                runtime.settle();
+                runtime.advance(1ms);
+                EXPECT_TRUE(without.cancel());
+                EXPECT_TRUE(last.cancel());
+              }),
+              15ms);
+    EXPECT_EQ(left_at([&](TimePoint now) {
+                Ticket without = submit(kNever);
+                submit(now + 20ms);
+                runtime.settle();
+                runtime.advance(1ms);
+                EXPECT_TRUE(without.cancel());
+              }),
+              15ms);
+    EXPECT_EQ(calls.count(), 4u);
+  }
 }
 
 TEST(Coalescing, ATimeoutDelaysTheWorkWhenItIsTheLast) {

@@ -51,6 +51,7 @@ class CoalescerEntry : public ::testing::Test, public CancelSink, public SharedK
       request.sequence = 77;
     }
     void rerank(RequestHeader&, const Urgency&) noexcept {}
+    void set_latest(RequestHeader&, TimePoint) noexcept {}
     void withdraw(RequestHeader&) noexcept {}
   };
   struct States {

@@ -229,6 +229,7 @@ struct Reach {
   std::uint64_t reranked_delayed = 0;   // ...while they were delayed, and stayed so...
   std::uint64_t revived = 0;            // ...or were live again...
   std::uint64_t reranked_at_bound = 0;  // ...or at their bound, where it changes nothing.
+  std::uint64_t shown_anew = 0;         // ...or were shown with another deadline.
   std::uint64_t withdrawn = 0;          // Requests taken back...
   std::uint64_t withdrawn_refused = 0;  // ...that the forecast had refused.
   std::uint64_t dropped = 0;            // Requests that the policy gave up on.
@@ -943,6 +944,8 @@ class Schedule {
     request->bytes = random_.below(100);
     request->enqueued = now_ - Duration(random_.between(0, shape_.jitter));
     draw_instants(*request);
+    request->shared = features_[kReranks];
+    request->latest = request->deadline;
     std::size_t tenant = 0;
     std::size_t lane = 0;
     if (!flows_.empty() && !(shape_.mixes_default && random_.chance(20))) {
@@ -965,6 +968,7 @@ class Schedule {
     twin.id = request->id;
     twin.enqueued = request->enqueued;
     twin.deadline = request->deadline;
+    twin.latest = request->deadline;
     twin.expiry = request->expiry;
     twin.delay_at = request->delay_at;
     twin.length = request->length;
@@ -1097,6 +1101,12 @@ class Schedule {
     reach_.reranked_at_bound += request->at_bound ? 1 : 0;
     real_.rerank(*request, urgency);
     model_.rerank(request->id, urgency.priority, urgency.deadline, urgency.delay_at);
+    if (!random_.chance(40)) return;
+    const TimePoint latest = random_.chance(30) ? bw::kNever : draw_deadline();
+    note("set latest id, deadline", static_cast<std::int64_t>(request->id), ticks(latest));
+    ++reach_.shown_anew;
+    real_.set_latest(*request, latest);
+    model_.set_latest(request->id, latest);
   }
 
   void evict() {
@@ -1544,6 +1554,7 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   expect_reached("reranked, delayed", reach.reranked_delayed);
   expect_reached("reranked, live again", reach.revived);
   expect_reached("reranked at bound", reach.reranked_at_bound);
+  expect_reached("other deadline shown", reach.shown_anew);
   expect_reached("withdrawn", reach.withdrawn);
   expect_reached("refused, withdrawn", reach.withdrawn_refused);
   expect_reached("given up on", reach.dropped);

@@ -149,6 +149,9 @@ class ReferenceModel {
     queue_.rerank(id, priority, deadline, delay_at);
   }
 
+  /// "A policy sees the last deadline of those who wait for it."
+  void set_latest(std::size_t id, TimePoint latest) { queue_.find(id).latest = latest; }
+
   /// Takes a request back that was queued or turned away, as if it had never come.
   void withdraw(std::size_t id) {
     if (std::erase_if(hopeless_, [id](const Request& one) { return one.id == id; }) == 0) {
@@ -553,7 +556,7 @@ class ReferenceModel {
     batchwright::QueueView view;
     view.newest = lane.front().enqueued;
     for (const Request& request : lane) {
-      order.push_back({request.enqueued, request.deadline, request.weight, request.priority});
+      order.push_back({request.enqueued, request.latest, request.weight, request.priority});
       view.newest = std::max(view.newest, request.enqueued);
     }
     view.now = now;

@@ -19,6 +19,7 @@ struct ReferenceRequest {
   std::size_t id = 0;
   batchwright::TimePoint enqueued{};
   batchwright::TimePoint deadline = batchwright::kNever;
+  batchwright::TimePoint latest = batchwright::kNever;  ///< What policies see as its deadline.
   batchwright::TimePoint expiry = batchwright::kNever;
   batchwright::TimePoint delay_at = batchwright::kNever;
   int priority = 0;
@@ -68,17 +69,20 @@ class ReferenceQueue {
   }
 
   ReferenceRequest take(std::size_t id) {
-    const ReferenceRequest request = *std::find_if(
-        queued_.begin(), queued_.end(), [id](const auto& queued) { return queued.id == id; });
+    const ReferenceRequest request = find(id);
     remove({request});
     return request;
+  }
+
+  ReferenceRequest& find(std::size_t id) {
+    return *std::find_if(queued_.begin(), queued_.end(),
+                         [id](const auto& queued) { return queued.id == id; });
   }
 
   /// Its rank is another from now on. "A work has its place in time from its first member, and keeps
   /// it", so nothing else changes; "it never expires by itself".
   void rerank(std::size_t id, int priority, TimePoint deadline, TimePoint delay_at) {
-    ReferenceRequest& request = *std::find_if(queued_.begin(), queued_.end(),
-                                              [id](const auto& queued) { return queued.id == id; });
+    ReferenceRequest& request = find(id);
     request.priority = priority;
     request.rank_deadline = deadline;
     request.deadline = request.expiry = batchwright::kNever;

@@ -76,6 +76,7 @@ class Coalescer {
   void arrive(Item& request, Scheduler& scheduler, States& states, Ride&& ride) noexcept {
     SharedWork* work = nullptr;
     bool lifted = false;
+    bool later = false;
     {
       const LockGuard guard(lock_);
       work = request.shared_key->open;
@@ -89,10 +90,12 @@ class Coalescer {
         if (work->dispatched) return;
         work->urgency.delay_at = std::max(work->urgency.delay_at, request.delay_at);
         lifted = work->lifted();
+        later = request.deadline > work->latest;
       }
     }
     if (work == nullptr) return begin(request, scheduler);
     if (lifted) rerank(*work, scheduler);
+    if (later) scheduler.set_latest(*work, request.deadline);
   }
 
   /// A cancellation of this request has won. The seat that it has left; none if it was let go of before.
@@ -109,7 +112,7 @@ class Coalescer {
       seats_.unseat(request);
       if (work->dispatched) forsaken = watch(*work, request, states);
     }
-    left == Seat::queued ? settle(*work, scheduler) : states.unwanted(forsaken);
+    left == Seat::queued ? settle(*work, request, scheduler) : states.unwanted(forsaken);
     return left;
   }
 
@@ -118,11 +121,12 @@ class Coalescer {
   RequestChain take_expired(TimePoint now, Scheduler& scheduler, States& states) noexcept {
     RequestChain expired;
     for (;;) {
+      RequestBase* first = nullptr;
       SharedWork* work = nullptr;
       std::uint64_t forsaken = 0;
       {
         const LockGuard guard(lock_);
-        RequestBase* const first = seats_.first_due();
+        first = seats_.first_due();
         if (first == nullptr || first->due > now) return expired;
         RequestBase& request = *first;
         work = request.work;
@@ -134,7 +138,7 @@ class Coalescer {
           work = nullptr;
         }
       }
-      work != nullptr ? settle(*work, scheduler) : states.unwanted(forsaken);
+      work != nullptr ? settle(*work, *first, scheduler) : states.unwanted(forsaken);
     }
   }
 
@@ -298,6 +302,7 @@ class Coalescer {
     }
     static_cast<RequestHeader&>(*work) = static_cast<const RequestHeader&>(request);
     work->shared = true;
+    work->latest = request.deadline;
     work->urgency = {request.priority, request.deadline, request.delay_at};
     {
       const LockGuard guard(lock_);
@@ -318,12 +323,17 @@ class Coalescer {
 
   // One has left what is queued.
   template <class Scheduler>
-  void settle(SharedWork& work, Scheduler& scheduler) noexcept {
+  void settle(SharedWork& work, const RequestBase& left, Scheduler& scheduler) noexcept {
     if (work.members.empty()) {
       scheduler.withdraw(work);
       pool_delete(&work);
-    } else if (work.queued && work.lifted()) {
-      rerank(work, scheduler);
+      return;
+    }
+    if (!work.queued) return;
+    if (work.lifted()) rerank(work, scheduler);
+    if (left.deadline < work.latest) return;
+    if (const TimePoint latest = work.latest_deadline(); latest != work.latest) {
+      scheduler.set_latest(work, latest);
     }
   }
 

@@ -9,7 +9,8 @@ namespace batchwright::inline v0_1::detail {
 
 /// What a policy knows of a request.
 inline QueuedRequest as_queued(const RequestHeader& request) noexcept {
-  return {request.enqueued, request.deadline, request.weight, request.priority};
+  return {request.enqueued, request.shared ? request.latest : request.deadline, request.weight,
+          request.priority};
 }
 
 /// A queue of one request that is in no queue.

@@ -45,6 +45,7 @@ struct RequestHeader {
   HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
   HeapHook<RequestHeader> by_length;
   std::uint64_t delay_turn;  ///< The order in which requests were delayed.
+  TimePoint latest;  ///< Of a `shared` one: the last deadline of those for whom it stands.
 
   // Given by the caller before the arrival and constant from then on.
   alignas(64) TimePoint enqueued{};
@@ -60,7 +61,7 @@ struct RequestHeader {
   int priority = 0;
   std::uint32_t weight = 1;
   std::uint32_t length = 1;
-  bool shared = false;  ///< It is a SharedWork, and stands for several requests.
+  bool shared = false;  ///< It is a SharedWork, and stands for several requests: `latest` is set.
 
   // The scheduler's.
   bool heads_level = false;

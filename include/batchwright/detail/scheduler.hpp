@@ -101,6 +101,12 @@ class Scheduler {
     deadlines_.insert(request);
   }
 
+  /// Of a queued request that is `shared`: policies see another deadline from now on.
+  void set_latest(RequestHeader& request, TimePoint latest) noexcept {
+    request.latest = latest;
+    if (limits_.keyed_lanes) backlog_.agenda().note(*request.flow->lane);
+  }
+
   /// Makes room for so many requests and bytes of that priority and tenant (null: the own one), by
   /// evicting what is of lower priority; the next actions fail it as evicted. False, and nothing
   /// happened, if that cannot make enough room.

@@ -53,12 +53,12 @@ struct SharedWork : RequestHeader {
   }
 
   TimePoint latest_deadline() const noexcept {
-    TimePoint latest = TimePoint::min();
-    for (RequestHeader* one = members.front(); one != nullptr && latest != kNever;
+    TimePoint last = TimePoint::min();
+    for (RequestHeader* one = members.front(); one != nullptr && last != kNever;
          one = Members::next(*one)) {
-      if (member(*one).seat != Seat::unwanted) latest = std::max(latest, one->deadline);
+      if (member(*one).seat != Seat::unwanted) last = std::max(last, one->deadline);
     }
-    return latest;
+    return last;
   }
 };
 
