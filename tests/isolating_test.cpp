@@ -540,6 +540,43 @@ TEST(Isolating, ThereIsNoFurtherRunWhenNobodyWaitsAnyMore) {
   }
 }
 
+TEST(Isolating, WhoHasBeenAnsweredKeepsNoRunGoing) {
+  for (const bool coalesced : {false, true}) {
+    for (const bool by_deadline : {false, true}) {
+      SCOPED_TRACE(std::string(coalesced ? "coalesced" : "each for itself") +
+                   (by_deadline ? ", by deadline" : ", by cancellation"));
+      TestRuntime runtime;
+      StopSource stop;
+      int runs = 0;
+      TestBatcher<int, int>::Options options;
+      if (coalesced) options.coalesce = batchwright::coalesce_by<int>(std::identity{});
+      TestBatcher<int, int> batcher(isolating([&](std::span<const int> inputs) {
+                                      ++runs;
+                                      work_for(runtime, 1ms);
+                                      refuse(inputs, {4, 6});
+                                      return Values(inputs.begin(), inputs.end());
+                                    }),
+                                    std::move(options), runtime);
+      batcher.pause();
+      Values good = up_to(4);
+      if (coalesced) good.push_back(0);
+      auto first = batcher.submit_many(good, use_ticket);
+      const auto deadline = by_deadline ? runtime.now() + 2500us : batchwright::kNever;
+      auto rest = batcher.submit_many(Values{4, 5, 6, 7}, use_ticket,
+                                      {.deadline = deadline, .stop = stop.get_token()});
+      batcher.resume();
+      // The whole, the first part, which is good, the second, during which nobody waits any more.
+      runtime.advance(2500us);
+      EXPECT_EQ(runs, 3);
+      if (!by_deadline) stop.request_stop();
+      runtime.advance(20ms);
+      EXPECT_EQ(runs, 3);
+      for (auto& ticket : first) EXPECT_LT(ticket.get(), 4);
+      for (auto& ticket : rest) EXPECT_EQ(ticket.result().outcome(), Outcome::failed);
+    }
+  }
+}
+
 TEST(Isolating, AShutdownThatAbandonsLetsTheRunningOneEndAndStartsNoOther) {
   for (const std::size_t executors : {0u, 1u}) {
     TestRuntime runtime;

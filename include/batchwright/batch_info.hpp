@@ -30,7 +30,8 @@ struct BatchInfo {
   std::size_t executor = 0;     ///< Which executor runs it, from 0.
   std::size_t attempt = 1;      ///< 1 unless it is run again, in parts (see `isolating`).
   /// Requested when nobody waits for the results any more: every request of the batch has been
-  /// cancelled or has passed its deadline since, or a shutdown has given up.
+  /// cancelled or has passed its deadline since, or a shutdown has given up. Of those whom a predictor
+  /// answers one by one nothing is known here: they count as waiting until the batch ends.
   StopToken stop;
 
   /// The key that all its requests have in common, in the type that the lane function returns (without

@@ -267,6 +267,7 @@ class Coalescer {
         if (!rode) ++entered;
         (rode && !request.claim() ? let_go : others).append(request);
       }
+      leader.sequence = work.sequence;  // It may yet tell that nobody waits for the work.
       seats_.over(work);
     }
     pool_delete(&work);

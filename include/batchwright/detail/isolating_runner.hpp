@@ -90,7 +90,18 @@ class IsolatingRunner final : public PredictorRunner<TIn, TOut> {
     }
     const auto shifted = [&](std::size_t index) { return make(index - range.begin); };
     AnswersFrom<TOut, decltype(shifted)> answers(shifted);
+    if (range.end == state.items.size()) {
+      sink.answer_range(state, range.begin, range.end, answers);
+      return;
+    }
+    // The rest is to be given up when nobody waits for that, so it has to be known who is answered.
+    RequestBase* told = nullptr;
+    for (std::size_t i = range.begin; i < range.end; ++i) {
+      RequestBase& item = *state.items[i];
+      if (item.begin_answered()) item.next_cancelled = std::exchange(told, &item);
+    }
     sink.answer_range(state, range.begin, range.end, answers);
+    while (told != nullptr) std::exchange(told, told->next_cancelled)->post_answered();
   }
 
   SpanCall<TIn, TOut, F> call_;

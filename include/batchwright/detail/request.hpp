@@ -176,6 +176,18 @@ class RequestBase : public SeldomUsed, public RequestHeader {
     return false;
   }
 
+  /// Of an item that is answered before others of its batch: true if nobody has told yet that its answer
+  /// is waited for no more. Then call `post_answered` once it has been answered, by its executor.
+  bool begin_answered() noexcept {
+    Late open = kOpen;
+    if (!watched || !late_.compare_exchange_strong(open, kShut, std::memory_order_acq_rel)) {
+      return false;
+    }
+    retain();
+    return true;
+  }
+  void post_answered() noexcept { sink->post_cancelled(*this); }
+
   void retain() noexcept final { references_.fetch_add(1, std::memory_order_relaxed); }
 
   /// As `retain`, while no other thread knows the request.
