@@ -46,11 +46,11 @@ struct CoalesceBy {
 ///
 /// Requests are identical if and only if their keys are equal, and they are of one lane and tenant. The
 /// answer to one must serve for the other, so what the answer depends on belongs into the key. The
-/// work has the rank of the most urgent of those who wait for it, and is computed while at least one
-/// does; a policy sees it with the last of their deadlines. Each of them counts against `capacity`, is answered by itself, with a copy of the result or the
-/// same exception, and may expire or be cancelled by itself: who came before the predictor was entered
-/// until then, who came later until the result is there. Nobody joins what a
-/// predictor was told to give up (`BatchInfo::stop`).
+/// work has the rank of the most urgent of those who wait for it, is seen by policies with the last of
+/// their deadlines, and is computed while at least one does. Each of them counts against `capacity`, is
+/// answered by itself, with a copy of the result or the same exception, and may expire or be cancelled
+/// by itself: who came before the predictor was entered until then, who came later until the result is
+/// there. Nobody joins what a predictor was told to give up (`BatchInfo::stop`).
 ///
 /// TOut is the batcher's, and copyable. Where copying it throws, that request alone fails.
 template <class TOut, class F, class Hash>

@@ -1083,6 +1083,7 @@ class Schedule {
   void rerank() {
     NamedRequest* const request = pick_live();
     if (request == nullptr || request->refused) return;
+    if (random_.chance(30)) return set_latest(*request);
     bw::detail::Urgency urgency{request->priority, bw::kNever, request->delay_at};
     if (random_.chance(70)) urgency.priority = random_.pick(shape_.priorities);
     // Where they order requests most have one.
@@ -1101,12 +1102,14 @@ class Schedule {
     reach_.reranked_at_bound += request->at_bound ? 1 : 0;
     real_.rerank(*request, urgency);
     model_.rerank(request->id, urgency.priority, urgency.deadline, urgency.delay_at);
-    if (!random_.chance(40)) return;
+  }
+
+  void set_latest(NamedRequest& request) {
     const TimePoint latest = random_.chance(30) ? bw::kNever : draw_deadline();
-    note("set latest id, deadline", static_cast<std::int64_t>(request->id), ticks(latest));
+    note("set latest id, deadline", static_cast<std::int64_t>(request.id), ticks(latest));
     ++reach_.shown_anew;
-    real_.set_latest(*request, latest);
-    model_.set_latest(request->id, latest);
+    real_.set_latest(request, latest);
+    model_.set_latest(request.id, latest);
   }
 
   void evict() {

@@ -45,7 +45,7 @@ struct RequestHeader {
   HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
   HeapHook<RequestHeader> by_length;
   std::uint64_t delay_turn;  ///< The order in which requests were delayed.
-  TimePoint latest;  ///< Of a `shared` one: the last deadline of those for whom it stands.
+  TimePoint latest;          ///< Of a `shared` one: the last deadline of those for whom it stands.
 
   // Given by the caller before the arrival and constant from then on.
   alignas(64) TimePoint enqueued{};
