@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <unordered_map>
 
 namespace {
 
@@ -35,6 +36,25 @@ TEST(PoolNew, MakesAndDestroysAnObjectOfAnySizeAndAlignment) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(wide) % 256, 0u);
   pool_delete(wide);
   pool_delete(pool_new<Large>());
+}
+
+TEST(ShrinkToNeed, GivesTheMemoryOfATableBackThatHasBeenMuchLarger) {
+  std::unordered_map<int, int> table;
+  for (int i = 0; i < 100'000; ++i) table.emplace(i, i);
+  const int* const kept = &table.at(7);
+  std::size_t smallest = table.bucket_count();
+  int changes = 0;
+  for (int i = 99'999; i > 7; --i) {
+    table.erase(i);
+    batchwright::detail::shrink_to_need(table);
+    if (table.bucket_count() == smallest) continue;
+    EXPECT_LT(table.bucket_count(), smallest);
+    smallest = table.bucket_count();
+    ++changes;
+  }
+  EXPECT_LE(smallest, 4096u);
+  EXPECT_LE(changes, 4);  // Seldom, so that each removal costs O(1).
+  EXPECT_EQ(&table.at(7), kept);
 }
 
 TEST(PoolNew, GivesTheBlockBackWhenTheConstructorThrows) {

@@ -85,6 +85,7 @@ class FlowTable final : public FlowOwner {
       const LockGuard guard(lock_);
       if (--flow.holders > 0) return;
       flows_.erase(Pair{&tenant, &lane});
+      shrink_to_need(flows_);
     }
     release(tenant, lane);
   }

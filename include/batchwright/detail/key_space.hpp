@@ -57,6 +57,7 @@ class KeySpace {
       if (--entry.holders > 0) return;
       forgotten = const_cast<void*>(entry.key.value);
       entries_.erase(entries_.find(Identity{entry.key}));
+      shrink_to_need(entries_);
     }
     traits_->destroy(forgotten);
   }

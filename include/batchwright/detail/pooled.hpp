@@ -2,9 +2,11 @@
 #ifndef BATCHWRIGHT_DETAIL_POOLED_HPP
 #define BATCHWRIGHT_DETAIL_POOLED_HPP
 
+#include "../errors.hpp"
 #include "block_cache.hpp"
 
 #include <cstddef>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -77,6 +79,15 @@ struct PoolAllocator {
   static constexpr std::size_t kSize =
       sizeof(T);  // NOLINT(bugprone-sizeof-expression): of a pointer
 };
+
+/// Gives memory back of a hash table that has grown far beyond what it holds: call it after each removal.
+/// Amortized O(1); what it holds stays where it is. Without memory for a smaller table it keeps the large.
+template <class Map>
+void shrink_to_need(Map& map) noexcept {
+  constexpr std::size_t kSmall = 4096;
+  if (map.bucket_count() <= kSmall || map.size() >= map.bucket_count() / 16) return;
+  guarded([&] { map.rehash(4 * map.size()); }, [](const std::exception_ptr&) {});
+}
 
 /// `new` and `delete` of a T in a pool.
 template <class T, class... Args>
