@@ -108,6 +108,7 @@ class Backlog {
     Lane& lane = *flow.lane;
     Tenant& tenant = *flow.tenant;
     if (flow.empty()) {
+      flow.queue.remember_in(levels_);
       if (lane.flows.empty()) lanes_.push_back(lane);
       if (tenant.flows.empty()) tenants_.push_back(tenant);
       lane.flows.push_back(flow);
@@ -327,6 +328,7 @@ class Backlog {
   Flow own_flow_;
   Lanes lanes_;
   Tenants tenants_;
+  LevelTable levels_;
   FairShare shares_;
   LaneAgenda agenda_;
   LaneAges lane_ages_;

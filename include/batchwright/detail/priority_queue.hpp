@@ -2,10 +2,10 @@
 #ifndef BATCHWRIGHT_DETAIL_PRIORITY_QUEUE_HPP
 #define BATCHWRIGHT_DETAIL_PRIORITY_QUEUE_HPP
 
+#include "level_table.hpp"
 #include "request_header.hpp"
 
 #include <cstdint>
-#include <utility>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -19,9 +19,11 @@ class PriorityQueue {
  public:
   bool empty() const noexcept { return root_ == nullptr; }
 
+  /// From now on levels are looked for there first. It outlives whatever is queued here.
+  void remember_in(LevelTable& table) noexcept { met_ = &table; }
+
   void push(RequestHeader& request) noexcept {
-    RequestHeader** const place = find(request);
-    if (RequestHeader* const head = *place; head != nullptr) {
+    if (RequestHeader* const head = head_of(request); head != nullptr) {
       head->level_weight += request.weight;
       RequestHeader* const tail = head->by_rank.previous;
       request.by_rank = {tail, nullptr};
@@ -39,18 +41,13 @@ class PriorityQueue {
   /// As `push`, for a request that need not be the last of its level. O(those of the level behind it,
   /// log levels).
   void insert(RequestHeader& request) noexcept {
-    RequestHeader** const place = find(request);
-    RequestHeader* const head = *place;
+    RequestHeader* const head = head_of(request);
     if (head == nullptr || !before(request, *head->by_rank.previous)) return push(request);
     if (before(request, *head)) {
       request.by_rank = {head->by_rank.previous, head};
-      request.heads_level = true;
       request.level_weight = head->level_weight + request.weight;
-      request.lower_levels = std::exchange(head->lower_levels, nullptr);
-      request.higher_levels = std::exchange(head->higher_levels, nullptr);
-      head->heads_level = false;
+      hand_over(*head, request);
       head->by_rank.previous = &request;
-      *place = &request;
       return;
     }
     RequestHeader* next = head->by_rank.previous;
@@ -64,26 +61,20 @@ class PriorityQueue {
 
   /// `weighed`: `weight_before` will be asked, of all that is in the queue.
   void erase(RequestHeader& request, bool weighed = false) noexcept {
-    if (weighed) (*find(request))->level_weight -= request.weight;
+    if (weighed) head_of(request)->level_weight -= request.weight;
     RequestHeader* const next = request.by_rank.next;
     if (request.heads_level) {
-      RequestHeader** const place = find(request);
       if (next == nullptr) {
-        *place = join(request.lower_levels, request.higher_levels);
+        remove_level(request);
       } else {
         next->by_rank.previous = request.by_rank.previous;
-        next->heads_level = true;
         next->level_weight = request.level_weight;
-        next->lower_levels = request.lower_levels;
-        next->higher_levels = request.higher_levels;
-        *place = next;
+        hand_over(request, *next);
       }
-      request.heads_level = false;
-      request.lower_levels = request.higher_levels = nullptr;
     } else {
       RequestHeader* const previous = request.by_rank.previous;
       previous->by_rank.next = next;
-      RequestHeader* const holder = next == nullptr ? *find(request) : next;
+      RequestHeader* const holder = next == nullptr ? head_of(request) : next;
       holder->by_rank.previous = previous;
     }
     request.by_rank = {};
@@ -93,18 +84,13 @@ class PriorityQueue {
   void erase_front(RequestHeader& last, std::uint64_t weight) noexcept {
     RequestHeader& head = *front();
     RequestHeader* const next = last.by_rank.next;
-    RequestHeader** const place = find(head);
     if (next == nullptr) {
-      *place = join(head.lower_levels, head.higher_levels);
+      remove_level(head);
     } else {
       next->by_rank.previous = head.by_rank.previous;
-      next->heads_level = true;
       next->level_weight = head.level_weight - weight;
-      next->lower_levels = head.lower_levels;
-      next->higher_levels = head.higher_levels;
-      *place = next;
+      hand_over(head, *next);
     }
-    head.heads_level = false;
     head.by_rank.previous = last.by_rank.next = nullptr;
   }
 
@@ -192,33 +178,91 @@ class PriorityQueue {
     return x ^ (x >> 31);
   }
 
-  // The link that leads to the level of `request`, or at which it would be inserted as a leaf.
-  RequestHeader** find(const RequestHeader& request) noexcept {
-    RequestHeader** place = &root_;
-    while (*place != nullptr && !same_level(**place, request)) {
-      place = comes_after(request, **place) ? &(*place)->lower_levels : &(*place)->higher_levels;
+  // The head of the level of `request`; null if there is no such level.
+  RequestHeader* head_of(const RequestHeader& request) const noexcept {
+    RequestHeader* level = root_;
+    if (level == nullptr || same_level(*level, request)) return level;
+    RequestHeader** const met = met_ == nullptr ? nullptr : &met_->slot(request);
+    if (met != nullptr && *met != nullptr && (*met)->flow == request.flow &&
+        same_level(**met, request)) {
+      return *met;
     }
-    return place;
+    do {
+      level = comes_after(request, *level) ? level->lower_levels : level->higher_levels;
+    } while (level != nullptr && !same_level(*level, request));
+    if (met != nullptr && level != nullptr) *met = level;
+    return level;
+  }
+
+  // The link that leads to a level.
+  RequestHeader*& link_to(const RequestHeader& level) noexcept {
+    RequestHeader* const parent = level.parent_level;
+    if (parent == nullptr) return root_;
+    return parent->lower_levels == &level ? parent->lower_levels : parent->higher_levels;
+  }
+
+  static void hang(RequestHeader*& link, RequestHeader* level, RequestHeader* parent) noexcept {
+    link = level;
+    if (level != nullptr) level->parent_level = parent;
+  }
+
+  // Gives the head's place in the tree to another one of its level.
+  void hand_over(RequestHeader& head, RequestHeader& successor) noexcept {
+    hang(link_to(head), &successor, head.parent_level);
+    hang(successor.lower_levels, head.lower_levels, &successor);
+    hang(successor.higher_levels, head.higher_levels, &successor);
+    successor.heads_level = true;
+    head.heads_level = false;
+    if (met_ != nullptr) met_->replace(head, &successor);
+  }
+
+  void remove_level(RequestHeader& head) noexcept {
+    RequestHeader* parent = head.parent_level;
+    RequestHeader** place = &link_to(head);
+    RequestHeader* lower = head.lower_levels;
+    RequestHeader* higher = head.higher_levels;
+    while (lower != nullptr && higher != nullptr) {
+      if (balance(*lower) >= balance(*higher)) {
+        hang(*place, lower, parent);
+        parent = lower;
+        place = &lower->higher_levels;
+        lower = lower->higher_levels;
+      } else {
+        hang(*place, higher, parent);
+        parent = higher;
+        place = &higher->lower_levels;
+        higher = higher->lower_levels;
+      }
+    }
+    hang(*place, lower != nullptr ? lower : higher, parent);
+    head.heads_level = false;
+    if (met_ != nullptr) met_->replace(head, nullptr);
   }
 
   void insert_level(RequestHeader& level) noexcept {
     const std::uint64_t key = balance(level);
+    RequestHeader* parent = nullptr;
     RequestHeader** place = &root_;
     while (*place != nullptr && balance(**place) >= key) {
-      place = comes_after(level, **place) ? &(*place)->lower_levels : &(*place)->higher_levels;
+      parent = *place;
+      place = comes_after(level, *parent) ? &parent->lower_levels : &parent->higher_levels;
     }
     RequestHeader* rest = *place;
-    *place = &level;
+    hang(*place, &level, parent);
     // Split what stood there into the lower and the higher levels.
+    RequestHeader* low = &level;
+    RequestHeader* high = &level;
     RequestHeader** below = &level.lower_levels;
     RequestHeader** above = &level.higher_levels;
     while (rest != nullptr) {
       if (comes_after(*rest, level)) {
-        *below = rest;
+        hang(*below, rest, low);
+        low = rest;
         below = &rest->higher_levels;
         rest = rest->higher_levels;
       } else {
-        *above = rest;
+        hang(*above, rest, high);
+        high = rest;
         above = &rest->lower_levels;
         rest = rest->lower_levels;
       }
@@ -226,25 +270,8 @@ class PriorityQueue {
     *below = *above = nullptr;
   }
 
-  static RequestHeader* join(RequestHeader* lower, RequestHeader* higher) noexcept {
-    RequestHeader* root = nullptr;
-    RequestHeader** place = &root;
-    while (lower != nullptr && higher != nullptr) {
-      if (balance(*lower) >= balance(*higher)) {
-        *place = lower;
-        place = &lower->higher_levels;
-        lower = lower->higher_levels;
-      } else {
-        *place = higher;
-        place = &higher->lower_levels;
-        higher = higher->lower_levels;
-      }
-    }
-    *place = lower != nullptr ? lower : higher;
-    return root;
-  }
-
   RequestHeader* root_ = nullptr;
+  LevelTable* met_ = nullptr;  // Of levels that are not the root.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -40,6 +40,7 @@ struct RequestHeader {
   // Of few requests. The first of a level is its node in the tree of PriorityQueue.
   RequestHeader* lower_levels;
   RequestHeader* higher_levels;
+  RequestHeader* parent_level;
   std::uint64_t level_weight;      ///< Where levels are weighed.
   RequestHeader* next_picked;      ///< BatchCut
   HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
