@@ -175,13 +175,7 @@ class Backlog {
       Tenant& tenant = *one->flow->tenant;
       if (&tenant == settled) continue;
       settled = &tenant;
-      tenant.ledger.settle(bound_, [this](RequestHeader& request) {
-        request.flow->queue.erase(request, weighed_);
-        request.flow->at_bound.push_back(request);
-        request.at_bound = true;
-        ++request.flow->lane->bounded;
-        if (keyed_) agenda_.moved(request);
-      });
+      settle(tenant);
     }
   }
 
@@ -261,19 +255,46 @@ class Backlog {
     Tenant& tenant = *flow.tenant;
     shares_.lead(tenant);
     shares_.charge(tenant, static_cast<std::uint32_t>(cut.size));
-    tenant.ledger.dispatch_front(*cut.last);
+    if (cut.accepted_first) tenant.ledger.dispatch_front(*cut.last);
     if (cut.oldest) lane.ages.erase_front(*cut.last);
-    flow.queue.erase_front(*cut.last, cut.size);
     flow.weight -= cut.size;
     lane.weight -= cut.size;
     lane.count -= cut.count;
     count_ -= cut.count;
-    for (RequestHeader* one = cut.first; one != nullptr; one = one->by_rank.next) {
-      one->queued = false;
-      if (!cut.oldest) lane.ages.erase(*one);
+    RequestHeader* last = &dispatch_piece(*cut.first, cut);
+    while (last != cut.last) {
+      RequestHeader& next = *flow.front();
+      RequestHeader& end = dispatch_piece(next, cut);
+      last->by_rank.next = &next;
+      next.by_rank.previous = std::exchange(last, &end);
     }
+    if (!cut.accepted_first) settle(tenant);
     if (flow.empty()) close(flow);
     return {.first = cut.first, .last = cut.last, .count = cut.count, .size = cut.size};
+  }
+
+  // Takes the first of a flow out, as many as are all at the bound, or of one level. Returns the last.
+  RequestHeader& dispatch_piece(RequestHeader& first, const BatchCut::Cut& cut) noexcept {
+    Flow& flow = *first.flow;
+    RequestHeader* last = &first;
+    std::size_t count = 1;
+    for (;; last = last->by_rank.next, ++count) {
+      last->queued = false;
+      if (!cut.accepted_first) flow.tenant->ledger.dispatch(*last);
+      if (!cut.oldest) flow.lane->ages.erase(*last);
+      if (last == cut.last || last->by_rank.next == nullptr) break;
+    }
+    if (first.at_bound) flow.lane->bounded -= count;
+    flow.erase_front(*last, weighed_ ? weight_of(first, *last) : 0);
+    return *last;
+  }
+
+  static std::uint64_t weight_of(const RequestHeader& first, const RequestHeader& last) noexcept {
+    std::uint64_t weight = last.weight;
+    for (const RequestHeader* one = &first; one != &last; one = one->by_rank.next) {
+      weight += one->weight;
+    }
+    return weight;
   }
 
   // Its last request has left.
@@ -285,6 +306,16 @@ class Backlog {
     if (lane.flows.empty()) lanes_.erase(lane);
     if (tenant.flows.empty()) tenants_.erase(tenant);
     if (count_ == 0) shares_.reset();
+  }
+
+  void settle(Tenant& tenant) noexcept {
+    tenant.ledger.settle(bound_, [this](RequestHeader& request) {
+      request.flow->queue.erase(request, weighed_);
+      request.flow->at_bound.push_back(request);
+      request.at_bound = true;
+      ++request.flow->lane->bounded;
+      if (keyed_) agenda_.moved(request);
+    });
   }
 
   void refill(const RequestChain& batch) noexcept {

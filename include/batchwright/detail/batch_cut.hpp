@@ -20,12 +20,13 @@ namespace batchwright::inline v0_1::detail {
 /// sizes that the model likes.
 class BatchCut {
  public:
-  /// The first `count` requests, linked by `next_picked` from `first`; or, with a `last`, by `by_rank`,
-  /// and then they are the first by acceptance, too.
+  /// The first `count` requests, linked by `next_picked` from `first`; or, with a `last`, the first ones
+  /// of the only flow, up to that one, of a share of 1.
   struct Cut {
     RequestHeader* first = nullptr;
     RequestHeader* last = nullptr;
-    bool oldest = false;  // And the first by age, in this order.
+    bool accepted_first = false;  // With a `last`: and the first by acceptance, in this order,
+    bool oldest = false;          // and by age.
     std::size_t count = 0;
     std::size_t size = 0;
     std::size_t padded_size = 0;
@@ -103,7 +104,8 @@ class BatchCut {
     Prefix longest;
     Prefix preferred;
     Prefix allowed;
-    bool oldest = false;  // As of the Cut.
+    bool accepted_first = false;  // As of the Cut.
+    bool oldest = false;
   };
 
   // Tells which of ever larger sizes are among some that are listed.
@@ -129,37 +131,31 @@ class BatchCut {
     std::size_t size_;  // The next one.
   };
 
-  // As `pick`, of what most batches are: who came first goes first, so they are looked at once and leave
-  // together. Without a first one if it is not like that.
+  // As `pick`, of what most batches are: the front of one flow, which leaves level by level. Without a
+  // first one if it is not like that.
   Picked pick_front(const Lane& lane, std::size_t limit) const noexcept {
     const Flow& flow = *lane.flows.front();
-    const OvertakingLedger& ledger = flow.tenant->ledger;
-    if (&flow != lane.flows.back() || flow.tenant->share != 1 || lane.flushed > 0 ||
-        ledger.watched() != ledger.first()) {
-      return {};
-    }
+    if (&flow != lane.flows.back() || flow.tenant->share != 1 || lane.flushed > 0) return {};
     if (!preferred_.empty()) limit = std::min(limit, preferred_.back());
+    const RequestHeader* accepted = flow.tenant->ledger.first();
     const RequestHeader* oldest = lane.ages.first();
-    const RequestHeader* accepted = ledger.first();
     Ascent preferred(preferred_);
     Ascent allowed(allowed_);
+    FlowWalk walk(flow);
     Picked picked;
-    picked.first = flow.queue.front();
-    picked.oldest = true;
+    picked.first = walk.at();
+    picked.accepted_first = picked.oldest = true;
     Prefix all;
-    RequestHeader* one = picked.first;
-    for (; one != nullptr; one = one->by_rank.next) {
+    for (RequestHeader* one = picked.first; one != nullptr; one = walk.next()) {
       if (all.size + one->weight > limit && all.count > 0) break;
-      if (one != accepted) return {};
-      picked.oldest = picked.oldest && one == oldest;
       all = {all.count + 1, all.size + one->weight, one};
+      picked.accepted_first = picked.accepted_first && one == accepted;
+      if (picked.accepted_first) accepted = OvertakingLedger::next(*one);
+      picked.oldest = picked.oldest && one == oldest;
       if (picked.oldest) oldest = AgeList::next(*one);
-      accepted = OvertakingLedger::next(*one);
       if (prefers_ && preferred.meets(all.size)) picked.preferred = all;
       if (allows_ && allowed.meets(all.size)) picked.allowed = all;
     }
-    // At the end of a level others may follow.
-    if (one == nullptr && all.size < limit && all.count < lane.count) return {};
     picked.longest = all;
     return picked;
   }
@@ -201,6 +197,7 @@ class BatchCut {
   Cut cut_at(const Picked& picked, const Prefix& prefix) const noexcept {
     return {.first = picked.first,
             .last = prefix.last,
+            .accepted_first = picked.accepted_first,
             .oldest = picked.oldest,
             .count = prefix.count,
             .size = prefix.size,

@@ -65,11 +65,43 @@ struct Flow {
     return at_bound.empty() ? queue.front() : at_bound.front();
   }
 
+  /// Takes out the first piece up to `last`, all of them at the bound or of one level. They weigh so much.
+  void erase_front(RequestHeader& last, std::uint64_t of_weight) noexcept {
+    if (!last.at_bound) return queue.erase_front(last, of_weight);
+    at_bound.erase_front(last);
+    last.by_rank.next = nullptr;
+  }
+
   RequestHeader* next(const RequestHeader& request) const noexcept {
     if (!request.at_bound) return queue.next(request);
     RequestHeader* const next = decltype(at_bound)::next(request);
     return next == nullptr ? queue.front() : next;
   }
+};
+
+/// Walks a flow in order. It must not change meanwhile. A step is O(1) amortized.
+class FlowWalk {
+ public:
+  explicit FlowWalk(const Flow& flow) noexcept
+      : level_(flow.queue.front()),
+        at_(flow.at_bound.empty() ? level_ : flow.at_bound.front()) {}
+
+  /// Where it stands; null at the end.
+  RequestHeader* at() const noexcept { return at_; }
+
+  /// Makes a step.
+  RequestHeader* next() noexcept {
+    RequestHeader* next = at_->by_rank.next;
+    if (next == nullptr) [[unlikely]] {
+      if (!at_->at_bound) level_ = PriorityQueue::below(*level_);
+      next = level_;
+    }
+    return at_ = next;
+  }
+
+ private:
+  RequestHeader* level_;  // The head of the level that it walks, or will after those at the bound.
+  RequestHeader* at_;
 };
 
 /// Who shares the executors with others.

@@ -41,15 +41,16 @@ class OvertakingLedger {
   /// that leaves, and each is counted for all that stay.
   void dispatch(RequestHeader& request) noexcept { remove(request, 1); }
 
-  /// As `dispatch` of all from the first up to `last`: nobody has been overtaken. Requires that nobody is
-  /// at the bound.
+  /// As `dispatch` of all from the first up to `last`: nobody has been overtaken.
   void dispatch_front(const RequestHeader& last) noexcept {
-    for (const RequestHeader* one = first(); overtakings_ > 0; one = List::next(*one)) {
-      overtakings_ -= one->dispatched_behind;
-      if (one == &last) break;
+    if (watched_ != nullptr && watched_->sequence <= last.sequence) {
+      for (const RequestHeader* one = watched_; overtakings_ > 0; one = List::next(*one)) {
+        overtakings_ -= one->dispatched_behind;
+        if (one == &last) break;
+      }
+      watched_ = List::next(last);
     }
     list_.erase_front(last);
-    watched_ = list_.front();
   }
 
   /// Takes a request out that is not dispatched: nobody has been overtaken.

@@ -116,12 +116,27 @@ class PriorityQueue {
     return below;
   }
 
+  /// The head of the level below that of `head`; null at the end. O(1) amortized over a walk.
+  static RequestHeader* below(const RequestHeader& head) noexcept {
+    if (RequestHeader* level = head.lower_levels; level != nullptr) {
+      while (level->higher_levels != nullptr) level = level->higher_levels;
+      return level;
+    }
+    const RequestHeader* level = &head;
+    RequestHeader* parent = head.parent_level;
+    while (parent != nullptr && parent->lower_levels == level) {
+      level = parent;
+      parent = parent->parent_level;
+    }
+    return parent;
+  }
+
   /// The weight of all that goes before a newcomer, or more than `enough` if it is that much. O(levels
   /// before it, log levels). Needs every `erase` to be `weighed`.
   std::uint64_t weight_before(const RequestHeader& newcomer, std::uint64_t enough) const noexcept {
     std::uint64_t weight = 0;
     for (const RequestHeader* level = front(); level != nullptr && weight <= enough;
-         level = next(*level->by_rank.previous)) {
+         level = below(*level)) {
       if (comes_after(*level, newcomer)) break;
       weight += level->level_weight;
     }
