@@ -276,25 +276,31 @@ class Backlog {
   // Takes the first of a flow out, as many as are all at the bound, or of one level. Returns the last.
   RequestHeader& dispatch_piece(RequestHeader& first, const BatchCut::Cut& cut) noexcept {
     Flow& flow = *first.flow;
+    Lane& lane = *flow.lane;
     RequestHeader* last = &first;
-    std::size_t count = 1;
-    for (;; last = last->by_rank.next, ++count) {
+    last->queued = false;
+    while (last != cut.last && last->by_rank.next != nullptr) {
+      last = last->by_rank.next;
       last->queued = false;
-      if (!cut.accepted_first) flow.tenant->ledger.dispatch(*last);
-      if (!cut.oldest) flow.lane->ages.erase(*last);
-      if (last == cut.last || last->by_rank.next == nullptr) break;
     }
-    if (first.at_bound) flow.lane->bounded -= count;
-    flow.erase_front(*last, weighed_ ? weight_of(first, *last) : 0);
+    if (!cut.accepted_first) {
+      for_each_of(first, *last, [&](RequestHeader& one) { flow.tenant->ledger.dispatch(one); });
+    }
+    if (!cut.oldest) for_each_of(first, *last, [&](RequestHeader& one) { lane.ages.erase(one); });
+    // Those at the bound are the first piece: all of it, if it is not the last one.
+    if (first.at_bound) lane.bounded = last == cut.last ? lane.bounded - cut.count : 0;
+    std::uint64_t weight = 0;
+    if (weighed_) for_each_of(first, *last, [&](RequestHeader& one) { weight += one.weight; });
+    flow.erase_front(*last, weight);
     return *last;
   }
 
-  static std::uint64_t weight_of(const RequestHeader& first, const RequestHeader& last) noexcept {
-    std::uint64_t weight = last.weight;
-    for (const RequestHeader* one = &first; one != &last; one = one->by_rank.next) {
-      weight += one->weight;
+  template <class Visit>
+  static void for_each_of(RequestHeader& first, RequestHeader& last, Visit&& visit) noexcept {
+    for (RequestHeader* one = &first;; one = one->by_rank.next) {
+      visit(*one);
+      if (one == &last) return;
     }
-    return weight;
   }
 
   // Its last request has left.

@@ -39,8 +39,7 @@ class BatchCut {
         preferred_(all_preferred_),
         allowed_(limits.allowed_sizes),
         fit_(limits.fit),
-        prefers_(!limits.preferred_sizes.empty()),
-        allows_(!limits.allowed_sizes.empty()),
+        lists_(!limits.preferred_sizes.empty() || !limits.allowed_sizes.empty()),
         plain_(limits.size_rule == SizeRule::sum && !limits.keyed_lanes) {}
 
   BatchCut(const BatchCut&) = delete;
@@ -137,25 +136,28 @@ class BatchCut {
     const Flow& flow = *lane.flows.front();
     if (&flow != lane.flows.back() || flow.tenant->share != 1 || lane.flushed > 0) return {};
     if (!preferred_.empty()) limit = std::min(limit, preferred_.back());
-    const RequestHeader* accepted = flow.tenant->ledger.first();
-    const RequestHeader* oldest = lane.ages.first();
     Ascent preferred(preferred_);
     Ascent allowed(allowed_);
     FlowWalk walk(flow);
     Picked picked;
     picked.first = walk.at();
-    picked.accepted_first = picked.oldest = true;
+    // Who would be next, as long as the order is the same.
+    const RequestHeader* accepted = flow.tenant->ledger.first();
+    const RequestHeader* oldest = lane.ages.first();
     Prefix all;
-    for (RequestHeader* one = picked.first; one != nullptr; one = walk.next()) {
-      if (all.size + one->weight > limit && all.count > 0) break;
+    RequestHeader* one = picked.first;
+    do {
       all = {all.count + 1, all.size + one->weight, one};
-      picked.accepted_first = picked.accepted_first && one == accepted;
-      if (picked.accepted_first) accepted = OvertakingLedger::next(*one);
-      picked.oldest = picked.oldest && one == oldest;
-      if (picked.oldest) oldest = AgeList::next(*one);
-      if (prefers_ && preferred.meets(all.size)) picked.preferred = all;
-      if (allows_ && allowed.meets(all.size)) picked.allowed = all;
-    }
+      accepted = one == accepted ? OvertakingLedger::next(*one) : one;
+      oldest = one == oldest ? AgeList::next(*one) : one;
+      if (lists_) {
+        if (preferred.meets(all.size)) picked.preferred = all;
+        if (allowed.meets(all.size)) picked.allowed = all;
+      }
+      one = walk.next();
+    } while (one != nullptr && all.size + one->weight <= limit);
+    picked.accepted_first = accepted == OvertakingLedger::next(*all.last);
+    picked.oldest = oldest == AgeList::next(*all.last);
     picked.longest = all;
     return picked;
   }
@@ -210,9 +212,8 @@ class BatchCut {
   std::span<const std::size_t> preferred_;  // Those that are not above the cap.
   std::vector<std::size_t> allowed_;
   FitRule fit_;
-  bool prefers_;  // Some sizes are preferred,
-  bool allows_;   // or allowed.
-  bool plain_;    // There is one lane, and sizes are sums.
+  bool lists_;  // Some sizes are preferred or allowed.
+  bool plain_;  // There is one lane, and sizes are sums.
 };
 
 }  // namespace batchwright::inline v0_1::detail
