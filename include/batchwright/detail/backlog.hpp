@@ -7,6 +7,7 @@
 #include "flow.hpp"
 #include "lane_agenda.hpp"
 #include "lane_ages.hpp"
+#include "parking.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 
@@ -316,12 +317,25 @@ class Backlog {
 
   void settle(Tenant& tenant) noexcept {
     tenant.ledger.settle(bound_, [this](RequestHeader& request) {
+      fetch_after_next(request);
       request.flow->queue.erase(request, weighed_);
       request.flow->at_bound.push_back(request);
       request.at_bound = true;
       ++request.flow->lane->bounded;
       if (keyed_) agenda_.moved(request);
     });
+  }
+
+  // The next one of its level becomes the first now. The one behind that is needed when this happens to it,
+  // and most likely nobody has touched it for long.
+  static void fetch_after_next(const RequestHeader& request) noexcept {
+    const RequestHeader* const next = request.by_rank.next;
+    const RequestHeader* const later = next == nullptr ? nullptr : next->by_rank.next;
+    if (later == nullptr) return;
+    prefetch(&later->by_acceptance);
+    prefetch(&later->lower_levels);
+    prefetch(&later->by_rank);
+    prefetch(&later->heads_level);
   }
 
   void refill(const RequestChain& batch) noexcept {
