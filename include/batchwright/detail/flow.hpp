@@ -83,8 +83,7 @@ struct Flow {
 class FlowWalk {
  public:
   explicit FlowWalk(const Flow& flow) noexcept
-      : level_(flow.queue.front()),
-        at_(flow.at_bound.empty() ? level_ : flow.at_bound.front()) {}
+      : level_(flow.queue.front()), at_(flow.at_bound.empty() ? level_ : flow.at_bound.front()) {}
 
   /// Where it stands; null at the end.
   RequestHeader* at() const noexcept { return at_; }

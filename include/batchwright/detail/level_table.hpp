@@ -10,20 +10,20 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// The heads of levels that were met of late, of all queues that share it, so that a PriorityQueue need
-/// not search for them again. A slot is for all levels that hash to it and holds one of them, the head of a
-/// level as it is now: whoever changes who that is says so. It forgets, and so it is never full.
+/// The heads of levels that were met of late, of the queues of several flows, so that a PriorityQueue need
+/// not search for them again. A slot serves all levels that hash to it, and holds the head of one of them
+/// as it is now: whoever changes the head says so. It forgets, so it is never full. All is O(1).
 class LevelTable {
  public:
   /// The head of the request's level, or of another one, or null.
   RequestHeader*& slot(const RequestHeader& request) noexcept {
-    // Fibonacci hashing (Knuth, volume 3, section 6.4): priorities that follow each other do not meet.
-    const std::uint64_t key = (reinterpret_cast<std::uintptr_t>(request.flow) >> 6) +
+    // Fibonacci hashing (Knuth, volume 3, section 6.4): up to 64 priorities in a row do not meet.
+    const std::uint64_t key = reinterpret_cast<std::uintptr_t>(request.flow) +
                               static_cast<std::uint64_t>(std::int64_t{request.priority});
     return slots_[key * 0x9e3779b97f4a7c15ULL >> (64 - kBits)];
   }
 
-  /// The level of which `head` was the first has this one now; null if it is no more.
+  /// The level that `head` headed has another head now; null if the level is no more.
   void replace(const RequestHeader& head, RequestHeader* successor) noexcept {
     RequestHeader*& met = slot(head);
     if (met == &head) met = successor;

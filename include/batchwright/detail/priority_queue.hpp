@@ -14,12 +14,14 @@ namespace batchwright::inline v0_1::detail {
 /// equals is a level, so with no other order than the priority there is one level a priority, of which
 /// any `int` may be one. Levels are not allocated: the first request of a level is also the level's node
 /// in a treap (Seidel and Aragon 1996), and hands that office to the next one when it leaves. Every
-/// operation is O(log levels), O(1) where there is one level.
+/// operation is O(log levels), O(1) where there is one level; to push to a level that was met of late, and
+/// to erase from one that stays, is O(1), too.
 class PriorityQueue {
  public:
   bool empty() const noexcept { return root_ == nullptr; }
 
-  /// From now on levels are looked for there first. It outlives whatever is queued here.
+  /// From now on levels are looked for in `table` first, which outlives what is queued. Queues that share
+  /// one are of different flows. Requires that nothing is queued.
   void remember_in(LevelTable& table) noexcept { met_ = &table; }
 
   void push(RequestHeader& request) noexcept {
@@ -194,7 +196,7 @@ class PriorityQueue {
   }
 
   // The head of the level of `request`; null if there is no such level.
-  RequestHeader* head_of(const RequestHeader& request) const noexcept {
+  RequestHeader* head_of(const RequestHeader& request) noexcept {
     RequestHeader* level = root_;
     if (level == nullptr || same_level(*level, request)) return level;
     RequestHeader** const met = met_ == nullptr ? nullptr : &met_->slot(request);
@@ -205,7 +207,10 @@ class PriorityQueue {
     do {
       level = comes_after(request, *level) ? level->lower_levels : level->higher_levels;
     } while (level != nullptr && !same_level(*level, request));
-    if (met != nullptr && level != nullptr) *met = level;
+    if (met != nullptr && level != nullptr) {
+      *met = level;
+      was_met_ = true;
+    }
     return level;
   }
 
@@ -226,9 +231,10 @@ class PriorityQueue {
     hang(link_to(head), &successor, head.parent_level);
     hang(successor.lower_levels, head.lower_levels, &successor);
     hang(successor.higher_levels, head.higher_levels, &successor);
+    successor.level_balance = head.level_balance;
     successor.heads_level = true;
     head.heads_level = false;
-    if (met_ != nullptr) met_->replace(head, &successor);
+    if (was_met_) met_->replace(head, &successor);
   }
 
   void remove_level(RequestHeader& head) noexcept {
@@ -237,7 +243,7 @@ class PriorityQueue {
     RequestHeader* lower = head.lower_levels;
     RequestHeader* higher = head.higher_levels;
     while (lower != nullptr && higher != nullptr) {
-      if (balance(*lower) >= balance(*higher)) {
+      if (lower->level_balance >= higher->level_balance) {
         hang(*place, lower, parent);
         parent = lower;
         place = &lower->higher_levels;
@@ -251,14 +257,15 @@ class PriorityQueue {
     }
     hang(*place, lower != nullptr ? lower : higher, parent);
     head.heads_level = false;
-    if (met_ != nullptr) met_->replace(head, nullptr);
+    if (was_met_) met_->replace(head, nullptr);
+    if (root_ == nullptr) was_met_ = false;
   }
 
   void insert_level(RequestHeader& level) noexcept {
-    const std::uint64_t key = balance(level);
+    level.level_balance = balance(level);
     RequestHeader* parent = nullptr;
     RequestHeader** place = &root_;
-    while (*place != nullptr && balance(**place) >= key) {
+    while (*place != nullptr && (*place)->level_balance >= level.level_balance) {
       parent = *place;
       place = comes_after(level, *parent) ? &parent->lower_levels : &parent->higher_levels;
     }
@@ -286,7 +293,8 @@ class PriorityQueue {
   }
 
   RequestHeader* root_ = nullptr;
-  LevelTable* met_ = nullptr;  // Of levels that are not the root.
+  LevelTable* met_ = nullptr;  // Of levels that were not the root,
+  bool was_met_ = false;       // if any of them may be in it.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -41,6 +41,7 @@ struct RequestHeader {
   RequestHeader* lower_levels;
   RequestHeader* higher_levels;
   RequestHeader* parent_level;
+  std::uint64_t level_balance;
   std::uint64_t level_weight;      ///< Where levels are weighed.
   RequestHeader* next_picked;      ///< BatchCut
   HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
