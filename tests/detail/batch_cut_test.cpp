@@ -56,29 +56,37 @@ TEST(BatchCut, TakesTheLongestPrefixWithinTheLimitAndAtLeastOne) {
   EXPECT_EQ(lane.cut(kNoCount), "4/13/13");
 }
 
-// Whether the requests of a rig leave in one piece, and by age too.
+// Whether the requests of a rig leave from the front of one flow, and which other orders begin with them.
 std::string front_of(BacklogRig& rig, std::size_t limit) {
   const BatchCut cut(rig.limits);
   const ServiceModel service(rig.limits.max_batch_size);
   const BatchCut::Cut front = cut.cut(rig.order, *rig.backlog.first_lane(), limit, service);
   const std::string count = std::to_string(front.count);
   if (front.last == nullptr) return count + " one by one";
-  return count + (front.oldest ? " at once" : " at once, but for their ages");
+  if (front.accepted_first && front.oldest) return count + " at once";
+  return count + " of the front" + (front.accepted_first ? ", as accepted" : "") +
+         (front.oldest ? ", by age" : "");
 }
 
-TEST(BatchCut, WhoCameFirstLeavesInOnePieceUnlessSomethingElseCounts) {
+TEST(BatchCut, TheFrontOfAFlowLeavesInOnePieceUnlessSomethingElseCounts) {
   BacklogRig plain;
   for (const char* name : {"a", "b", "c"}) plain.enter(name);
   EXPECT_EQ(front_of(plain, 2), "2 at once");
   EXPECT_EQ(front_of(plain, 8), "3 at once");
   plain.enter("later, but first", 1);
-  EXPECT_EQ(front_of(plain, 8), "4 one by one");
+  EXPECT_EQ(front_of(plain, 8), "4 of the front");
 
   BacklogRig urgent;
   urgent.enter("a", 1);
   urgent.enter("b");
   EXPECT_EQ(front_of(urgent, 1), "1 at once");
-  EXPECT_EQ(front_of(urgent, 2), "2 one by one");  // Of two levels.
+  EXPECT_EQ(front_of(urgent, 2), "2 at once");  // Of two levels.
+
+  BacklogRig aged;
+  aged.enter("a", 1);
+  aged.enter("b", 1).enqueued += Duration(1);  // Once it is in; so it is as if it had come before,
+  aged.enter("c", 0);                          // and this one as well.
+  EXPECT_EQ(front_of(aged, 8), "3 of the front, as accepted");
 
   BacklogRig flushed;
   flushed.enter("a");

@@ -10,6 +10,7 @@ namespace {
 
 using batchwright::SizeRule;
 using batchwright::detail::Flow;
+using batchwright::detail::FlowWalk;
 using batchwright::detail::Lane;
 using batchwright::detail::RequestHeader;
 
@@ -31,6 +32,41 @@ TEST(Flow, WhatIsAtItsBoundGoesBeforeTheQueue) {
   EXPECT_EQ(flow.next(requests[1]), &requests[3]);
   EXPECT_EQ(flow.next(requests[3]), &requests[2]);
   EXPECT_EQ(flow.next(requests[2]), nullptr);
+}
+
+TEST(Flow, IsWalkedFromThoseAtTheirBoundThroughAllLevels) {
+  std::array<RequestHeader, 7> requests;
+  constexpr std::array<int, 7> kPriorities = {0, 0, 2, 2, 1, -5, 2};
+  Flow flow;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].priority = kPriorities[i];
+    requests[i].at_bound = i < 2;
+    requests[i].at_bound ? flow.at_bound.push_back(requests[i]) : flow.queue.push(requests[i]);
+  }
+  FlowWalk walk(flow);
+  EXPECT_EQ(walk.at(), &requests[0]);
+  for (const std::size_t next : {1u, 2u, 3u, 6u, 4u, 5u}) {
+    EXPECT_EQ(walk.next(), &requests[next]);
+    EXPECT_EQ(walk.at(), &requests[next]);
+  }
+  EXPECT_EQ(walk.next(), nullptr);
+}
+
+TEST(Flow, LosesItsFrontPieceByPiece) {
+  std::array<RequestHeader, 5> requests;
+  Flow flow;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].at_bound = i < 3;
+    requests[i].at_bound ? flow.at_bound.push_back(requests[i]) : flow.queue.push(requests[i]);
+  }
+  flow.erase_front(requests[1], 2);
+  EXPECT_EQ(flow.front(), &requests[2]);
+  EXPECT_EQ(requests[1].by_rank.next, nullptr);
+  EXPECT_EQ(requests[2].by_rank.previous, nullptr);
+  flow.erase_front(requests[2], 1);
+  EXPECT_EQ(flow.front(), &requests[3]);
+  flow.erase_front(requests[4], 2);
+  EXPECT_TRUE(flow.empty());
 }
 
 TEST(Flow, IsNotEmptyWhileSomethingIsAtItsBound) {

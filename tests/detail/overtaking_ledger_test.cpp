@@ -69,6 +69,42 @@ TEST(OvertakingLedger, WhoLeavesTogetherFromTheFrontOvertakesNobodyAndTakesItsCo
   EXPECT_EQ(ledger.overtakings(), 0u);
 }
 
+TEST(OvertakingLedger, ThoseAtTheBoundLeaveTogetherAndNothingIsUncounted) {
+  OvertakingLedger ledger;
+  Numbered a(1), b(2), c(3), d(4), e(5), f(6), g(7);
+  for (RequestHeader* request : {&a, &b, &c, &d, &e, &f, &g}) ledger.accept(*request);
+  ledger.dispatch(e);  // Counted behind d,
+  ledger.dispatch(g);  // and behind f.
+  ledger.settle(2, [](RequestHeader&) {});
+  EXPECT_EQ(ledger.watched(), &f);  // The others have been overtaken twice.
+  EXPECT_EQ(ledger.overtakings(), 1u);
+  ledger.dispatch_front(b);
+  EXPECT_EQ(ledger.first(), &c);
+  EXPECT_EQ(ledger.watched(), &f);
+  EXPECT_EQ(ledger.overtakings(), 1u);
+  ledger.dispatch_front(f);  // Two at the bound, and one that is watched.
+  EXPECT_TRUE(ledger.empty());
+  EXPECT_EQ(ledger.watched(), nullptr);
+  EXPECT_EQ(ledger.overtakings(), 0u);
+}
+
+TEST(OvertakingLedger, WhereAllAreAtTheBoundTheyMayLeaveTogether) {
+  OvertakingLedger ledger;
+  Numbered a(1), b(2), c(3);
+  for (RequestHeader* request : {&a, &b, &c}) ledger.accept(*request);
+  ledger.dispatch(c);
+  ledger.settle(1, [](RequestHeader&) {});
+  EXPECT_EQ(ledger.watched(), nullptr);
+  Numbered d(4);
+  ledger.accept(d);
+  EXPECT_EQ(ledger.watched(), &d);
+  ledger.dispatch_front(a);
+  EXPECT_EQ(ledger.first(), &b);
+  EXPECT_EQ(ledger.watched(), &d);
+  ledger.dispatch_front(d);
+  EXPECT_TRUE(ledger.empty());
+}
+
 TEST(OvertakingLedger, AWithdrawalOvertakesNobodyAndLosesNoCount) {
   OvertakingLedger ledger;
   Numbered a(1), b(2), c(3);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/random.hpp"
 
+#include <batchwright/detail/flow.hpp>
+#include <batchwright/detail/level_table.hpp>
 #include <batchwright/detail/priority_queue.hpp>
 
 #include <gtest/gtest.h>
@@ -14,6 +16,8 @@
 
 namespace {
 
+using batchwright::detail::Flow;
+using batchwright::detail::LevelTable;
 using batchwright::detail::PriorityQueue;
 using batchwright::detail::RequestHeader;
 using batchwright_test::Random;
@@ -36,6 +40,18 @@ Order walk_back(const PriorityQueue& queue) {
     order.push_back(request);
   }
   std::reverse(order.begin(), order.end());
+  return order;
+}
+
+/// Level by level, as `below` leads.
+Order walk_levels(const PriorityQueue& queue) {
+  Order order;
+  for (const RequestHeader* head = queue.front(); head != nullptr;
+       head = PriorityQueue::below(*head)) {
+    for (const RequestHeader* request = head; request != nullptr; request = request->by_rank.next) {
+      order.push_back(request);
+    }
+  }
   return order;
 }
 
@@ -121,6 +137,64 @@ TEST(PriorityQueue, TheFirstOfALevelMayLeaveAtOnce) {
   EXPECT_TRUE(queue.empty());
 }
 
+TEST(PriorityQueue, TheTableHoldsTheFirstOfALevelAndNobodyWhoHasLeft) {
+  LevelTable table;
+  PriorityQueue queue;
+  queue.remember_in(table);
+  RequestHeader a{}, b{}, other{}, c{}, d{};
+  other.priority = 5;
+  for (RequestHeader* request : {&b, &c, &d}) request->priority = 1;
+  queue.push(a);
+  EXPECT_EQ(table.slot(a), nullptr);
+  for (RequestHeader* request : {&b, &other, &c}) queue.push(*request);
+  // Whichever of the levels is the root needs no slot; the others are met by who comes next.
+  RequestHeader e{}, f{};
+  f.priority = 5;
+  queue.push(e);
+  queue.push(f);
+  const auto met = [&table](const RequestHeader& request) { return table.slot(request); };
+  int in_table = 0;
+  for (const RequestHeader* head : {&a, &b, &other}) in_table += met(*head) == head;
+  EXPECT_EQ(in_table, 2);
+  queue.push(d);
+  for (const RequestHeader* head : {&a, &b, &other}) queue.erase(const_cast<RequestHeader&>(*head));
+  for (const RequestHeader* head : {&e, &c, &f}) {
+    EXPECT_TRUE(met(*head) == head || met(*head) == nullptr);
+  }
+  queue.erase_front(f, 1);
+  queue.erase_front(d, 2);
+  EXPECT_EQ(met(f), nullptr);
+  EXPECT_EQ(met(c), nullptr);
+  queue.erase(e);
+  EXPECT_EQ(met(e), nullptr);
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(PriorityQueue, QueuesOfSeveralFlowsShareATable) {
+  LevelTable table;
+  Flow flows[8];
+  std::vector<std::unique_ptr<RequestHeader>> requests;
+  for (int round = 0; round < 3; ++round) {
+    for (int priority = 0; priority < 200; ++priority) {
+      for (Flow& flow : flows) {
+        if (flow.queue.empty()) flow.queue.remember_in(table);
+        RequestHeader& request = *requests.emplace_back(std::make_unique<RequestHeader>());
+        request.flow = &flow;
+        request.priority = priority;
+        flow.queue.push(request);
+      }
+    }
+  }
+  for (const Flow& flow : flows) {
+    const Order order = walk(flow.queue);
+    ASSERT_EQ(order.size(), 600u);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      ASSERT_EQ(order[i]->flow, &flow);
+      ASSERT_EQ(order[i]->priority, 199 - static_cast<int>(i / 3));
+    }
+  }
+}
+
 TEST(PriorityQueue, TheLastOfALevelMayLeaveFirst) {
   PriorityQueue queue;
   RequestHeader a{}, b{}, c{};
@@ -134,7 +208,9 @@ TEST(PriorityQueue, TheLastOfALevelMayLeaveFirst) {
 void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t highest,
                         std::size_t most, std::int64_t keys = 1, bool reranks = false) {
   Random random(seed);
+  LevelTable table;
   PriorityQueue queue;
+  if (seed % 2 == 0) queue.remember_in(table);
   NaiveQueue naive;
   std::vector<std::unique_ptr<RequestHeader>> live;
   for (int step = 0; step < 3000; ++step) {
@@ -163,6 +239,7 @@ void compare_with_naive(std::uint64_t seed, std::int64_t lowest, std::int64_t hi
     ASSERT_EQ(queue.empty(), naive.requests.empty());
     ASSERT_EQ(walk(queue), naive.walk()) << "seed " << seed << ", step " << step;
     ASSERT_EQ(walk_back(queue), naive.walk()) << "seed " << seed << ", step " << step;
+    ASSERT_EQ(walk_levels(queue), naive.walk()) << "seed " << seed << ", step " << step;
   }
 }
 
@@ -182,7 +259,6 @@ TEST(PriorityQueue, WithinAPriorityTheKeyDecidesAndDelayedOnesComeLast) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) compare_with_naive(seed, -1, 1, 40, 5);
 }
 
-// With a tree that degenerates these would take minutes.
 TEST(PriorityQueue, WhatIsInsertedWithAnotherRankKeepsItsAge) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     compare_with_naive(seed, 0, 0, 20, 1, true);
@@ -215,6 +291,7 @@ TEST(PriorityQueue, WhatIsInsertedIsWeighedWithItsLevel) {
   EXPECT_EQ(walk(queue), (Order{&requests[1], &requests[2], &requests[3], &requests[0]}));
 }
 
+// With a tree that degenerates this would take minutes.
 TEST(PriorityQueue, AHundredThousandLevelsStayFastHoweverTheyCome) {
   constexpr std::size_t kLevels = 100'000;
   enum class Coming { ascending, descending, shuffled };
