@@ -7,7 +7,7 @@
 #include "flow.hpp"
 #include "lane_agenda.hpp"
 #include "lane_ages.hpp"
-#include "parking.hpp"
+#include "prefetch.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 

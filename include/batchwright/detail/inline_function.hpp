@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_INLINE_FUNCTION_HPP
 
 #include "pooled.hpp"
+#include "prefetch.hpp"
 
 #include <cstddef>
 #include <new>

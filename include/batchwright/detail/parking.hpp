@@ -30,19 +30,6 @@ namespace batchwright::inline v0_1::detail {
 /// Wakes every thread that is parked on the word.
 inline constexpr std::uint32_t kEveryone = 0x7fffffff;
 
-/// Begins to fetch a cache line that will be written. Any address will do.
-inline void prefetch(const void* address) noexcept {
-#if defined(__GNUC__) && defined(__x86_64__)
-  // The built-in fetches it to be read, unless told of a CPU that can do more; a write then waits once
-  // more until no other core has it. All these CPUs know this instruction, some do nothing on it.
-  asm volatile("prefetchw (%0)" : : "r"(address));
-#elif defined(__GNUC__)
-  __builtin_prefetch(address, 1);
-#else
-  static_cast<void>(address);
-#endif
-}
-
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();  // <immintrin.h> would cost more to compile than the rest of this library.

@@ -10,6 +10,7 @@
 #include "inline_function.hpp"
 #include "parking.hpp"
 #include "pooled.hpp"
+#include "prefetch.hpp"
 #include "request_header.hpp"
 
 #include <atomic>
