@@ -26,14 +26,26 @@ TEST(LevelTable, KeepsTheHeadOfALevelUntilTheLevelIsNoMore) {
   RequestHeader first = with(flow, 3);
   RequestHeader second = with(flow, 3);
   EXPECT_EQ(table.slot(first), nullptr);
-  table.slot(first) = &first;
+  LevelTable::put(table.slot(first), first);
   EXPECT_EQ(table.slot(second), &first);
-  table.replace(first, &second);
+  LevelTable::replace(first, second);
   EXPECT_EQ(table.slot(first), &second);
-  table.replace(first, nullptr);  // It is not the head any more.
-  EXPECT_EQ(table.slot(first), &second);
-  table.replace(second, nullptr);
+  LevelTable::forget(second);
   EXPECT_EQ(table.slot(first), nullptr);
+}
+
+TEST(LevelTable, WhoGivesUpItsSlotToAnotherLeavesItAlone) {
+  Flow flow;
+  LevelTable table;
+  RequestHeader first = with(flow, 3);
+  RequestHeader next = with(flow, 3);
+  RequestHeader other = with(flow, 3);
+  LevelTable::put(table.slot(first), first);
+  LevelTable::put(table.slot(first), other);
+  LevelTable::replace(first, next);
+  EXPECT_EQ(table.slot(first), &other);
+  LevelTable::forget(next);
+  EXPECT_EQ(table.slot(first), &other);
 }
 
 TEST(LevelTable, SixtyFourPrioritiesInARowHaveSlotsOfTheirOwn) {

@@ -12,7 +12,7 @@ namespace batchwright::inline v0_1::detail {
 
 /// The heads of levels that were met of late, of the queues of several flows, so that a PriorityQueue need
 /// not search for them again. A slot serves all levels that hash to it, and holds the head of one of them
-/// as it is now: whoever changes the head says so. It forgets, so it is never full. All is O(1).
+/// as it is now: whoever changes the head says so. A head knows its slot, null if it has none. It forgets, so it is never full. All is O(1).
 class LevelTable {
  public:
   /// The head of the request's level, or of another one, or null.
@@ -23,10 +23,22 @@ class LevelTable {
     return slots_[key * 0x9e3779b97f4a7c15ULL >> (64 - kBits)];
   }
 
-  /// The level that `head` headed has another head now; null if the level is no more.
-  void replace(const RequestHeader& head, RequestHeader* successor) noexcept {
-    RequestHeader*& met = slot(head);
-    if (met == &head) met = successor;
+  /// `head` is met in its slot from now on, and nobody else.
+  static void put(RequestHeader*& slot, RequestHeader& head) noexcept {
+    if (slot != nullptr) slot->level_slot = nullptr;
+    slot = &head;
+    head.level_slot = &slot;
+  }
+
+  /// The level that `head` headed has another head now.
+  static void replace(const RequestHeader& head, RequestHeader& successor) noexcept {
+    successor.level_slot = head.level_slot;
+    if (head.level_slot != nullptr) *head.level_slot = &successor;
+  }
+
+  /// The level that `head` headed is no more.
+  static void forget(const RequestHeader& head) noexcept {
+    if (head.level_slot != nullptr) *head.level_slot = nullptr;
   }
 
  private:

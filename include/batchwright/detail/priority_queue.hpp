@@ -207,10 +207,7 @@ class PriorityQueue {
     do {
       level = comes_after(request, *level) ? level->lower_levels : level->higher_levels;
     } while (level != nullptr && !same_level(*level, request));
-    if (met != nullptr && level != nullptr) {
-      *met = level;
-      was_met_ = true;
-    }
+    if (met != nullptr && level != nullptr) LevelTable::put(*met, *level);
     return level;
   }
 
@@ -234,7 +231,7 @@ class PriorityQueue {
     successor.level_balance = head.level_balance;
     successor.heads_level = true;
     head.heads_level = false;
-    if (was_met_) met_->replace(head, &successor);
+    LevelTable::replace(head, successor);
   }
 
   void remove_level(RequestHeader& head) noexcept {
@@ -257,12 +254,12 @@ class PriorityQueue {
     }
     hang(*place, lower != nullptr ? lower : higher, parent);
     head.heads_level = false;
-    if (was_met_) met_->replace(head, nullptr);
-    if (root_ == nullptr) was_met_ = false;
+    LevelTable::forget(head);
   }
 
   void insert_level(RequestHeader& level) noexcept {
     level.level_balance = balance(level);
+    level.level_slot = nullptr;
     RequestHeader* parent = nullptr;
     RequestHeader** place = &root_;
     while (*place != nullptr && (*place)->level_balance >= level.level_balance) {
@@ -293,8 +290,7 @@ class PriorityQueue {
   }
 
   RequestHeader* root_ = nullptr;
-  LevelTable* met_ = nullptr;  // Of levels that were not the root,
-  bool was_met_ = false;       // if any of them may be in it.
+  LevelTable* met_ = nullptr;  // Of levels that were not the root.
 };
 
 }  // namespace batchwright::inline v0_1::detail

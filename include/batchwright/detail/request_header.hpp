@@ -42,6 +42,7 @@ struct RequestHeader {
   RequestHeader* higher_levels;
   RequestHeader* parent_level;
   std::uint64_t level_balance;
+  RequestHeader** level_slot;      ///< LevelTable
   std::uint64_t level_weight;      ///< Where levels are weighed.
   RequestHeader* next_picked;      ///< BatchCut
   HeapHook<RequestHeader> by_due;  ///< DeadlineHeap
