@@ -35,7 +35,7 @@ TEST(Flow, WhatIsAtItsBoundGoesBeforeTheQueue) {
 }
 
 TEST(Flow, IsWalkedFromThoseAtTheirBoundThroughAllLevels) {
-  std::array<RequestHeader, 7> requests;
+  std::array<RequestHeader, 7> requests{};
   constexpr std::array<int, 7> kPriorities = {0, 0, 2, 2, 1, -5, 2};
   Flow flow;
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -53,7 +53,7 @@ TEST(Flow, IsWalkedFromThoseAtTheirBoundThroughAllLevels) {
 }
 
 TEST(Flow, LosesItsFrontPieceByPiece) {
-  std::array<RequestHeader, 5> requests;
+  std::array<RequestHeader, 5> requests{};
   Flow flow;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     requests[i].at_bound = i < 3;
