@@ -369,6 +369,66 @@ TEST(IntakeRole, IsLentToAnExecutorInsteadOfAWake) {
   EXPECT_TRUE(f.awake);
 }
 
+// One batch keeps all executors, and nothing is queued.
+const Wish kLast{.until = kNever, .missing = kNoCount, .reports = true, .last = true};
+
+TEST(IntakeRole, IsNotLentForTheLastReportIfNothingCame) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest(kLast);
+  EXPECT_FALSE(f.intake.push_finished_and_borrow(&batch, 0));
+  runtime.settle();
+  EXPECT_FALSE(f.awake);
+  f.push(1);  // Is what is awaited now, and finds the report.
+  runtime.settle();
+  EXPECT_TRUE(f.awake);
+  f.intake.take(f.inbox);
+  EXPECT_EQ(f.inbox.finished, &batch);
+  EXPECT_EQ(f.inbox.vacated, std::vector<std::size_t>{0});
+}
+
+TEST(IntakeRole, IsLentForTheLastReportOfWhichARestIsToCome) {
+  for (const bool finished : {true, false}) {
+    TestRuntime runtime({.seed = 1});
+    Fixture f(runtime);
+    FakeBatch batch;
+    f.rest(kLast);
+    EXPECT_TRUE(
+        f.intake.push_finished_and_borrow(finished ? &batch : nullptr, finished ? kNoCount : 0));
+    f.intake.take(f.inbox);
+    EXPECT_TRUE(f.intake.give_back(kArrivals, false, false, nullptr));
+    f.push(1);
+  }
+}
+
+TEST(IntakeRole, IsLentForTheLastReportIfSomethingCame) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  f.rest(kLast);
+  f.push(1);  // Wakes nobody, while no executor could run it.
+  EXPECT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  f.intake.take(f.inbox);
+  EXPECT_FALSE(f.inbox.arrivals.chain.empty());
+  EXPECT_TRUE(f.intake.give_back(kArrivals, false, false, nullptr));
+  f.push(1);
+}
+
+TEST(IntakeRole, IsLentForTheLastReportIfSomebodyWaitsForIdleness) {
+  TestRuntime runtime({.seed = 1});
+  Fixture f(runtime);
+  FakeBatch batch;
+  IdleWaiter waiter;
+  f.intake.add(waiter);
+  f.rest(kLast);
+  EXPECT_TRUE(f.intake.push_finished_and_borrow(&batch, 0));
+  f.intake.take(f.inbox);
+  EXPECT_TRUE(f.intake.give_back(kArrivals, true, false, nullptr));
+  EXPECT_EQ(waiter.idle.load(), 1u);
+  f.push(1);
+}
+
 TEST(IntakeRole, IsNotLentWhileTheDispatcherIsAwakeOrClosing) {
   TestRuntime runtime({.seed = 1});
   Fixture f(runtime);

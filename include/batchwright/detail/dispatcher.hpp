@@ -195,16 +195,17 @@ class Dispatcher {
   TimePoint oldest_running() const noexcept { return oldest_.running(); }
 
  private:
-  using Outlook = typename Coalescer<TIn, TOut, R>::Outlook;
-
   Wish rested(const Action& rest) noexcept {
     oldest_.publish(scheduler_.oldest(), scheduler_.oldest_dispatch());
-    const auto shared = coalescer_ == nullptr ? Outlook() : coalescer_->outlook();
+    typename Coalescer<TIn, TOut, R>::Outlook shared;
+    if (coalescer_ != nullptr) shared = coalescer_->outlook();
+    const bool plain = plain_ && desk_.empty() && errands_.empty() && !closes();
     return {.until = std::min({rest.until, desk_.earliest(), states_.earliest(), shared.earliest}),
             .missing = shared.joinable ? 1 : missing(rest),
             .reports = rest.kind == Action::Kind::wait || scheduler_.executors().exhausted() ||
-                       !errands_.empty() || leases_.awaited() || inbox_.closing != Closing::open,
-            .plain = plain_ && desk_.empty() && errands_.empty(),
+                       !errands_.empty() || leases_.awaited() || closes(),
+            .plain = plain,
+            .last = plain && scheduler_.runs_last(),
             .by_lane = rest.by_lane ? &scheduler_.own_lane() : nullptr};
   }
 

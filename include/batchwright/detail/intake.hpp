@@ -247,7 +247,7 @@ class Intake {
                         wish.broken_by(box_.arrivals.chain) || earliest_deadline_ < wish.until;
       if (news && !hand_over) return false;
       if (idle && !news) idle_waiters_.tell(runtime_);
-      wish_ = wish;
+      wish_.become(wish);
       const bool rang = std::exchange(wanted_back_, false);
       const bool to_dispatcher =
           news || rang || wish.until < alarm_ || box_.closing != Closing::open;
@@ -280,6 +280,7 @@ class Intake {
     if (batch != nullptr) batch->next = std::exchange(box_.finished, batch);
     if (executor != kNoCount) box_.vacated.push_back(executor);
     reported_ = true;
+    if (batch != nullptr && executor != kNoCount && box_.arrivals.chain.empty()) wish_.settle();
   }
 
   template <class Add>
@@ -376,8 +377,7 @@ class Intake {
   [[no_unique_address]] R runtime_;
   alignas(64) Lock<R> lock_;
   // Guarded by lock_. What each submitter writes shares its line.
-  bool changed_ = false, reported_ = false;
-  bool exited_ = false;
+  bool changed_ = false, reported_ = false, exited_ = false;
   bool wanted_back_ = false;              // The dispatcher's alarm rang while its role was lent.
   TimePoint earliest_deadline_ = kNever;  // Of the arrivals in box_.
   Inbox<Batch> box_;

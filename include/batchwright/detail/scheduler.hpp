@@ -181,6 +181,10 @@ class Scheduler {
   bool forecasts() const noexcept { return counsel_.learns_service(); }
   std::size_t queued() const noexcept { return backlog_.count(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
+  /// Whether one batch is all that there is, and no other could be dispatched before it is finished.
+  bool runs_last() const noexcept {
+    return backlog_.empty() && running() == 1 && executors_.exhausted();
+  }
   bool paused() const noexcept { return paused_; }
   std::size_t room() const noexcept { return backlog_.room(); }
   Lane& own_lane() noexcept { return backlog_.own_lane(); }
