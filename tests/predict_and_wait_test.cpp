@@ -222,6 +222,49 @@ TEST(PredictAndWait, WhenThePredictorHasBeenReplacedNobodyRunsTheOldOne) {
                 {.time = batchwright::testing::TimeMode::automatic});
 }
 
+TEST(PredictAndWait, WhenAReplacementFailsCallersGoOnWithWhatTheyHave) {
+  const TestRuntime runtime({.seed = 1});
+  int made = 0;
+  TestBatcher<int, int> batcher(batchwright::predictor_per_executor([&made] {
+                                  ++made;
+                                  return doubled;
+                                }),
+                                {.caller_runs = kFree}, runtime);
+  EXPECT_TRUE(batcher.wait_idle());
+  EXPECT_EQ(batcher.predict_and_wait(1), 2);
+  const int before = made;
+  EXPECT_THROW(batcher.replace_predictor(batchwright::predictor_per_executor(
+                   []() -> std::vector<int> (*)(std::span<const int>) {
+                     throw std::runtime_error("no model");
+                   })),
+               std::runtime_error);
+  EXPECT_TRUE(batcher.wait_idle());
+  EXPECT_EQ(batcher.predict_and_wait(2), 4);
+  EXPECT_EQ(made, before);
+  batcher.replace_predictor(batchwright::predictor_per_executor([&made] {
+    ++made;
+    return doubled;
+  }));
+  EXPECT_TRUE(batcher.wait_idle());
+  EXPECT_EQ(batcher.predict_and_wait(3), 6);
+  EXPECT_EQ(made, before + 2);  // The executor's, and the callers'.
+}
+
+// The report of the only batch waits for the next request: nobody looks at it, and nobody is woken.
+TEST(PredictAndWait, OnAnIdleBatcherWakesNobody) {
+  const TestRuntime runtime({.seed = 1});
+  Witness witness;
+  TestBatcher<int, int> batcher(witness.predictor(), {.caller_runs = kFree}, runtime);
+  EXPECT_TRUE(batcher.wait_idle());
+  runtime.settle();
+  const auto unparks = runtime.unparks();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(batcher.predict_and_wait(i), 2 * i);
+  EXPECT_EQ(runtime.unparks(), unparks);
+  // It is looked at all the same, where that matters.
+  EXPECT_TRUE(batcher.wait_idle());
+  EXPECT_EQ(batcher.metrics().executing_batches, 0u);
+}
+
 TEST(PredictAndWait, OnTheBatchersOwnThreadsItNeverBlocksForEver) {
   const TestRuntime runtime({.seed = 1});
   TestBatcher<int, int>* self = nullptr;

@@ -92,7 +92,6 @@ class CoalescerEntry : public ::testing::Test, public CancelSink, public SharedK
   }
 
   void post_cancelled(RequestBase& request) noexcept override { cancelled_.push_back(&request); }
-  bool hears_late_cancellations() const noexcept override { return false; }
   void release(SharedKey&) noexcept override {}
 
   // As the dispatcher, when it hears of the cancellations.

@@ -46,7 +46,7 @@ TEST(Errand, WhoSendsItSleepsUntilTheWorkIsDone) {
 
 TEST(Errand, TheWorkHasTheExecutorsRunnerAtHand) {
   struct Nothing final : batchwright::detail::PredictorRunner<int, int> {
-    bool run(const std::shared_ptr<batchwright::detail::BatchSink<int, int>>&,
+    bool run(batchwright::detail::BatchSink<int, int>&,
              batchwright::detail::BatchState<int, int>&) noexcept override {
       return true;
     }

@@ -95,7 +95,7 @@ class PredictorFormsTest : public ::testing::Test {
   template <template <class, class, class> class Runner, class F>
   bool run(F predictor) {
     Runner<Input, int, F> runner(predictor);
-    return runner.run(sink_, state_);
+    return runner.run(*sink_, state_);
   }
 
   std::vector<std::string> answers(const std::string& a, const std::string& b,
@@ -134,12 +134,12 @@ TEST_F(PredictorFormsTest, InPlaceNothingIsLeftOfTheBatchBefore) {
     for (std::size_t i = 0; i < inputs.size(); ++i) results[i] += *inputs[i];
   };
   SpanRunner<Input, int, decltype(predictor)> runner(predictor);
-  runner.run(sink_, state_);
+  runner.run(*sink_, state_);
   std::vector<Input> inputs{std::make_shared<int>(5)};
   State state;
   state.items.push_back(pool_new<Request<Input, int>>(inputs.back()));
   const auto sink = std::make_shared<Sink>(inputs);
-  runner.run(sink, state);
+  runner.run(*sink, state);
   EXPECT_EQ(sink->answers, std::vector<std::string>{"5"});
 }
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,6 @@ class Sink final : public CancelSink {
     for (RequestBase* request : posted) request->release();
   }
   void post_cancelled(RequestBase& request) noexcept override { posted.push_back(&request); }
-  bool hears_late_cancellations() const noexcept override { return true; }
 
   std::vector<RequestBase*> posted;
 };
@@ -86,6 +86,45 @@ TEST_F(RequestTest, ACancellationThatWinsIsPostedOnceAndNobodyClaimsIt) {
   EXPECT_FALSE(request_->cancel());
   EXPECT_EQ(sink_.posted, (std::vector<RequestBase*>{request_}));
   answer(Outcome::cancelled);
+}
+
+TEST_F(RequestTest, NobodyClaimsItWhenTheCancellationIsOverAndItsReferencesGone) {
+  request_->retain();  // A ticket's.
+  EXPECT_TRUE(request_->cancel());
+  sink_.posted.pop_back();
+  answer(Outcome::cancelled);  // The dispatcher's,
+  request_->release();         // and the ticket goes: the executor's reference alone is left.
+  EXPECT_FALSE(request_->claim());
+  request_->release();
+}
+
+TEST_F(RequestTest, IsClaimedOnceWhetherOthersHoldItOrNot) {
+  request_->retain();
+  EXPECT_TRUE(request_->claim());
+  EXPECT_FALSE(request_->claim());
+  request_->release();
+  EXPECT_FALSE(request_->claim());
+  EXPECT_FALSE(request_->cancel());
+  answer(Outcome::stopped);
+}
+
+// On the machine, where the sanitizers look.
+TEST_F(RequestTest, AStopAndAClaimNeverBothWin) {
+  for (int round = 0; round < 2000; ++round) {
+    Sink sink;
+    auto* const request = pool_new<Request<Input, int>>(input_);
+    request->sink = &sink;
+    request->completion.emplace([](Result<int>&&) {});
+    StopSource stop;
+    request->prepare_stop();
+    request->register_stop(stop.get_token());
+    std::thread stopper([&] { stop.request_stop(); });
+    const bool claimed = request->claim();
+    stopper.join();
+    EXPECT_NE(claimed, request->cancelled());
+    EXPECT_EQ(sink.posted.size(), claimed ? 0u : 1u);
+    request->answer(Result<int>::failure(claimed ? Outcome::failed : Outcome::cancelled));
+  }
 }
 
 TEST_F(RequestTest, ACancellationThatLosesIsPostedIfThePredictorIsWatched) {

@@ -40,7 +40,6 @@ class Sink final : public CancelSink {
     for (RequestBase* request : posted) request->release();
   }
   void post_cancelled(RequestBase& request) noexcept override { posted.push_back(&request); }
-  bool hears_late_cancellations() const noexcept override { return false; }
 
   std::vector<RequestBase*> posted;
 };
@@ -301,7 +300,6 @@ TEST(RowJoin, RowsThatEndOnSeveralThreadsAtOnceAnswerTheCallOnce) {
       row.release();
       row.answer(Result<std::string>::failure(Outcome::cancelled));
     }
-    bool hears_late_cancellations() const noexcept override { return false; }
   } sink;
   std::array<int, batchwright::kOutcomeCount> ends{};
   for (int round = 0; round < 400; ++round) {

@@ -10,6 +10,7 @@
 #include "class_register.hpp"
 #include "coalescer.hpp"
 #include "deferred_wakes.hpp"
+#include "in_flight.hpp"
 #include "metrics_recorder.hpp"
 
 #include <algorithm>
@@ -55,13 +56,9 @@ class Answering {
   const MetricsRecorder<R>& recorder() const noexcept { return recorder_; }
   ClassRegister<R>& classes() noexcept { return classes_; }
   /// Requests, riders among them.
-  std::size_t executing() const noexcept {
-    return executing_.load(std::memory_order_relaxed) + riding();
-  }
+  std::size_t executing() const noexcept { return in_flight_.requests() + riding(); }
   std::size_t riding() const noexcept { return coalescer_ == nullptr ? 0 : coalescer_->riding(); }
-  std::size_t executing_batches() const noexcept {
-    return batches_.load(std::memory_order_relaxed);
-  }
+  std::size_t executing_batches() const noexcept { return in_flight_.batches(); }
 
   /// Tells the observer whom it was given to.
   void tell_attached(std::string_view batcher_name) const noexcept {
@@ -106,12 +103,11 @@ class Answering {
   /// A batch of so many requests has been dispatched.
   void dispatched(Batch& state, std::size_t count) noexcept {
     if (in_order_) order_.begin(state);
-    executing_.fetch_add(count, std::memory_order_relaxed);
-    batches_.fetch_add(1, std::memory_order_relaxed);
+    in_flight_.begin(count);
   }
 
   /// A request that was dispatched has been taken out of its batch.
-  void taken_out() noexcept { executing_.fetch_sub(1, std::memory_order_relaxed); }
+  void taken_out() noexcept { in_flight_.end(1); }
 
   /// The point of no return: takes into `state.items` what has neither expired nor been cancelled, and
   /// answers the rest. `lost` counts those whose cancellation the dispatcher is to answer.
@@ -155,7 +151,7 @@ class Answering {
     }
     if (state.items.empty()) {
       state.finished = state.started;
-      batches_.fetch_sub(1, std::memory_order_relaxed);
+      in_flight_.end(0, 1);
     } else if (observer_ != nullptr) {
       observer_->on_batch_formed({.batch_id = state.info.batch_id,
                                   .executor = state.info.executor,
@@ -199,7 +195,7 @@ class Answering {
           all.add(state.started, state.finished, *item);
         }
       }
-      leave(state.items.size());
+      in_flight_.end(state.items.size(), 1);
       DeferredWakes deferred;
       in_answer_sequence(state.items, [&](std::size_t index) {
         give(*state.items[index], answers(index), state.timing(*state.items[index], state.finished),
@@ -241,8 +237,7 @@ class Answering {
         record_batch(writer, state);
       }
     }
-    executing_.fetch_sub(1, std::memory_order_relaxed);
-    if (last) batches_.fetch_sub(1, std::memory_order_relaxed);
+    in_flight_.end(1, last ? 1 : 0);
     give(item, std::move(result), times, state.info.executor);
   }
 
@@ -265,7 +260,7 @@ class Answering {
   void enter_shared(BatchState<TIn, TOut>& state, SharedWork& work,
                     std::atomic<std::int64_t>& lost) noexcept {
     const auto entry = coalescer_->enter(work, state.started);
-    executing_.fetch_add(entry.late, std::memory_order_relaxed);
+    if (entry.late > 0) in_flight_.join(entry.late);
     if (entry.leader != nullptr) state.items.push_back(entry.leader);
     entry.lost.template each<Item>([&](Item& request) { let_go(request, lost); });
     entry.expired.template each<Item>([&](Item& request) { expire(state, request); });
@@ -276,7 +271,7 @@ class Answering {
                    std::size_t executor) noexcept {
     std::size_t entered = 0;
     const RequestChain others = coalescer_->end(leader, entered);
-    executing_.fetch_sub(entered, std::memory_order_relaxed);
+    in_flight_.end(entered);
     others.template each<Item>([&](Item& request) {
       std::optional<Result<TOut>> copy;
       guarded([&] { coalescer_->copy(result, copy); },
@@ -318,7 +313,7 @@ class Answering {
     order_.give([this](BatchState<TIn, TOut>& state, Item& item,
                        Result<TOut>&& result) { record_and_give(state, item, std::move(result)); },
                 [this](BatchState<TIn, TOut>& state) {
-                  batches_.fetch_sub(1, std::memory_order_relaxed);
+                  in_flight_.end(0, 1);
                   end_.given(state);
                 });
   }
@@ -330,7 +325,7 @@ class Answering {
       auto writer = recorder_.executor(state.info.executor);
       record(writer, times, item, result.outcome());
     }
-    executing_.fetch_sub(1, std::memory_order_relaxed);
+    in_flight_.end(1);
     give(item, std::move(result), times, state.info.executor);
   }
 
@@ -356,11 +351,6 @@ class Answering {
                      .latency = times.answered - times.enqueued,
                      .late = times.answered > item.deadline},
                     item);
-  }
-
-  void leave(std::size_t count) noexcept {
-    executing_.fetch_sub(count, std::memory_order_relaxed);
-    batches_.fetch_sub(1, std::memory_order_relaxed);
   }
 
   void give(Item& request, Result<TOut>&& result, const RequestTiming& times,
@@ -391,8 +381,7 @@ class Answering {
   std::atomic<std::size_t> cap_;
   std::shared_ptr<Observer> observer_;
   Coalescer<TIn, TOut, R>* const coalescer_;
-  alignas(64) std::atomic<std::size_t> executing_{0};  // Submitters read what stands before.
-  std::atomic<std::size_t> batches_{0};
+  alignas(64) InFlight in_flight_;  // Submitters read what stands before.
 };
 
 }  // namespace batchwright::inline v0_1::detail

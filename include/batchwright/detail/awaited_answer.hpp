@@ -18,7 +18,7 @@ namespace batchwright::inline v0_1::detail {
 template <class TOut, Runtime R>
 class AwaitedAnswer final : public DeferredWake {
  public:
-  explicit AwaitedAnswer(const R& runtime) noexcept : runtime_(runtime) {}
+  explicit AwaitedAnswer(const R& runtime) noexcept : runtime_(runtime), caller_(this_thread()) {}
   AwaitedAnswer(const AwaitedAnswer&) = delete;
   AwaitedAnswer& operator=(const AwaitedAnswer&) = delete;
   ~AwaitedAnswer() = default;
@@ -26,6 +26,8 @@ class AwaitedAnswer final : public DeferredWake {
   /// From whoever answers.
   void complete(Result<TOut>&& answer) noexcept {
     deliver(result_, std::move(answer));
+    // The caller has come to it himself: there is nobody to hand it over to.
+    if (caller_ == this_thread()) return word_.store(kReady, std::memory_order_relaxed);
     std::uint32_t pending = kPending;
     if (word_.compare_exchange_strong(pending, kReady, std::memory_order_acq_rel)) return;
     if (!DeferredWakes::take(*this)) wake();
@@ -52,8 +54,15 @@ class AwaitedAnswer final : public DeferredWake {
  private:
   enum : std::uint32_t { kPending, kWaiting, kReady };
 
+  // Another address on each thread.
+  static const void* this_thread() noexcept {
+    static thread_local const char kMark = 0;
+    return &kMark;
+  }
+
   std::atomic<std::uint32_t> word_{kPending};
   [[no_unique_address]] R runtime_;
+  const void* const caller_;
   std::optional<Result<TOut>> result_;
 };
 

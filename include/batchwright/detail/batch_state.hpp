@@ -131,9 +131,10 @@ class ItemAnswers {
   ~ItemAnswers() = default;
 };
 
-/// Takes the answers of batches: the batcher, as predictors see it.
+/// Takes the answers of batches: the batcher, as predictors see it. Whoever may answer after its call has
+/// returned shares in it.
 template <class TIn, class TOut>
-class BatchSink {
+class BatchSink : public std::enable_shared_from_this<BatchSink<TIn, TOut>> {
  public:
   /// Answers every item, on the executor, after the predictor's call. The inputs are gone. Who waits
   /// for an answer is woken, or left in `state.wakes`.

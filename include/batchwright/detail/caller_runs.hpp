@@ -20,17 +20,17 @@ namespace batchwright::inline v0_1::detail {
 /// then, he runs it in that one's place and reports for it. To everybody else it is that executor's batch:
 /// nothing is counted, ordered or waited for in another way.
 ///
-/// For those who stand in for an executor a runner is kept from call to call; it is out of its place while
-/// one of them uses it. While the predictor is replaced no caller begins to run: he asks whether he may
-/// with the role and the executor in his hands, and the executor changes over when it has neither.
+/// For those who stand in for an executor a runner is kept from call to call: it belongs to whoever has
+/// that executor. While the predictor is replaced no caller begins to run: he asks whether he may with the
+/// role and the executor in his hands, and the executor changes over when it has neither.
 template <class Core>
 class CallerRuns {
  public:
   CallerRuns(Core& core, std::size_t executors, bool allowed)
-      : core_(core), allowed_(allowed), on_(allowed), places_(allowed ? executors : 0) {}
+      : core_(core), allowed_(allowed), on_(allowed), runners_(allowed ? executors : 0) {}
   CallerRuns(const CallerRuns&) = delete;
   CallerRuns& operator=(const CallerRuns&) = delete;
-  ~CallerRuns() { clear(); }
+  ~CallerRuns() = default;
 
   bool on() const noexcept { return on_.load(std::memory_order_acquire); }
 
@@ -38,21 +38,18 @@ class CallerRuns {
   /// and another in its place, he would run that one's batch.
   void run(Lent lent, const Cancellable* request) noexcept {
     const OwnThread own(&core_);
-    std::unique_ptr<Runner> runner;
     const auto put = [this](Batch& other) { core_.put(other); };
     Batch* const mine = core_.borrower().act(
         lent,
         [&](const Batch& batch) {
-          if (!on() || !holds(batch, request)) return false;
-          runner = take(batch.info.executor);
-          return runner != nullptr;
+          return on() && holds(batch, request) && has_runner(batch.info.executor);
         },
         nullptr, put);
     if (mine == nullptr) return;
     const std::size_t executor = mine->info.executor;
     // He goes straight from the dispatch into the predictor: one instant.
-    Batch* const finished = core_.run(*mine, runner, mine->dispatched_at) ? mine : nullptr;
-    if (on()) places_[executor].store(runner.release(), std::memory_order_release);
+    Batch* const finished =
+        core_.run(*mine, runners_[executor], mine->dispatched_at) ? mine : nullptr;
     if (finished != nullptr) finished->wakes.wake_all();
     if (core_.intake().push_finished_and_borrow(finished, executor)) {
       core_.borrower().act(
@@ -63,9 +60,11 @@ class CallerRuns {
   /// From now on no caller runs a batch that is not being run already.
   void suspend() noexcept { on_.store(false, std::memory_order_release); }
 
-  /// The predictor is another one, and no executor uses the old one any more.
-  void resume() noexcept {
-    clear();
+  /// With `replaced` the predictor is another one, and no executor uses the old one any more.
+  void resume(bool replaced) noexcept {
+    if (replaced) {
+      for (auto& runner : runners_) runner.reset();
+    }
     on_.store(allowed_, std::memory_order_release);
   }
 
@@ -82,39 +81,35 @@ class CallerRuns {
     return false;
   }
 
-  // With the role and the executor. Null without memory for it: then the executor runs the batch.
-  std::unique_ptr<Runner> take(std::size_t executor) noexcept {
-    std::unique_ptr<Runner> runner(places_[executor].exchange(nullptr, std::memory_order_acquire));
+  // With the role and the executor. Not without memory for it: then the executor runs the batch.
+  bool has_runner(std::size_t executor) noexcept {
+    std::unique_ptr<Runner>& runner = runners_[executor];
     if (runner == nullptr) {
       guarded([&] { runner = core_.make_runner(); }, [](const std::exception_ptr&) {});
     }
-    return runner;
-  }
-
-  void clear() noexcept {
-    for (auto& place : places_) {
-      std::unique_ptr<Runner>(place.exchange(nullptr, std::memory_order_acquire)).reset();
-    }
+    return runner != nullptr;
   }
 
   Core& core_;
   const bool allowed_;
   std::atomic<bool> on_;
-  // By executor: of those who stand in for it, one at a time.
-  std::vector<std::atomic<Runner*>> places_;
+  std::vector<std::unique_ptr<Runner>> runners_;  // By executor: of those who stand in for it.
 };
 
-/// While it lives no caller begins to run.
+/// While it lives no caller begins to run. Told whether the predictor has been replaced meanwhile.
 template <class Callers>
 class ReplacementPause {
  public:
   explicit ReplacementPause(Callers& callers) noexcept : callers_(callers) { callers_.suspend(); }
   ReplacementPause(const ReplacementPause&) = delete;
   ReplacementPause& operator=(const ReplacementPause&) = delete;
-  ~ReplacementPause() { callers_.resume(); }
+  ~ReplacementPause() { callers_.resume(replaced_); }
+
+  void replaced() noexcept { replaced_ = true; }
 
  private:
   Callers& callers_;
+  bool replaced_ = false;
 };
 
 }  // namespace batchwright::inline v0_1::detail

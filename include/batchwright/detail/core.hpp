@@ -45,8 +45,7 @@ template <class TIn, class TOut, BatchingPolicy Policy, Runtime R>
 class Core final : public BatchSink<TIn, TOut>,
                    public BatchEnd<TIn, TOut>,
                    public CancelSink,
-                   public StandIn,
-                   public std::enable_shared_from_this<Core<TIn, TOut, Policy, R>> {
+                   public StandIn {
  public:
   using Batch = BatchState<TIn, TOut>;
   using Source = PredictorSource<TIn, TOut>;
@@ -78,7 +77,8 @@ class Core final : public BatchSink<TIn, TOut>,
                     options.pool.get(), make_pooled(options.pool)),
         warm_up_(runtime, std::move(options.warm_up), dispatcher_.limits()),
         borrower_(dispatcher_, intake_),
-        submitter_(runtime, options, *this, stand_in(), this, admission_, intake_, answering_),
+        submitter_(runtime, options, *this, watches_, stand_in(), this, admission_, intake_,
+                   answering_),
         callers_(*this, executors_, options.caller_runs == CallerRunsWhen::executor_free),
         end_(runtime) {
     cap_ = dispatcher_.limits().cap();
@@ -152,11 +152,12 @@ class Core final : public BatchSink<TIn, TOut>,
       dispatcher_.watch();
     }
     if (!intake_.hold()) raise(BatcherStoppedError());
-    const ReplacementPause pause(callers_);
+    ReplacementPause pause(callers_);
     ReplacementShell shell(*this);
     const std::size_t executors = std::max<std::size_t>(executors_, 1);
     Replacement<TIn, TOut, R, decltype(shell)>(runtime_, executors, shell)
         .run(order, *predictors_, *fresh);
+    pause.replaced();
     predictors_ = std::move(fresh);
   }
 
@@ -239,13 +240,10 @@ class Core final : public BatchSink<TIn, TOut>,
   bool run(Batch& state, std::unique_ptr<Runner>& runner, TimePoint now) noexcept {
     answering_.enter(state, now, dispatcher_.lost());
     if (state.items.empty()) return true;
-    const bool finished = runner->run(this->shared_from_this(), state);
+    const bool finished = runner->run(*this, state);
     return finished && !answering_.in_order();
   }
 
-  bool hears_late_cancellations() const noexcept override {
-    return watches_.load(std::memory_order_relaxed);
-  }
   void post_cancelled(RequestBase& request) noexcept override {
     dispatcher_.post_cancelled(request);
   }
@@ -297,7 +295,8 @@ class Core final : public BatchSink<TIn, TOut>,
   template <class Starts, class Runs>
   void start_thread(Starts starts, Runs runs, std::size_t index) {
     start_and_wait(runtime_, threads_,
-                   [core = this->shared_from_this(), starts, runs, index](auto&& started) {
+                   [core = std::static_pointer_cast<Core>(this->shared_from_this()), starts, runs,
+                    index](auto&& started) {
                      const OwnThread own(core.get());
                      std::unique_ptr<Runner> runner;
                      if (started([&] { runner = starts(*core, index); }))

@@ -25,14 +25,13 @@ class IsolatingRunner final : public PredictorRunner<TIn, TOut> {
   explicit IsolatingRunner(IsolatingPredictor<F>& isolating)
       : call_(isolating.predictor), max_extra_(isolating.options.max_extra_executions) {}
 
-  bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
-           BatchState<TIn, TOut>& state) noexcept override {
+  bool run(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state) noexcept override {
     std::exception_ptr error;
     if (guarded([&] { gather(state, inputs_); },
                 [&](std::exception_ptr thrown) { error = std::move(thrown); })) {
-      run_parts(*sink, state);
+      run_parts(sink, state);
     } else {  // Inputs that could not be moved are none to run.
-      fail_gathered(*sink, state, inputs_, error);
+      fail_gathered(sink, state, inputs_, error);
     }
     return true;
   }

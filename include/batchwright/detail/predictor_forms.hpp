@@ -24,8 +24,7 @@ class PredictorRunner {
  public:
   virtual ~PredictorRunner() = default;
   /// True if the batch is finished when this returns; otherwise the state may be in use elsewhere.
-  virtual bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
-                   BatchState<TIn, TOut>& state) noexcept = 0;
+  virtual bool run(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state) noexcept = 0;
 };
 
 template <class TOut, class Make>
@@ -131,8 +130,7 @@ class SpanRunner final : public PredictorRunner<TIn, TOut> {
  public:
   explicit SpanRunner(F& predictor) : call_(predictor) {}
 
-  bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
-           BatchState<TIn, TOut>& state) noexcept override {
+  bool run(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state) noexcept override {
     std::exception_ptr error;
     bool good = false;
     guarded(
@@ -140,11 +138,11 @@ class SpanRunner final : public PredictorRunner<TIn, TOut> {
           gather(state, inputs_);
           good = call_(state.info, inputs_.rows(), error, [&](auto make) {
             inputs_.clear();
-            answer_with(*sink, state, std::move(make));
+            answer_with(sink, state, std::move(make));
           });
         },
         [&](std::exception_ptr thrown) { error = std::move(thrown); });
-    if (!good) fail_gathered(*sink, state, inputs_, error);
+    if (!good) fail_gathered(sink, state, inputs_, error);
     call_.clear();
     return true;
   }
@@ -160,12 +158,12 @@ class BatchRunner final : public PredictorRunner<TIn, TOut> {
  public:
   explicit BatchRunner(F& predictor) : predictor_(predictor) {}
 
-  bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
-           BatchState<TIn, TOut>& state) noexcept override {
-    const PredictorCall call(sink.get(), state.info.batch_id);
+  bool run(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state) noexcept override {
+    const PredictorCall call(&sink, state.info.batch_id);
+    const std::shared_ptr<BatchSink<TIn, TOut>> share = sink.shared_from_this();
     // A copy, because the batch may be finished, and its state in use again, before the call returns.
     const BatchInfo info = state.info;
-    Batch<TIn, TOut> batch(sink, state);
+    Batch<TIn, TOut> batch(share, state);
     const bool good = guarded(
         [&] {
           if constexpr (kCalls<F, Batch<TIn, TOut>&>) {
@@ -175,11 +173,11 @@ class BatchRunner final : public PredictorRunner<TIn, TOut> {
           }
         },
         [&](const std::exception_ptr& error) {
-          if (call.has_taken_back()) batch = Batch<TIn, TOut>(sink, state);
+          if (call.has_taken_back()) batch = Batch<TIn, TOut>(share, state);
           batch.fail_all(error);
         });
     // Destroyed by an exception that never came out.
-    if (good && call.has_taken_back()) batch = Batch<TIn, TOut>(sink, state);
+    if (good && call.has_taken_back()) batch = Batch<TIn, TOut>(share, state);
     // Left unanswered by a predictor that has the batch no more than we do: failed here and now.
     { const Batch<TIn, TOut> leftover = std::move(batch); }
     return call.has_finished();

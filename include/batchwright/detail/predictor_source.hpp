@@ -119,8 +119,7 @@ class FactorySource final : public PredictorSource<TIn, TOut> {
         : predictor_(call_factory(factory, executor)), runner_(predictor_) {
       require_callable("predictor", predictor_);
     }
-    bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
-             BatchState<TIn, TOut>& state) noexcept override {
+    bool run(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state) noexcept override {
       return runner_.run(sink, state);
     }
 

@@ -49,10 +49,9 @@ class FailingRunner final : public PredictorRunner<TIn, TOut> {
  public:
   explicit FailingRunner(std::exception_ptr error) noexcept : error_(std::move(error)) {}
 
-  bool run(const std::shared_ptr<BatchSink<TIn, TOut>>& sink,
-           BatchState<TIn, TOut>& state) noexcept override {
+  bool run(BatchSink<TIn, TOut>& sink, BatchState<TIn, TOut>& state) noexcept override {
     ContiguousBuffer<TIn> none;
-    fail_gathered(*sink, state, none, error_);
+    fail_gathered(sink, state, none, error_);
     return true;
   }
 

@@ -76,9 +76,6 @@ class CancelSink {
  public:
   virtual void post_cancelled(RequestBase& request) noexcept = 0;
 
-  /// Whether it also wants those that come too late, for `BatchInfo::stop`.
-  virtual bool hears_late_cancellations() const noexcept = 0;
-
  protected:
   ~CancelSink() = default;
 };
@@ -153,9 +150,16 @@ class RequestBase : public SeldomUsed, public RequestHeader {
 
   virtual void drop_input() noexcept = 0;
 
-  /// True for the one caller who may answer it with anything but `cancelled`.
+  /// True for the one caller who may answer it with anything but `cancelled`. Requires the answerer's reference.
   bool claim() noexcept {
     State expected = kQueued;
+    // Who could cancel it holds a reference, or is a stop callback.
+    if (references_.load(std::memory_order_acquire) == 1 &&
+        stop_state_.load(std::memory_order_relaxed) == kNoStop) {
+      if (state_.load(std::memory_order_relaxed) != kQueued) return false;
+      state_.store(kClaimed, std::memory_order_relaxed);
+      return true;
+    }
     return state_.compare_exchange_strong(expected, kClaimed, std::memory_order_acq_rel);
   }
 

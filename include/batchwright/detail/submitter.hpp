@@ -15,6 +15,7 @@
 #include "waiting_room.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -28,9 +29,10 @@ enum class WhenFull : std::uint8_t { refuse, block, suspend };
 
 /// The requests of one call together.
 struct CallSize {
+  // Not side by side what is read together: the compiler would do that at once, and wait for both stores.
   std::size_t count = 0;
-  std::size_t bytes = 0;
   std::size_t heaviest = 0;
+  std::size_t bytes = 0;
   std::size_t longest = 0;
 
   void add(std::size_t its_bytes, std::size_t weight, std::size_t length) noexcept {
@@ -53,9 +55,10 @@ class alignas(64) Submitter {
   using Item = Request<TIn, TOut>;
   using Batch = BatchState<TIn, TOut>;
 
+  /// `watches`: cancellations that come too late are for the sink too, for `BatchInfo::stop`.
   template <class Options>
-  Submitter(const R& runtime, Options& options, CancelSink& sink, StandIn* stand_in,
-            const void* batcher, Admission& admission, Intake<Batch, R>& intake,
+  Submitter(const R& runtime, Options& options, CancelSink& sink, const std::atomic<bool>& watches,
+            StandIn* stand_in, const void* batcher, Admission& admission, Intake<Batch, R>& intake,
             Answering<TIn, TOut, R>& answering)
       : runtime_(runtime),
         overflow_(options.overflow),
@@ -67,6 +70,7 @@ class alignas(64) Submitter {
         levels_(std::move(options.levels)),
         traits_(runtime, options, &answering.classes()),
         sink_(sink),
+        watches_(watches),
         stand_in_(stand_in),
         loan_(stand_in == nullptr ? Loan::none : Loan::to_dispatch),
         batcher_(batcher),
@@ -105,7 +109,7 @@ class alignas(64) Submitter {
     request->level = level_of(options.priority);
     request->priority_class = answering_.classes().find(options.priority);
     request->sink = &sink_;
-    request->watched = sink_.hears_late_cancellations();
+    request->watched = watches_.load(std::memory_order_relaxed);
     return request;
   }
 
@@ -308,6 +312,7 @@ class alignas(64) Submitter {
   const std::vector<QueuePolicy> levels_;
   TraitsReader<TIn, R> traits_;
   CancelSink& sink_;
+  const std::atomic<bool>& watches_;
   StandIn* const stand_in_;  // Null where nobody but the dispatcher dispatches.
   const Loan loan_;
   const void* const batcher_;

@@ -114,7 +114,7 @@ class WarmUp {
     if (const HeldFlow* const flow = state.items.front()->held_flow; flow != nullptr) {
       state.info.lane_key = flow->owner->key_of(*flow);
     }
-    if (!runner.run(sink, state)) sink->wait();
+    if (!runner.run(*sink, state)) sink->wait();
     sink->raise_failure();
   }
 
