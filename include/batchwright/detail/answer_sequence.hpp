@@ -16,6 +16,7 @@ void in_answer_sequence(Items& items, Give&& give) noexcept {
   const auto prefetch = [&](std::size_t later) {
     if (later < items.size() && items[later] != nullptr) items[later]->completion.prefetch();
   };
+  if (items.size() == 1) return give(0);
   std::size_t futures = 0;
   for (std::size_t index = 0; index < items.size(); ++index) {
     if (items[index]->by_future) {

@@ -178,7 +178,8 @@ class ExecutorTable {
     // one that fails at once would otherwise seem the fastest and be given everything.
     if (report.size > 0 && !report.failed) {
       Executor& executor = executors_[report.executor];
-      executor.mean += (report.service_time() - executor.mean) / (executor.seen ? kMemory : 1);
+      const Duration off = report.service_time() - executor.mean;
+      executor.mean += executor.seen ? off / kMemory : off;
       executor.seen = true;
     }
     std::erase_if(running_,

@@ -27,10 +27,7 @@ class Lock {
   }
 
   void unlock() noexcept {
-    if (word_.exchange(0, std::memory_order_release) == 2) {
-      runtime_.interleave("unlocked, not yet woken");
-      runtime_.unpark(word_, 1);
-    }
+    if (word_.exchange(0, std::memory_order_release) == 2) wake_one();
   }
 
  private:
@@ -48,6 +45,11 @@ class Lock {
       if (spin < kSpins - 1 && try_lock()) return;
     }
     while (word_.exchange(2, std::memory_order_acquire) != 0) runtime_.park(word_, 2, kNever);
+  }
+
+  void wake_one() noexcept {
+    runtime_.interleave("unlocked, not yet woken");
+    runtime_.unpark(word_, 1);
   }
 
   std::atomic<std::uint32_t> word_{0};

@@ -164,7 +164,8 @@ class Submission {
   Outcome one(In&& input, const SubmitOptions& options, WhenFull when_full, Bind&& bind,
               Lent* lent = nullptr) {
     RequestTraits traits = submitter_.read(input);
-    const CallSize size{1, traits.bytes, traits.weight, traits.length};
+    const CallSize size{
+        .count = 1, .heaviest = traits.weight, .bytes = traits.bytes, .longest = traits.length};
     return submitter_.submit(
         options, size, when_full, nullptr,
         [&](RequestChain& chain) {
