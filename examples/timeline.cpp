@@ -5,6 +5,7 @@
 // Usage: timeline [file, timeline.json unless given]
 
 #include <batchwright/batchwright.hpp>
+#include <batchwright/timeline.hpp>
 
 #include <chrono>
 #include <cstdio>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "support/shell.hpp"
 
+#include <batchwright/timeline.hpp>
+
 #include <gtest/gtest.h>
 
 #include <chrono>

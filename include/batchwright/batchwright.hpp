@@ -3,7 +3,7 @@
 #define BATCHWRIGHT_BATCHWRIGHT_HPP
 
 // Everything but what is opt-in: batchwright/testing/, batchwright/simulation/,
-// batchwright/integration/ and batchwright/policies/extra/.
+// batchwright/integration/, batchwright/policies/extra/ and batchwright/timeline.hpp.
 
 #include "admitted.hpp"
 #include "batch.hpp"
@@ -42,7 +42,6 @@
 #include "thread_info.hpp"
 #include "ticket.hpp"
 #include "time_histogram.hpp"
-#include "timeline.hpp"
 #include "version.hpp"
 
 #endif  // BATCHWRIGHT_BATCHWRIGHT_HPP

@@ -48,7 +48,7 @@ find . -name '*.hpp' | sed 's|^\./||' | LC_ALL=C sort | xargs awk -v rules="$rul
       if (word[1] == "pure") for (i = 2; i <= n; ++i) pure[word[i]] = 1
       if (word[1] == "impure") for (i = 2; i <= n; ++i) impure[word[i]] = 1
       if (word[1] == "banned") for (i = 2; i <= n; ++i) banned[word[i]] = 1
-      if (word[1] == "private") for (i = 2; i <= n; ++i) hidden[word[i] "/"] = 1
+      if (word[1] == "private") for (i = 2; i <= n; ++i) hidden[word[i] (word[i] ~ /\.hpp$/ ? "" : "/")] = 1
     }
     if (rule_count == 0) { print "no rules in " rules; exit 2 }
     for (i = 1; i < ARGC; ++i) {

@@ -91,6 +91,7 @@ catches layers 'but of layer 3' "header batch.hpp; included detail/scheduler.hpp
 catches layers '<iostream> is banned' "included runtime.hpp '<iostream>'"
 catches layers 'relative and quoted' "included runtime.hpp '<batchwright/version.hpp>'"
 catches layers 'must not be reached from the umbrella' "included batchwright.hpp '\"testing/test_runtime.hpp\"'"
+catches layers 'must not be reached from the umbrella' "header timeline.hpp; included batchwright.hpp '\"timeline.hpp\"'"
 catches layers 'is not reached from the umbrella' "header ticket.hpp"
 catches layers 'pure header detail/scheduler.hpp is missing' "rm include/batchwright/detail/scheduler.hpp"
 
