@@ -44,11 +44,12 @@ class SimulatedExecutors {
              MachineSampler& machine) {
     TimePoint& free_from = free_from_[action.executor];
     const bool awake = !hand_over_ || free_from >= now;
-    const TimePoint entered = awake ? now : saturating_add(now, machine.hand_over());
+    const TimePoint entered =
+        machine.enter(action.executor, awake ? now : saturating_add(now, machine.hand_over()));
     // What an asynchronous predictor was given before comes first.
     const TimePoint started = std::max(entered, free_from);
     const Duration time = service_.draw(action.padded_size, action.executor, now - start_);
-    const TimePoint finish = saturating_add(started, machine.occupied(time, count));
+    const TimePoint finish = machine.leave(action.executor, started, time, count);
     free_from = finish;
     running_.push_back({.started = started,
                         .finish = finish,

@@ -4,6 +4,7 @@
 
 #include "../policy.hpp"
 #include "checks.hpp"
+#include "interruptions.hpp"
 #include "random.hpp"
 
 #include <algorithm>
@@ -63,6 +64,9 @@ struct Machine {
   /// The pauses that were seen, in their order, because they come in swarms. They are gone through again
   /// and again, from a random one on.
   std::vector<Pause> pauses = {};
+  /// What a thread saw that read the clock all the time, in its order. Each executor goes through them
+  /// again and again, from a random instant on. Whom they meet asleep enters later, if they last.
+  std::vector<Interruption> interruptions = {};
 };
 
 }  // namespace simulation
@@ -97,18 +101,32 @@ inline std::string check_machine(const simulation::Machine& machine) {
   if (problem.empty() && !machine.pauses.empty() && computed == Duration::zero()) {
     return must_be("machine.pauses", "apart by some computing", "0 ns between all of them");
   }
+  Duration between{};
+  for (std::size_t i = 0; i < machine.interruptions.size(); ++i) {
+    const std::string name = "interruptions[" + std::to_string(i) + "]";
+    check(name + ".after", machine.interruptions[i].after);
+    check(name + ".length", machine.interruptions[i].length);
+    between = std::max(between, machine.interruptions[i].after);
+  }
+  if (problem.empty() && !machine.interruptions.empty() && between == Duration::zero()) {
+    return must_be("machine.interruptions", "apart by some time", "0 ns between all of them");
+  }
   return problem;
 }
 
 /// Draws the delays, each from a stream of its own.
 class MachineSampler {
  public:
-  /// `machine` has to outlive it.
-  MachineSampler(const simulation::Machine& machine, const simulation::Random& random) noexcept
+  /// `machine` has to outlive it. `start`: the beginning of time.
+  MachineSampler(const simulation::Machine& machine, const simulation::Random& random,
+                 std::size_t executors = 1, TimePoint start = {})
       : machine_(machine),
         wakes_(random.stream(0)),
         timers_(random.stream(1)),
         hand_overs_(random.stream(2)) {
+    for (std::size_t i = 0; i < executors && !machine.interruptions.empty(); ++i) {
+      cores_.emplace_back(machine.interruptions, random.stream(4 + i), start);
+    }
     if (machine.pauses.empty()) return;
     for (const simulation::Pause& pause : machine.pauses) {
       round_.computed += pause.computed;
@@ -123,6 +141,19 @@ class MachineSampler {
   Duration wake_up() noexcept { return machine_.wake_up.draw(wakes_); }
   Duration timer_lateness() noexcept { return machine_.timer_lateness.draw(timers_); }
   Duration hand_over() noexcept { return machine_.hand_over.draw(hand_overs_); }
+
+  /// When an executor enters that could at that instant.
+  TimePoint enter(std::size_t executor, TimePoint instant) noexcept {
+    return cores_.empty() ? instant : cores_[executor].enter(instant);
+  }
+
+  /// When a batch of `count` requests leaves its executor that enters then and would take `time` by itself.
+  TimePoint leave(std::size_t executor, TimePoint entered, Duration time,
+                  std::size_t count) noexcept {
+    time = occupied(time, count);
+    return cores_.empty() ? detail::saturating_add(entered, time)
+                          : cores_[executor].leave(entered, time);
+  }
 
   /// How long a batch of `count` requests keeps its executor that would take `time` by itself.
   Duration occupied(Duration time, std::size_t count) noexcept {
@@ -149,6 +180,7 @@ class MachineSampler {
   }
 
   const simulation::Machine& machine_;
+  std::vector<CoreClock> cores_;  // By executor; none where nothing interrupts them.
   simulation::Random wakes_;
   simulation::Random timers_;
   simulation::Random hand_overs_;

@@ -59,7 +59,7 @@ class Simulator {
         stream_(settings.arrivals.start(random(Chance::arrivals))),
         mix_(settings.classes, settings.batcher, random(Chance::classes)),
         sharing_(SimulatedSharing::make(settings.classes, random(Chance::keys), admission_)),
-        machine_(settings.machine, random(Chance::machine)),
+        machine_(settings.machine, random(Chance::machine), executors_, kStart),
         computing_(executors_, !inline_,
                    ServiceSampler(settings.service, executors_, settings.batcher.max_batch_size,
                                   random(Chance::service)),
