@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -93,22 +94,21 @@ TableCurve curve_of(const digits::Testbed& testbed, std::size_t cap) {
       sizes, {.warm_ups = 1, .repetitions = 5});
 }
 
-/// What the batches of all runs say about the time of one.
-class Service {
+// What takes a quarter and so much longer than it should was interrupted.
+constexpr Duration kInterrupted = std::chrono::microseconds(10);
+
+/// What the batches of several runs say of their times and of what interrupts them.
+class Times {
  public:
-  explicit Service(const TableCurve& curve) : curve_(curve) {}
+  Times(const TableCurve& curve, const Machine& own) : curve_(curve), own_(own) {}
 
   void add(const Reports& reports) {
-    for (const BatchReport& report : reports) {
-      const Duration time = report.finished - report.started;
-      const Duration usual = curve_(report.size);
-      if (time > usual + usual / 4 + kInterrupted) {
-        pauses_.push_back({.computed = computed_ + usual / 2, .length = time - usual});
-        computed_ = usual / 2;
-      } else {
-        factors_.push_back(static_cast<double>(time.count()) / static_cast<double>(usual.count()));
-        computed_ += time;
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+      const BatchReport& report = reports[i];
+      if (i > 0 && report.oldest <= reports[i - 1].finished) {
+        between(report.started - reports[i - 1].finished, reports[i - 1].size);
       }
+      within(report.finished - report.started, curve_(report.size));
     }
   }
 
@@ -116,48 +116,66 @@ class Service {
   std::vector<Pause> pauses() const { return pauses_; }
 
  private:
-  // A batch that takes a quarter and so much longer than it should was interrupted.
-  static constexpr Duration kInterrupted = std::chrono::microseconds(10);
+  void within(Duration time, Duration usual) {
+    if (time > usual + usual / 4 + kInterrupted) {
+      computed_ += usual / 2;
+      pause(time - usual);
+      computed_ = usual / 2;
+    } else {
+      factors_.push_back(static_cast<double>(time.count()) / static_cast<double>(usual.count()));
+      computed_ += time;
+    }
+  }
+
+  void between(Duration time, std::size_t count) {
+    const Duration usual = own_.per_batch + own_.per_request * static_cast<std::int64_t>(count);
+    computed_ += std::min(time, usual);
+    if (time > usual + kInterrupted) pause(time - usual);
+  }
+
+  void pause(Duration length) {
+    pauses_.push_back({.computed = computed_, .length = length});
+    computed_ = {};
+  }
 
   const TableCurve& curve_;
+  const Machine& own_;
   std::vector<double> factors_;
   std::vector<Pause> pauses_;
   Duration computed_{};  // Since the last pause.
 };
 
-}  // namespace
-
-Calibration calibrate(const digits::Testbed& testbed, std::size_t cap, double seconds,
-                      Duration window, std::uint64_t seed) {
-  Calibration result{.curve = curve_of(testbed, cap), .noise = {}, .machine = {}};
-  Service service(result.curve);
-  Machine& machine = result.machine;
-
-  // The times of its batches are left out: its client leaves its core to others most of the time, so that
-  // they interrupt the executor less.
-  const Reports full = flooded(testbed, cap, seconds, result.capacity);
-  std::vector<Duration> between_full;
+/// The work of the executor itself, from the times between the batches of a flood and of a small load.
+Machine own_work(const Reports& full, std::size_t cap, const Reports& small) {
+  std::vector<Duration> between_full, between_small;
   for (std::size_t i = 1; i < full.size(); ++i) {
     if (full[i - 1].size == cap) between_full.push_back(full[i].started - full[i - 1].finished);
   }
-
-  const double rate = 0.5 * result.capacity;
-  const Reports greedy = under_load(testbed, cap, rate, seconds, seed, GreedyPolicy{});
-  service.add(greedy);
-  std::vector<Duration> wake_ups, hand_overs, between_small, late;
-  for (std::size_t i = 1; i < greedy.size(); ++i) {
-    const BatchReport& report = greedy[i];
-    const BatchReport& before = greedy[i - 1];
-    if (report.oldest > before.finished) {
-      wake_ups.push_back(report.dispatched - report.oldest);
-      hand_overs.push_back(report.started - report.dispatched);
-    } else if (before.size == 1) {
-      between_small.push_back(report.started - before.finished);
+  for (std::size_t i = 1; i < small.size(); ++i) {
+    if (small[i].oldest <= small[i - 1].finished && small[i - 1].size == 1) {
+      between_small.push_back(small[i].started - small[i - 1].finished);
     }
   }
+  Machine machine;
+  const Duration one = median(std::move(between_small));
+  machine.per_request =
+      std::max<Duration>(median(std::move(between_full)) - one, Duration::zero()) /
+      static_cast<std::int64_t>(std::max<std::size_t>(cap - 1, 1));
+  machine.per_batch = std::max<Duration>(one - machine.per_request, Duration::zero());
+  return machine;
+}
 
-  const Reports timed = under_load(testbed, cap, rate, seconds, seed + 1, TimePolicy{window});
-  service.add(timed);
+/// From runs without and with a window.
+Calibration::Point look(double load, const TableCurve& curve, const Machine& own,
+                        const Reports& greedy, const Reports& timed, Duration window,
+                        std::size_t cap) {
+  std::vector<Duration> wake_ups, hand_overs, late;
+  for (std::size_t i = 1; i < greedy.size(); ++i) {
+    const BatchReport& report = greedy[i];
+    if (report.oldest <= greedy[i - 1].finished) continue;
+    wake_ups.push_back(report.dispatched - report.oldest);
+    hand_overs.push_back(report.started - report.dispatched);
+  }
   for (std::size_t i = 1; i < timed.size(); ++i) {
     const BatchReport& report = timed[i];
     const batchwright::TimePoint end = report.oldest + window;
@@ -166,17 +184,38 @@ Calibration calibrate(const digits::Testbed& testbed, std::size_t cap, double se
       hand_overs.push_back(report.started - report.dispatched);
     }
   }
+  Times times(curve, own);
+  times.add(greedy);
+  times.add(timed);
+  Calibration::Point point{.load = load, .noise = times.noise(), .machine = own};
+  point.machine.wake_up = Delay(std::move(wake_ups));
+  point.machine.timer_lateness = Delay(std::move(late));
+  point.machine.hand_over = Delay(std::move(hand_overs));
+  point.machine.pauses = times.pauses();
+  return point;
+}
 
-  machine.wake_up = Delay(std::move(wake_ups));
-  machine.timer_lateness = Delay(std::move(late));
-  machine.hand_over = Delay(std::move(hand_overs));
-  const Duration one = median(std::move(between_small));
-  machine.per_request =
-      std::max<Duration>(median(std::move(between_full)) - one, Duration::zero()) /
-      static_cast<std::int64_t>(std::max<std::size_t>(cap - 1, 1));
-  machine.per_batch = std::max<Duration>(one - machine.per_request, Duration::zero());
-  machine.pauses = service.pauses();
-  result.noise = service.noise();
+}  // namespace
+
+const Calibration::Point& Calibration::at(double load) const {
+  return *std::min_element(points.begin(), points.end(), [&](const Point& a, const Point& b) {
+    return std::abs(a.load - load) < std::abs(b.load - load);
+  });
+}
+
+Calibration calibrate(const digits::Testbed& testbed, std::size_t cap, double seconds,
+                      std::span<const double> loads, Duration window, std::uint64_t seed) {
+  Calibration result{.curve = curve_of(testbed, cap)};
+  const Reports full = flooded(testbed, cap, seconds, result.capacity);
+  Machine own;
+  for (const double load : loads) {
+    const double rate = load * result.capacity;
+    const Reports greedy = under_load(testbed, cap, rate, seconds, seed++, GreedyPolicy{});
+    const Reports timed = under_load(testbed, cap, rate, seconds, seed++, TimePolicy{window});
+    // The smallest load has most batches of one.
+    if (result.points.empty()) own = own_work(full, cap, greedy);
+    result.points.push_back(look(load, result.curve, own, greedy, timed, window, cap));
+  }
   return result;
 }
 

@@ -44,6 +44,9 @@ using forecast::Calibration;
 
 constexpr std::size_t kCap = 32;
 constexpr double kLoads[] = {0.3, 0.5, 0.7, 0.8, 0.9};
+// Others than those that are compared.
+constexpr double kCalibrated[] = {0.4, 0.6, 0.85};
+constexpr std::uint64_t kAnotherSeed = 1'000'000;  // Of a cell's second run, after the first one's.
 
 struct Settings {
   double seconds = 0.3;  ///< Of each run.
@@ -119,104 +122,134 @@ struct Cell {
   std::string name;
   AnyPolicy policy;
   double load = 0;
-  std::vector<Figures> measured = {}, forecast = {}, curve_alone = {};  // By round.
+  std::vector<Figures> measured = {}, again = {}, forecast = {}, curve_alone = {};  // By round.
 };
 
-/// How far apart the rounds are: half of them lie within that many parts of the median.
-double spread(const std::vector<Figures>& rounds, double Figures::*figure) {
-  const double middle = typical(rounds, figure);
-  std::vector<double> off;
-  for (const Figures& one : rounds) off.push_back(std::abs(one.*figure - middle) / middle);
-  return median(off);
+digits::OpenLoopSample measure(const digits::Testbed& testbed, const Cell& cell, double capacity,
+                               double seconds, std::uint64_t seed) {
+  digits::OpenLoopSample sample = digits::run_open_loop(
+      testbed, cell.load * capacity, {.max_batch = kCap, .policy = cell.policy},
+      {.time = std::chrono::duration<double>(seconds)}, seed);
+  if (sample.sample.failures > 0 || sample.sample.mismatches > 0) {
+    throw std::runtime_error("a request failed, or got another answer than without a batcher");
+  }
+  return sample;
+}
+
+Figures figures_of(const digits::OpenLoopSample& sample) {
+  Latencies latencies;
+  for (const digits::OpenLoopRequest& request : sample.requests) {
+    latencies.add(request.submitted, request.answered);
+  }
+  return latencies.figures();
 }
 
 void run(const digits::Testbed& testbed, Cell& cell, const Calibration& calibration,
          const Settings& settings, std::uint64_t seed) {
-  const double rate = cell.load * calibration.capacity;
   const digits::OpenLoopSample sample =
-      digits::run_open_loop(testbed, rate, {.max_batch = kCap, .policy = cell.policy},
-                            {.time = std::chrono::duration<double>(settings.seconds)}, seed);
-  if (sample.sample.failures > 0 || sample.sample.mismatches > 0) {
-    throw std::runtime_error("a request failed, or got another answer than without a batcher");
-  }
-  Latencies latencies;
+      measure(testbed, cell, calibration.capacity, settings.seconds, seed);
   std::vector<Duration> instants;
   for (const digits::OpenLoopRequest& request : sample.requests) {
-    latencies.add(request.submitted, request.answered);
     instants.push_back(request.submitted - sample.requests.front().submitted);
   }
-  cell.measured.push_back(latencies.figures());
+  const Calibration::Point& point = calibration.at(cell.load);
+  cell.measured.push_back(figures_of(sample));
   cell.forecast.push_back(simulated(instants, cell.policy,
-                                    {.curve = calibration.curve, .noise = calibration.noise},
-                                    calibration.machine, 11));
+                                    {.curve = calibration.curve, .noise = point.noise},
+                                    point.machine, 11));
   cell.curve_alone.push_back(simulated(instants, cell.policy, {.curve = calibration.curve}, {}, 1));
+  cell.again.push_back(figures_of(
+      measure(testbed, cell, calibration.capacity, settings.seconds, seed + kAnotherSeed)));
   if (settings.each) {
     const Figures& real = cell.measured.back();
     const Figures& said = cell.forecast.back();
-    std::printf("%s %.1f: p50 %.3f forecast %.3f, p99 %.3f forecast %.3f, submitted late %.3f\n",
-                cell.name.c_str(), cell.load, real.p50, said.p50, real.p99, said.p99,
-                sample.lateness_p99_ms);
+    std::printf(
+        "%s %.1f: p50 %.3f again %.3f forecast %.3f, p99 %.3f again %.3f forecast %.3f, submitted "
+        "late %.3f\n",
+        cell.name.c_str(), cell.load, real.p50, cell.again.back().p50, said.p50, real.p99,
+        cell.again.back().p99, said.p99, sample.lateness_p99_ms);
   }
 }
 
 void print(const std::vector<Cell>& cells) {
   std::printf(
-      "| policy | load | requests/s | p50 ms | forecast | off | rounds | p99 ms | forecast | off | "
-      "rounds | p50, p99 by the curve alone |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-  int within[3] = {};
+      "| policy | load | requests/s | p50 ms | another run | forecast | p99 ms | another run | "
+      "forecast | p50, p99 by the curve alone |\n"
+      "|---|---|---|---|---|---|---|---|---|---|\n");
+  int within[3] = {}, again_within[3] = {};
   for (const Cell& cell : cells) {
-    const auto off = [&](double Figures::*figure) {
-      return typical(cell.forecast, figure) / typical(cell.measured, figure) - 1;
+    const auto off = [&](const std::vector<Figures>& runs, double Figures::*figure) {
+      return typical(runs, figure) / typical(cell.measured, figure) - 1;
     };
-    const double errors[] = {off(&Figures::throughput), off(&Figures::p50), off(&Figures::p99)};
-    const double goals[] = {0.05, 0.1, 0.2};
-    for (int i = 0; i < 3; ++i) within[i] += std::abs(errors[i]) <= goals[i] ? 1 : 0;
-    std::printf(
-        "| %s | %.1f | %.0f (%+.1f %%) | %.3f | %.3f | %+.0f %% | %.0f %% | %.3f | %.3f | %+.0f %% "
-        "| %.0f %% | %.3f, %.3f |\n",
-        cell.name.c_str(), cell.load, typical(cell.measured, &Figures::throughput), 100 * errors[0],
-        typical(cell.measured, &Figures::p50), typical(cell.forecast, &Figures::p50),
-        100 * errors[1], 100 * spread(cell.measured, &Figures::p50),
-        typical(cell.measured, &Figures::p99), typical(cell.forecast, &Figures::p99),
-        100 * errors[2], 100 * spread(cell.measured, &Figures::p99),
-        typical(cell.curve_alone, &Figures::p50), typical(cell.curve_alone, &Figures::p99));
+    constexpr double Figures::*kFigures[] = {&Figures::throughput, &Figures::p50, &Figures::p99};
+    constexpr double kGoals[] = {0.05, 0.1, 0.2};
+    for (int i = 0; i < 3; ++i) {
+      within[i] += std::abs(off(cell.forecast, kFigures[i])) <= kGoals[i] ? 1 : 0;
+      again_within[i] += std::abs(off(cell.again, kFigures[i])) <= kGoals[i] ? 1 : 0;
+    }
+    const auto three = [&](double Figures::*figure) {
+      std::printf("%.3f | %.3f (%+.0f %%) | %.3f (%+.0f %%) | ", typical(cell.measured, figure),
+                  typical(cell.again, figure), 100 * off(cell.again, figure),
+                  typical(cell.forecast, figure), 100 * off(cell.forecast, figure));
+    };
+    std::printf("| %s | %.1f | %.0f (%+.1f %%) | ", cell.name.c_str(), cell.load,
+                typical(cell.measured, &Figures::throughput),
+                100 * off(cell.forecast, &Figures::throughput));
+    three(&Figures::p50);
+    three(&Figures::p99);
+    std::printf("%.3f, %.3f |\n", typical(cell.curve_alone, &Figures::p50),
+                typical(cell.curve_alone, &Figures::p99));
   }
-  std::printf("of %zu: throughput within 5 %% %d, p50 within 10 %% %d, p99 within 20 %% %d\n",
-              cells.size(), within[0], within[1], within[2]);
+  const auto sum = [&](const char* of, const int(&count)[3]) {
+    std::printf("%s, of %zu: throughput within 5 %% %d, p50 within 10 %% %d, p99 within 20 %% %d\n",
+                of, cells.size(), count[0], count[1], count[2]);
+  };
+  sum("forecast", within);
+  sum("another run", again_within);
+}
+
+double us(Duration time) { return static_cast<double>(time.count()) / 1e3; }
+
+/// A line of what was measured at one load.
+void describe(const Calibration::Point& point) {
+  const auto print = [](const char* name, const Delay& delay) {
+    std::vector<Duration> sample = delay.sample();
+    std::sort(sample.begin(), sample.end());
+    const auto at = [&](double share) {
+      if (sample.empty()) return 0.0;
+      return us(sample[static_cast<std::size_t>(share * static_cast<double>(sample.size() - 1))]);
+    };
+    std::printf("%s %.1f, %.1f, %.1f, %.1f us; ", name, at(0.1), at(0.5), at(0.9), at(0.99));
+  };
+  const Machine& machine = point.machine;
+  std::printf("load %.2f: 10th, 50th, 90th, 99th percentile: ", point.load);
+  print("wake-up", machine.wake_up);
+  print("lateness of a timer", machine.timer_lateness);
+  print("hand-over", machine.hand_over);
+  double factors = 0;
+  for (const double factor : point.noise.factors) factors += factor;
+  Duration computed{}, paused{};
+  for (const Pause& pause : machine.pauses) {
+    computed += pause.computed;
+    paused += pause.length;
+  }
+  const auto pauses = static_cast<double>(machine.pauses.size());
+  std::printf(
+      "batches took %.3f of the curve; %.0f pauses a second of computing, %.0f us in the mean, "
+      "%.2f %% of it\n",
+      factors / static_cast<double>(std::max<std::size_t>(point.noise.factors.size(), 1)),
+      pauses * 1e6 / std::max(us(computed), 1.0), us(paused) / std::max(pauses, 1.0),
+      100 * us(paused) / std::max(us(computed), 1.0));
 }
 
 void describe(const Calibration& calibration) {
-  const auto at = [](const Delay& delay, double share) {
-    std::vector<Duration> sample = delay.sample();
-    if (sample.empty()) return 0.0;
-    std::sort(sample.begin(), sample.end());
-    const auto place = static_cast<std::size_t>(share * static_cast<double>(sample.size() - 1));
-    return static_cast<double>(sample[place].count()) / 1e3;
-  };
-  const auto print = [&](const char* name, const Delay& delay) {
-    std::printf("%s %.1f, %.1f, %.1f us; ", name, at(delay, 0.1), at(delay, 0.5), at(delay, 0.9));
-  };
-  const Machine& machine = calibration.machine;
-  print("10th, 50th, 90th percentile: wake-up", machine.wake_up);
-  print("lateness of a timer", machine.timer_lateness);
-  print("hand-over", machine.hand_over);
-  const auto mean = [](const auto& values, auto of) {
-    double sum = 0;
-    for (const auto& value : values) sum += of(value);
-    return values.empty() ? 0 : sum / static_cast<double>(values.size());
-  };
-  const auto us = [](Duration time) { return static_cast<double>(time.count()) / 1e3; };
-  Duration computed{};
-  for (const Pause& pause : machine.pauses) computed += pause.computed;
+  const Machine& machine = calibration.points.front().machine;
   std::printf(
-      "%.1f us a batch and %.2f a request; batches took %.3f of the curve, and %.0f a second were "
-      "interrupted for %.0f us in the mean; l(1) %.1f, l(32) %.1f us; capacity %.0f/s\n",
-      us(machine.per_batch), us(machine.per_request),
-      mean(calibration.noise.factors, [](double factor) { return factor; }),
-      static_cast<double>(machine.pauses.size()) * 1e6 / std::max(us(computed), 1.0),
-      mean(machine.pauses, [&](const Pause& pause) { return us(pause.length); }),
-      us(calibration.curve(1)), us(calibration.curve(kCap)), calibration.capacity);
+      "capacity %.0f/s; l(1) %.1f, l(16) %.1f, l(32) %.1f us; own work %.1f us a batch and %.2f a "
+      "request\n",
+      calibration.capacity, us(calibration.curve(1)), us(calibration.curve(16)),
+      us(calibration.curve(32)), us(machine.per_batch), us(machine.per_request));
+  for (const Calibration::Point& point : calibration.points) describe(point);
 }
 
 Settings parse(int argc, char** argv) {
@@ -265,7 +298,8 @@ int run(const Settings& settings) {
   std::uint64_t seed = 1;
   for (int round = 0; round < settings.rounds; ++round) {
     const Calibration calibration =
-        forecast::calibrate(testbed, kCap, 2 * settings.seconds, window, seed++);
+        forecast::calibrate(testbed, kCap, settings.seconds, kCalibrated, window, seed);
+    seed += 2 * std::size(kCalibrated);
     describe(calibration);
     for (Cell& cell : cells) run(testbed, cell, calibration, settings, seed++);
   }

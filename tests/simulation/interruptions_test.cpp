@@ -65,6 +65,7 @@ TEST(Interruptions, WorkTakesLongerByThoseThatFallIntoIt) {
   EXPECT_EQ(clock.leave(end + 21ms, 20ms), end + 47ms);
   EXPECT_EQ(clock.leave(end + 50ms, 70s + 1ms), end + 50ms + 100s + 1ms);
   EXPECT_EQ(clock.leave(end + 200s, 0ms), end + 200s);
+  EXPECT_EQ(clock.leave(end + 200s + 5ms, 10ms), end + 200s + 21ms);
 }
 
 TEST(Interruptions, SeveralFollowEachOtherInTheirOrder) {
@@ -107,20 +108,24 @@ TEST(Interruptions, ALoneRequestTakesLongerByTheirShareAndTheRestOfOne) {
   EXPECT_NEAR(mean_ms({.hand_over = 2ms, .interruptions = kThreeOfTen}), 2 + 1 + 0.45 + 0.3, 0.03);
 }
 
-TEST(Interruptions, EachExecutorHasItsOwn) {
-  struct Ends {
-    std::vector<TimePoint> all;
-    void on_batch(const batchwright::BatchReport& report) { all.push_back(report.finished); }
-  } ends;
+TEST(Interruptions, EachExecutorHasItsOwnAndEntersAtItsEnd) {
+  struct Reports {
+    std::vector<batchwright::BatchReport> all;
+    void on_batch(const batchwright::BatchReport& report) { all.push_back(report); }
+  } reports;
   // Both come at the start, most likely within an interruption.
   simulate(Simulation{.arrivals = TraceArrivals{.instants = {0ms, 0ms}},
                       .service = {.curve = AffineCurve{.fixed = 1ms}},
                       .machine = {.interruptions = {{.after = 1s, .length = 9s}}},
                       .batcher = {.max_batch_size = 1, .executors = 2},
                       .warm_up = 0},
-           ends);
-  ASSERT_EQ(ends.all.size(), 2u);
-  EXPECT_NE(ends.all[0], ends.all[1]);
+           reports);
+  ASSERT_EQ(reports.all.size(), 2u);
+  EXPECT_NE(reports.all[0].started, reports.all[1].started);
+  for (const batchwright::BatchReport& report : reports.all) {
+    EXPECT_EQ(report.finished - report.started, 1ms);
+    EXPECT_GT(report.started, report.dispatched);
+  }
 }
 
 TEST(Interruptions, AreChecked) {
