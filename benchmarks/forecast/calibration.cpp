@@ -3,13 +3,11 @@
 
 #include <batchwright/policies/greedy.hpp>
 #include <batchwright/policies/time.hpp>
-#include <batchwright/simulation/measure_curve.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <memory>
-#include <numeric>
+#include <map>
 #include <span>
 #include <utility>
 
@@ -75,6 +73,9 @@ Reports flooded(const digits::Testbed& testbed, std::size_t cap, double seconds,
   return reports;
 }
 
+// Batches of a size, for a median.
+constexpr std::size_t kEnough = 5;
+
 Duration median(std::vector<Duration> values) {
   if (values.empty()) return {};
   const auto middle = values.begin() + std::ssize(values) / 2;
@@ -82,16 +83,21 @@ Duration median(std::vector<Duration> values) {
   return *middle;
 }
 
-TableCurve curve_of(const digits::Testbed& testbed, std::size_t cap) {
-  std::vector<std::size_t> sizes(cap);
-  std::iota(sizes.begin(), sizes.end(), std::size_t{1});
-  const digits::Predict predict = testbed.backend.make_predict();
-  std::vector<digits::Prediction> predictions(cap);
-  return measure_curve(
-      [&](std::size_t size) {
-        predict(std::span(testbed.test.images).first(size), std::span(predictions).first(size));
-      },
-      sizes, {.warm_ups = 1, .repetitions = 5});
+/// The medians of all batches of a size. Not by `measure_curve`: a model alone on a quiet machine is faster
+/// than one beside a client that is awake, and a machine that changes its speed every tenth of a second
+/// bends what is measured in one.
+TableCurve curve_of(std::span<const Reports* const> runs) {
+  std::map<std::size_t, std::vector<Duration>> times;
+  for (const Reports* run : runs) {
+    for (const BatchReport& report : *run) {
+      times[report.size].push_back(report.finished - report.started);
+    }
+  }
+  std::vector<TableCurve::Point> points;
+  for (auto& [size, all] : times) {
+    if (all.size() >= kEnough) points.push_back({size, median(std::move(all))});
+  }
+  return TableCurve(std::move(points));
 }
 
 // What takes a quarter and so much longer than it should was interrupted.
@@ -112,7 +118,7 @@ class Times {
     }
   }
 
-  MeasuredNoise noise() const { return {factors_}; }
+  MeasuredNoise noise() const { return {factors_, NoiseOrder::as_measured}; }
   std::vector<Pause> pauses() const { return pauses_; }
 
  private:
@@ -205,16 +211,26 @@ const Calibration::Point& Calibration::at(double load) const {
 
 Calibration calibrate(const digits::Testbed& testbed, std::size_t cap, double seconds,
                       std::span<const double> loads, Duration window, std::uint64_t seed) {
-  Calibration result{.curve = curve_of(testbed, cap)};
-  const Reports full = flooded(testbed, cap, seconds, result.capacity);
-  Machine own;
+  double capacity = 0;
+  const Reports full = flooded(testbed, cap, seconds, capacity);
+  struct Runs {
+    Reports greedy, timed;
+  };
+  std::vector<Runs> runs;
   for (const double load : loads) {
-    const double rate = load * result.capacity;
-    const Reports greedy = under_load(testbed, cap, rate, seconds, seed++, GreedyPolicy{});
-    const Reports timed = under_load(testbed, cap, rate, seconds, seed++, TimePolicy{window});
-    // The smallest load has most batches of one.
-    if (result.points.empty()) own = own_work(full, cap, greedy);
-    result.points.push_back(look(load, result.curve, own, greedy, timed, window, cap));
+    const double rate = load * capacity;
+    Reports greedy = under_load(testbed, cap, rate, seconds, seed++, GreedyPolicy{});
+    Reports timed = under_load(testbed, cap, rate, seconds, seed++, TimePolicy{window});
+    runs.push_back({std::move(greedy), std::move(timed)});
+  }
+  std::vector<const Reports*> all{&full};
+  for (const Runs& one : runs) all.insert(all.end(), {&one.greedy, &one.timed});
+
+  Calibration result{.curve = curve_of(all), .capacity = capacity};
+  const Machine own = own_work(full, cap, runs.front().greedy);  // Which has most batches of one.
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    result.points.push_back(
+        look(loads[i], result.curve, own, runs[i].greedy, runs[i].timed, window, cap));
   }
   return result;
 }

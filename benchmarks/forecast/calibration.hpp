@@ -20,7 +20,7 @@ struct Calibration {
   /// Of a batcher that was busy to some degree: how often an executor is interrupted depends on it.
   struct Point {
     double load = 0;  ///< Part of the capacity.
-    /// What batches took, as parts of the curve, but for those that were interrupted.
+    /// What batches took, as parts of the curve, in their order, but for those that were interrupted.
     batchwright::simulation::MeasuredNoise noise = {};
     batchwright::simulation::Machine machine = {};
   };
@@ -33,9 +33,8 @@ struct Calibration {
   const Point& at(double load) const;
 };
 
-/// Measures the curve by `measure_curve`, every size up to the cap. Then it looks at the instants of
-/// batches, not at the latency of any request, in a batcher that is flooded, and in one under each of these
-/// parts of that load, greedy and with a window; each for `seconds`.
+/// Looks at the instants of batches, not at the latency of any request, in a batcher that is flooded, and in
+/// one under each of these parts of that load, which ascend, greedy and with a window; each for `seconds`.
 Calibration calibrate(const digits::Testbed& testbed, std::size_t cap, double seconds,
                       std::span<const double> loads, batchwright::Duration window,
                       std::uint64_t seed);

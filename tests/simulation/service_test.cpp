@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <set>
 #include <string>
 
 namespace {
@@ -55,6 +57,23 @@ TEST(Service, MeasuredNoiseDrawsOneOfTheFactors) {
   const Spread spread = spread_of(sampler({.curve = kCurve, .noise = MeasuredNoise{{0.5, 2.0}}}));
   EXPECT_NEAR(spread.mean_ms, 4 * 1.25, 0.02);
   EXPECT_NEAR(spread.squared_deviation, 0.36, 0.01);
+}
+
+TEST(Service, MeasuredNoiseMayKeepItsOrderFromARandomOneOn) {
+  const Service service{.curve = kCurve,
+                        .noise = MeasuredNoise{{1, 2, 3, 4}, NoiseOrder::as_measured}};
+  std::set<Duration> first;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    ServiceSampler one(service, 1, 8, Random(seed));
+    Duration before = one.draw(1, 0, 0ns);
+    first.insert(before);
+    for (int i = 0; i < 8; ++i) {
+      const Duration now = one.draw(1, 0, 0ns);
+      EXPECT_EQ(now, before == 4 * kCurve(1) ? kCurve(1) : before + kCurve(1));
+      before = now;
+    }
+  }
+  EXPECT_EQ(first.size(), 4u);
 }
 
 TEST(Service, LognormalNoiseKeepsTheMean) {

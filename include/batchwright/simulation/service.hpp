@@ -28,10 +28,15 @@ struct LognormalNoise {
 /// The time is exponential, with the curve's value as its mean.
 struct ExponentialNoise {};
 
-/// The time is multiplied by one of these factors, each as likely as another: what measured batches took, as
-/// parts of the curve's times.
+/// Whether what is drawn from a sample knows what was drawn before: each as likely as another, or in the
+/// order of the sample, again and again, from a random one on.
+enum class NoiseOrder : std::uint8_t { independent, as_measured };
+
+/// The time is multiplied by one of these factors: what measured batches took, as parts of the curve's
+/// times. In the order in which they were measured slow phases of a machine last as long as they did.
 struct MeasuredNoise {
   std::vector<double> factors;
+  NoiseOrder order = NoiseOrder::independent;
 };
 
 /// Now and then a batch takes longer, by a fixed time: a pause of the machine, a clock that is throttled.
@@ -136,6 +141,9 @@ class ServiceSampler {
     for (std::size_t size = 0; size <= std::min(cap, kLargestKept); ++size) {
       table_.push_back(size == 0 ? Duration::zero() : service.curve(size));
     }
+    if (const auto* measured = std::get_if<simulation::MeasuredNoise>(&service.noise)) {
+      next_factor_ = any_of(*measured, random.stream(2));
+    }
     slow_.resize(executors, 1.0);
     for (std::size_t i = 0; i < service.speeds.size(); ++i) slow_[i] = 1 / service.speeds[i];
     plain_ = std::holds_alternative<simulation::NoNoise>(service.noise) &&
@@ -172,6 +180,11 @@ class ServiceSampler {
     }
   }
 
+  template <class Random>
+  static std::size_t any_of(const simulation::MeasuredNoise& noise, Random&& random) noexcept {
+    return static_cast<std::size_t>(random.unit() * static_cast<double>(noise.factors.size()));
+  }
+
   double noise() noexcept {
     if (const auto* lognormal = std::get_if<simulation::LognormalNoise>(&service_.noise)) {
       return random_.noise.lognormal(lognormal->sigma);
@@ -180,8 +193,13 @@ class ServiceSampler {
       return random_.noise.exponential();
     }
     if (const auto* measured = std::get_if<simulation::MeasuredNoise>(&service_.noise)) {
-      const auto count = static_cast<double>(measured->factors.size());
-      return measured->factors[static_cast<std::size_t>(random_.noise.unit() * count)];
+      std::size_t place = next_factor_;
+      if (measured->order == simulation::NoiseOrder::independent) {
+        place = any_of(*measured, random_.noise);
+      } else if (++next_factor_ == measured->factors.size()) {
+        next_factor_ = 0;
+      }
+      return measured->factors[place];
     }
     return 1;
   }
@@ -191,6 +209,7 @@ class ServiceSampler {
   std::vector<double> slow_;     // 1 / speed, by executor.
   std::vector<double> factors_;  // Of the changes so far, by executor.
   std::size_t next_change_ = 0;
+  std::size_t next_factor_ = 0;  // Of a noise in its order.
   Sources random_;
   bool plain_ = true;
 };
