@@ -50,6 +50,8 @@ class LearnedCurve {
   std::uint64_t samples() const noexcept { return samples_; }
   /// Relative deviation of a batch from the curve.
   double deviation() const noexcept { return std::sqrt(squared_error_); }
+  /// Changes whenever the curve does.
+  std::uint64_t drawn() const noexcept { return drawn_; }
   /// Largest size of which a batch was seen.
   std::size_t largest() const noexcept { return largest_; }
 
@@ -185,6 +187,7 @@ class LearnedCurve {
   // distance; neighbours that fall are pooled (isotonic regression).
   void draw() noexcept {
     undrawn_ = 0;
+    ++drawn_;
     const std::size_t classes = std::min(class_of(largest_), kClasses - 1) + 1;
     const LineFit line = LineFit::through(std::span(mean_).first(classes), squared_error_);
     const bool straight = line.known && line.misfit < kStraight;
@@ -250,6 +253,7 @@ class LearnedCurve {
   std::size_t knots_ = 0;
   std::size_t largest_ = 0;
   std::uint64_t samples_ = 0;
+  std::uint64_t drawn_ = 0;
   std::uint64_t usual_ = 0;  // The last batch that was no drift.
   double squared_error_ = 0;
   double errors_ = 0;  // Of so many batches.

@@ -4,6 +4,7 @@
 
 #include "../../policy.hpp"
 #include "arrival_rate.hpp"
+#include "company.hpp"
 #include "early_drop.hpp"
 #include "learned_curve.hpp"
 #include "pacing.hpp"
@@ -18,6 +19,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -96,6 +98,7 @@ class AutoRule {
   static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
   static constexpr std::uint64_t kQuorumEvery = 32;
   static constexpr std::uint64_t kTryFor = 8;  // Batches.
+  static constexpr double kMostComing = 0.7;   // Of those who are missing.
   static constexpr double kDoubt = 0.05;       // A quorum in more doubt is tried.
   // What a queue costs is computed anew after so many batches, or if the rate has changed by so much.
   static constexpr std::uint64_t kValueFor = 16;
@@ -170,30 +173,42 @@ class AutoRule {
 
   // With an objective the number that is answered in time comes before the mean.
   Decision decide_in_time(const QueueView& view, double objective, double now) noexcept {
+    // Whoever has just left out some is asked again.
+    if (plan_.batch > 0 && view.now == planned_at_ && view.size == planned_for_) {
+      const std::size_t batch = std::exchange(plan_, {}).batch;
+      return go(batch, ReleaseReason::deadline);
+    }
     const auto executors = static_cast<double>(view.executors);
-    const double margin = 1 + curve_.deviation();
     const double rate = rate_.forecast(now, objective);
-    const EarlyDrop::Plan plan = EarlyDrop::plan(view.queue, view.size,
-                                                 {.now = now,
-                                                  .objective = objective,
-                                                  .rate = rate,
-                                                  .executors = executors,
-                                                  .margin = margin,
-                                                  .cap = view.max_batch_size},
-                                                 curve_);
-    if (plan.dropped > 0) return Decision::drop(plan.dropped);
+    const EarlyDrop::Plan plan = early_drop_.plan(view.queue, view.size,
+                                                  {.now = now,
+                                                   .objective = objective,
+                                                   .rate = rate,
+                                                   .executors = executors,
+                                                   .deviation = curve_.deviation(),
+                                                   .cap = view.max_batch_size},
+                                                  curve_);
+    if (plan.dropped > 0 || plan.batch == 0) {
+      plan_ = plan.limited ? plan : EarlyDrop::Plan{};
+      planned_at_ = view.now;
+      planned_for_ = view.size - plan.dropped;
+      return Decision::drop(plan.dropped);
+    }
     if (plan.limited) return go(plan.batch, ReleaseReason::deadline);
     if (plan.batch >= view.max_batch_size) return go(plan.batch, ReleaseReason::size);
     if (view.executors > 1) {
-      // Smaller batches than this would not carry the load.
-      std::size_t need = 1;
-      while (need < view.max_batch_size &&
-             static_cast<double>(need) < rate / executors * curve_(need)) {
-        ++need;
-      }
-      if (plan.batch < need && curve_(need) * margin < objective) {
-        const double end = to_ns(view.oldest) + objective - curve_(plan.batch + 1) * margin;
-        if (end > now) return wait(view, later(view.now, end - now));
+      const double margin = 1 + curve_.deviation();
+      const double left = to_ns(view.oldest) + objective - now;
+      const Company::Input input{.queued = plan.batch,
+                                 .cap = view.max_batch_size,
+                                 .rate = rate,
+                                 .executors = executors,
+                                 .left = left,
+                                 .margin = margin};
+      const std::size_t size = Company::size(input, curve_);
+      if (size > plan.batch) {
+        const double latest = left - curve_(plan.batch + 1) * margin;
+        if (latest > 0) return wait(view, later(view.now, latest), size - plan.batch);
         return go(plan.batch, ReleaseReason::deadline);
       }
     }
@@ -223,13 +238,13 @@ class AutoRule {
       return go(size, ReleaseReason::returns);
     }
     // Who is not back by then has left, most likely: that costs at most the time of one batch.
-    const double limit = std::min(4 * quorum_.time + 0.05 * curve_(quorum_.size), curve_(queued));
+    const double limit = std::min(4 * quorum_.time + 0.2 * curve_(quorum_.size), curve_(queued));
     const double rest = limit - waited(view);
     if (rest <= 0) return go(size, ReleaseReason::time);
     if (!waiting_) {
       // They may be in a batch that is being computed, or it is not their time yet.
       const double coming = sources_.returns().within(now, limit);
-      if (coming < static_cast<double>(quorum_.size - queued) / 2) {
+      if (coming < kMostComing * static_cast<double>(quorum_.size - queued)) {
         return go(size, ReleaseReason::greedy);
       }
     }
@@ -286,6 +301,10 @@ class AutoRule {
   ArrivalRate rate_;
   Quorum quorum_;
   QueueValue value_;
+  EarlyDrop early_drop_;
+  EarlyDrop::Plan plan_;  // Of what is left after a drop.
+  TimePoint planned_at_{};
+  std::size_t planned_for_ = 0;
   double value_rate_ = 0;
   std::uint64_t value_until_ = 0;
   double drawn_from_ = 0;  // The time of kWindowSize of which the value and the quorum are.
