@@ -70,7 +70,7 @@ struct QueueValue {
   }
 
  private:
-  static constexpr double kMostLoad = 0.97;
+  static constexpr double kMostLoad = 0.94;
   static constexpr double kLeastLoad = 1e-4;
 
   // 1, 2, 3, 4, 6, 8, 12, .. and the cap.

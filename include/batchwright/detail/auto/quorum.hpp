@@ -46,7 +46,7 @@ struct Quorum {
   }
 
  private:
-  static constexpr double kShort = 0.25;
+  static constexpr double kShort = 0.5;
   static constexpr int kCycles = 12;
 
   // Callers of a cycle who think at that time after its batch: of each earlier batch those who have not
