@@ -134,26 +134,25 @@ class EarlyDrop {
 
   // How likely a batch ends within a time that is so many deviations longer: the logistic distribution,
   // its tanh(x) drawn as x (27 + x^2) / (27 + 9 x^2), in eighths.
-  static constexpr int kSurely = 28;  // Eighths.
+  static constexpr std::size_t kSurely = 28;  // Eighths.
   static constexpr std::array<float, 2 * kSurely + 1> kChances = [] {
     std::array<float, 2 * kSurely + 1> all{};
-    for (int i = -kSurely; i <= kSurely; ++i) {
-      const double x = 3.0 * i / kSurely;
-      const double chance = 0.5 + 0.5 * x * (27 + x * x) / (27 + 9 * x * x);
-      all[static_cast<std::size_t>(i + kSurely)] = static_cast<float>(chance);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const double x = 3.0 * static_cast<double>(i) / kSurely - 3;
+      all[i] = static_cast<float>(0.5 + 0.5 * x * (27 + x * x) / (27 + 9 * x * x));
     }
     return all;
   }();
   static double chance(double deviations) noexcept {
-    const double eighths = std::clamp(8 * deviations, -1.0 * kSurely, 1.0 * kSurely);
-    return static_cast<double>(kChances[static_cast<std::size_t>(eighths + kSurely + 0.5)]);
+    const double place = std::clamp(8 * deviations + (kSurely + 0.5), 0.5, 2 * kSurely + 0.5);
+    return static_cast<double>(kChances[static_cast<std::size_t>(place)]);
   }
 
   // Answers in time that are to be expected of the `size` from `skip` on. Of those further behind fewer
   // are looked at, and none behind one that is surely in time.
   double in_time(Slack& slack, std::size_t skip, std::size_t size) const noexcept {
     const double mean = time(size);
-    const double per_deviation = per_sigma_ * (size <= kDepth ? per_time_[size] : 1 / mean);
+    const double per_deviation = 1 / (sigma_ * mean);
     double sum = 0;
     std::size_t place = 0;
     while (place < size && slack.has(skip + place)) {
@@ -175,13 +174,11 @@ class EarlyDrop {
       drawn_ = curve.drawn();
       largest_ = in.cap;
       for (std::size_t size = 1; size <= std::min(in.cap, kDepth); ++size) {
-        time_[size] = curve(size);
-        per_time_[size] = 1 / time_[size];
+        time_[size] = static_cast<float>(curve(size));
       }
       rate_ = -1;
     }
     sigma_ = std::max(in.deviation, kLeastDeviation);
-    per_sigma_ = 1 / sigma_;
     if (std::abs(in.rate - rate_) <= kSameRate * rate_) return;
     rate_ = in.rate;
     usual_ = 1;
@@ -194,7 +191,7 @@ class EarlyDrop {
   }
 
   double time(std::size_t size) const noexcept {
-    return size <= kDepth ? time_[size] : (*curve_)(size);
+    return size <= kDepth ? static_cast<double>(time_[size]) : (*curve_)(size);
   }
   double latest(std::size_t size) const noexcept { return time(size) * (1 + sigma_); }
 
@@ -212,14 +209,12 @@ class EarlyDrop {
     return size;
   }
 
-  std::array<double, kDepth + 1> time_{};
-  std::array<double, kDepth + 1> per_time_{};
+  std::array<float, kDepth + 1> time_{};
   const LearnedCurve* curve_ = nullptr;  // While it plans.
   std::uint64_t drawn_ = 0;
   std::size_t largest_ = 0;
   std::size_t usual_ = 1;
   double sigma_ = kLeastDeviation;
-  double per_sigma_ = 1 / kLeastDeviation;
   double rate_ = -1;
   double price_ = 0;
 };
