@@ -18,7 +18,7 @@ TEST(FairShare, ATenantPaysByWeightOverShare) {
   shares.charge(two, 6);
   EXPECT_EQ(shares.effective(one), shares.effective(two));
   shares.charge(two, 1);
-  EXPECT_TRUE(FairShare::before(shares.effective(one), shares.effective(two)));
+  EXPECT_TRUE(batchwright::detail::tag_before(shares.effective(one), shares.effective(two)));
 }
 
 TEST(FairShare, NobodySavesUpWhatHeDoesNotUse) {
@@ -49,7 +49,7 @@ TEST(FairShare, TagsMayWrapAround) {
   shares.lead(a);
   shares.charge(a, 1);
   EXPECT_LT(a.tag, b.tag);
-  EXPECT_TRUE(FairShare::before(shares.effective(b), shares.effective(a)));
+  EXPECT_TRUE(batchwright::detail::tag_before(shares.effective(b), shares.effective(a)));
 }
 
 TEST(FairShare, TheLargestShareStillPays) {

@@ -7,6 +7,7 @@
 #include "flow.hpp"
 #include "lane_agenda.hpp"
 #include "lane_ages.hpp"
+#include "lane_turns.hpp"
 #include "prefetch.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
@@ -108,15 +109,16 @@ class Backlog {
     Flow& flow = *request.flow;
     Lane& lane = *flow.lane;
     Tenant& tenant = *flow.tenant;
+    tenant.ledger.accept(request);
     if (flow.empty()) {
       flow.queue.remember_in(levels_);
       if (lane.flows.empty()) lanes_.push_back(lane);
       if (tenant.flows.empty()) tenants_.push_back(tenant);
       lane.flows.push_back(flow);
       tenant.flows.push_back(flow);
+      turns_.enter(flow);
     }
     flow.queue.push(request);
-    tenant.ledger.accept(request);
     lane.ages.insert(request);
     flow.weight += request.weight;
     ++lane.count;
@@ -310,6 +312,7 @@ class Backlog {
     Tenant& tenant = *flow.tenant;
     lane.flows.erase(flow);
     tenant.flows.erase(flow);
+    turns_.leave(flow);
     if (lane.flows.empty()) lanes_.erase(lane);
     if (tenant.flows.empty()) tenants_.erase(tenant);
     if (count_ == 0) shares_.reset();
@@ -381,6 +384,7 @@ class Backlog {
   Tenants tenants_;
   LevelTable levels_;
   FairShare shares_;
+  LaneTurns turns_{shares_};
   LaneAgenda agenda_;
   LaneAges lane_ages_;
   std::size_t count_ = 0;

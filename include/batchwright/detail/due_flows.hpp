@@ -81,7 +81,7 @@ class DueFlows {
 
   struct ByTag {
     bool operator()(const Turn& a, const Turn& b) const noexcept {
-      return a.tag != b.tag ? FairShare::before(a.tag, b.tag) : a.sequence < b.sequence;
+      return a.tag != b.tag ? tag_before(a.tag, b.tag) : a.sequence < b.sequence;
     }
   };
 

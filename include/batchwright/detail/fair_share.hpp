@@ -41,17 +41,13 @@ class FairShare {
     return tenant.share == 1 ? scaled : scaled / tenant.share;
   }
 
-  static bool before(std::uint64_t a, std::uint64_t b) noexcept {
-    return static_cast<std::int64_t>(a - b) < 0;
-  }
-
   /// What a share may be at most, so that a request always costs something.
   static constexpr int kFraction = 20;
   static constexpr std::uint32_t kMaxShare = std::uint32_t{1} << kFraction;
 
  private:
   static std::uint64_t later(std::uint64_t a, std::uint64_t b) noexcept {
-    return before(a, b) ? b : a;
+    return tag_before(a, b) ? b : a;
   }
 
   std::uint64_t virtual_time_ = 0;

@@ -24,6 +24,11 @@ namespace batchwright::inline v0_1::detail {
 struct Tenant;
 struct Lane;
 
+/// Of two of FairShare's tags, which wrap around.
+constexpr bool tag_before(std::uint64_t a, std::uint64_t b) noexcept {
+  return static_cast<std::int64_t>(a - b) < 0;
+}
+
 /// The queued requests of one tenant in one lane. What a walk over a lane's flows reads comes first.
 struct Flow {
   Tenant* tenant = nullptr;  ///< Constant.
@@ -34,6 +39,20 @@ struct Flow {
   // LaneOrder: where its walk stands.
   RequestHeader* candidate = nullptr;
   std::uint64_t candidate_tag = 0;
+  HeapHook<Flow> by_candidate{};
+
+  // LaneTurns: its place, as of the last look, and whether a walk has taken it.
+  std::uint64_t turn_tag = 0;
+  std::uint64_t turn_sequence = 0;
+  HeapHook<Flow> by_turn{};
+  struct ByTurn {
+    bool operator()(const Flow& a, const Flow& b) const noexcept {
+      return a.turn_tag == b.turn_tag ? a.turn_sequence < b.turn_sequence
+                                      : tag_before(a.turn_tag, b.turn_tag);
+    }
+  };
+  ListHook<Flow> in_walk{};
+  bool walked = false;
 
   PriorityQueue queue;                              ///< All but those
   IntrusiveList<&RequestHeader::by_rank> at_bound;  ///< that go first, in order of acceptance.
@@ -132,6 +151,10 @@ struct Lane {
   PairingHeap<RequestHeader, &RequestHeader::by_length, Longer> lengths;  // Where lengths count.
   IntrusiveList<&Flow::in_lane> flows;
   ListHook<Lane> in_backlog{};
+
+  // LaneTurns. A walk does not change the lane, but where it keeps its flows.
+  mutable PairingHeap<Flow, &Flow::by_turn, Flow::ByTurn> turns;
+  mutable IntrusiveList<&Flow::in_walk> walked;
 
   // LaneAgenda
   bool due = false;

@@ -4,6 +4,8 @@
 
 #include "fair_share.hpp"
 #include "flow.hpp"
+#include "lane_turns.hpp"
+#include "pairing_heap.hpp"
 #include "rank.hpp"
 #include "request_header.hpp"
 
@@ -13,30 +15,36 @@ namespace batchwright::inline v0_1::detail {
 
 /// Walks a lane in the order in which a batch takes it, and changes nothing: the tenants by their
 /// shares, each charged for what was passed, and within a tenant its own order. One walk at a time:
-/// where it stands is kept in the flows. A step is O(tenants in the lane), and what PriorityQueue::next
-/// costs.
+/// where it stands is kept in the flows. A step is O(log tenants in the lane), amortized, and what
+/// PriorityQueue::next costs.
 class LaneOrder {
  public:
-  explicit LaneOrder(const FairShare& shares) noexcept : shares_(shares) {}
+  explicit LaneOrder(const FairShare& shares) noexcept : shares_(shares), turns_(shares) {}
 
   /// Begins a walk. Returns the first request: a lane that is looked at is not empty.
   RequestHeader& begin(const Lane& lane) noexcept {
     lane_ = &lane;
-    only_ = Flows::next(*lane.flows.front()) == nullptr ? lane.flows.front() : nullptr;
-    for (Flow* flow = lane.flows.front(); flow != nullptr; flow = Flows::next(*flow)) {
-      flow->candidate = flow->head != nullptr ? flow->head : flow->front();
-      flow->candidate_tag = shares_.effective(*flow->tenant);
+    only_ = lane.flows.front();
+    if (only_ != lane.flows.back()) {
+      only_ = nullptr;
+      seen_ = {};
+      turns_.begin(lane);
+    } else {
+      start(*only_);
     }
     return *next();
   }
 
   /// The next request; null at the end.
   RequestHeader* next() noexcept {
-    Flow* const flow = only_ != nullptr ? only_ : first_flow();
+    Flow* const flow = only_ != nullptr ? only_ : whose_turn();
     if (flow == nullptr || flow->candidate == nullptr) return last_ = nullptr;
     RequestHeader* const request = flow->candidate;
     flow->candidate = flow->next(*request);
-    if (only_ == nullptr) flow->candidate_tag += FairShare::cost(*flow->tenant, request->weight);
+    if (only_ == nullptr) {
+      flow->candidate_tag += FairShare::cost(*flow->tenant, request->weight);
+      if (flow->candidate != nullptr) seen_.insert(*flow);
+    }
     return last_ = request;
   }
 
@@ -59,34 +67,42 @@ class LaneOrder {
   bool before(const RequestHeader& a, const RequestHeader& b) const noexcept {
     const Tenant& s = *a.flow->tenant;
     const Tenant& t = *b.flow->tenant;
-    if (&s != &t) return tenant_before(s, shares_.effective(s), t, shares_.effective(t));
+    if (&s != &t) return LaneTurns::before(s, shares_.effective(s), t, shares_.effective(t));
     return Rank::of(a) < Rank::of(b);
   }
 
  private:
-  using Flows = IntrusiveList<&Flow::in_lane>;
+  struct ByCandidate {
+    bool operator()(const Flow& a, const Flow& b) const noexcept {
+      return LaneTurns::before(*a.tenant, a.candidate_tag, *b.tenant, b.candidate_tag);
+    }
+  };
 
-  static bool tenant_before(const Tenant& s, std::uint64_t s_tag, const Tenant& t,
-                            std::uint64_t t_tag) noexcept {
-    if (s_tag != t_tag) return FairShare::before(s_tag, t_tag);
-    return s.ledger.first()->sequence < t.ledger.first()->sequence;
+  static void start(Flow& flow) noexcept {
+    flow.candidate = flow.head != nullptr ? flow.head : flow.front();
   }
 
-  Flow* first_flow() const noexcept {
-    Flow* first = nullptr;
-    for (Flow* flow = lane_->flows.front(); flow != nullptr; flow = Flows::next(*flow)) {
-      if (flow->candidate == nullptr) continue;
-      if (first == nullptr ||
-          tenant_before(*flow->tenant, flow->candidate_tag, *first->tenant, first->candidate_tag)) {
-        first = flow;
-      }
+  // Takes the flow whose turn it is: one that has been seen on this walk, or a new one.
+  Flow* whose_turn() noexcept {
+    Flow* const seen = seen_.first();
+    Flow* const fresh = turns_.first(*lane_);
+    if (fresh == nullptr ||
+        (seen != nullptr &&
+         LaneTurns::before(*seen->tenant, seen->candidate_tag, *fresh->tenant, fresh->turn_tag))) {
+      if (seen != nullptr) seen_.erase(*seen);
+      return seen;
     }
-    return first;
+    turns_.take(*fresh);
+    start(*fresh);
+    fresh->candidate_tag = fresh->turn_tag;
+    return fresh;
   }
 
   const FairShare& shares_;
+  LaneTurns turns_;
   const Lane* lane_ = nullptr;
-  Flow* only_ = nullptr;  // Where the lane has one flow.
+  Flow* only_ = nullptr;                                      // Where the lane has one flow, else
+  PairingHeap<Flow, &Flow::by_candidate, ByCandidate> seen_;  // those begun, with more to give.
   RequestHeader* last_ = nullptr;
 };
 
