@@ -121,8 +121,9 @@ struct QueuedRequest {
 };
 
 /// Walks a lane in the order in which a batch would take it: requests at their overtaking bound, then by
-/// priority, and the tenants by their shares. Valid during `decide` only. Each step is O(tenants in the
-/// lane), and O(log levels) where a priority ends; with two cursors in turn it is O(steps so far).
+/// priority, and the tenants by their shares. Valid during `decide` only. Each step is O(log tenants in
+/// the lane), amortized, and O(log levels) where a priority ends; with two cursors in turn it is O(steps so
+/// far).
 class QueueCursor {
  public:
   using Step = const void* (*)(const void* queue, const void* position,
