@@ -4,14 +4,12 @@
 
 #include "../errors.hpp"
 
-#include <charconv>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -47,14 +45,6 @@ inline std::string_view trimmed(std::string_view text) noexcept {
     text.remove_suffix(1);
   }
   return text;
-}
-
-/// Whether all of `text` is one number.
-template <class Number>
-bool parse_number(std::string_view text, Number& number) noexcept {
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc{} && rest == end && !text.empty();
 }
 
 /// Gives each line that is not empty to `row(number, line)`; lines count from 1. A byte order mark is no

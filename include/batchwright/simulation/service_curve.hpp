@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_SIMULATION_SERVICE_CURVE_HPP
 #define BATCHWRIGHT_SIMULATION_SERVICE_CURVE_HPP
 
+#include "../detail/parse_number.hpp"
 #include "../errors.hpp"
 #include "../policy.hpp"
 #include "checks.hpp"

@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_SIMULATION_TRACE_HPP
 #define BATCHWRIGHT_SIMULATION_TRACE_HPP
 
+#include "../detail/parse_number.hpp"
 #include "../errors.hpp"
 #include "../policy.hpp"
 #include "arrival_process.hpp"

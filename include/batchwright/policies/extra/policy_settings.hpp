@@ -2,18 +2,17 @@
 #ifndef BATCHWRIGHT_POLICIES_EXTRA_POLICY_SETTINGS_HPP
 #define BATCHWRIGHT_POLICIES_EXTRA_POLICY_SETTINGS_HPP
 
+#include "../../detail/parse_number.hpp"
 #include "../../detail/text.hpp"
 #include "../../errors.hpp"
 #include "../../policy.hpp"
 
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -56,7 +55,7 @@ class PolicySettings {
     const std::string_view* const text = take(key);
     if (text == nullptr) return;
     double number = 0;
-    if (!parse(*text, number) || !(number >= least && number <= most)) {
+    if (!parse_number(*text, number) || !(number >= least && number <= most)) {
       std::string allowed = "a number from ";
       append_number(allowed, least);
       allowed += " to ";
@@ -72,7 +71,7 @@ class PolicySettings {
     const std::string_view* const text = take(key);
     if (text == nullptr) return;
     double number = 0;
-    if (!parse(*text, number) || !(number >= 0 && number <= kMost)) {
+    if (!parse_number(*text, number) || !(number >= 0 && number <= kMost)) {
       refuse(key, "milliseconds from 0 to 3600000", *text);
     }
     value = Duration(std::llround(number * 1e6));
@@ -130,17 +129,10 @@ class PolicySettings {
 
   std::size_t size_of(std::string_view key, std::string_view text, std::string_view all) const {
     std::size_t number = 0;
-    if (!parse(text, number) || number < 1 || number > 0xffff'ffff) {
+    if (!parse_number(text, number) || number < 1 || number > 0xffff'ffff) {
       refuse(key, "a whole number from 1 to 4294967295", all);
     }
     return number;
-  }
-
-  template <class Number>
-  static bool parse(std::string_view text, Number& number) noexcept {
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc{} && rest == end && !text.empty();
   }
 
   std::string_view policy_;
