@@ -341,15 +341,17 @@ std::size_t resident_bytes() {
 TEST(Guarantee, ASpikeGivesItsMemoryBackToTheSystem) {
   if (batchwright::detail::kLargestPooled == 0)
     GTEST_SKIP() << "without pools the C library decides";
-  constexpr int kSpike = 1'000'000;
-  for (const bool keyed : {false, true}) {
-    SCOPED_TRACE(keyed ? "10 lanes and 17 tenants" : "one lane, one tenant");
+  constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+  struct Spike {
+    int requests, lanes, tenants;
+  };
+  for (const auto& [requests, lanes, tenants] :
+       {Spike{1'000'000, 1, 1}, Spike{1'000'000, 10, 17}, Spike{200'000, 1, 200'000}}) {
+    SCOPED_TRACE(testing::Message() << lanes << " lanes, " << tenants << " tenants");
     batchwright::BatcherOptions<int> options{
-        .max_batch_size = 256, .executors = 1, .capacity = kSpike};
-    if (keyed) {
-      options.lane = [](const int& input) { return input % 10; };
-      options.tenant = [](const int& input) { return input % 17; };
-    }
+        .max_batch_size = 256, .executors = 1, .capacity = static_cast<std::size_t>(requests)};
+    if (lanes > 1) options.lane = [n = lanes](const int& input) { return input % n; };
+    if (tenants > 1) options.tenant = [n = tenants](const int& input) { return input % n; };
     batchwright::DynamicBatcher<int, int> batcher(&double_in_place, std::move(options));
     const auto ordinary_load = [&] {
       for (int round = 0; round < 100; ++round) {
@@ -365,15 +367,16 @@ TEST(Guarantee, ASpikeGivesItsMemoryBackToTheSystem) {
     const std::size_t before = resident_bytes();
     batcher.pause();
     std::int64_t sum = 0;
-    for (int i = 0; i < kSpike; ++i) {
+    for (int i = 0; i < requests; ++i) {
       ASSERT_TRUE(batcher.submit(i, [&](Result<int> result) { sum += result.value() / 2; }));
     }
-    EXPECT_GT(resident_bytes(), before + std::size_t{kSpike} * 200);
+    EXPECT_GT(resident_bytes(), before + static_cast<std::size_t>(requests) * 200);
     batcher.resume();
     EXPECT_TRUE(batcher.wait_idle());
-    EXPECT_EQ(sum, std::int64_t{kSpike} * (kSpike - 1) / 2);
+    EXPECT_EQ(sum, std::int64_t{requests} * (requests - 1) / 2);
     ordinary_load();
-    EXPECT_LE(resident_bytes(), before + before / 10);
+    // Tenants have blocks of other sizes, and what threads keep of them at hand keeps slabs.
+    EXPECT_LE(resident_bytes(), before + before / 10 + (tenants > 100 ? kMebibyte : 0));
   }
 }
 #endif

@@ -4,7 +4,9 @@
 
 #include "../errors.hpp"
 #include "block_cache.hpp"
+#include "pages.hpp"
 
+#include <bit>
 #include <cstddef>
 #include <exception>
 #include <new>
@@ -55,7 +57,12 @@ void pool_deallocate(void* memory) noexcept {
   }
 }
 
-/// A std::allocator over the pools, for the shared state of promises.
+/// What large arrays come from: a C library keeps most of what is freed.
+constexpr bool is_paged(std::size_t size) noexcept {
+  return kLargestPooled > 0 && size >= (std::size_t{64} << 10);
+}
+
+/// A std::allocator over the pools, for the shared state of promises and for tables of keys.
 template <class T>
 struct PoolAllocator {
   using value_type = T;
@@ -66,10 +73,12 @@ struct PoolAllocator {
 
   T* allocate(std::size_t n) {
     if (n == 1) return static_cast<T*>(pool_allocate<kSize, alignof(T)>());
+    if (is_paged(n * kSize)) return static_cast<T*>(SystemPages::map(std::bit_ceil(n * kSize)));
     return static_cast<T*>(::operator new(n* kSize, std::align_val_t(alignof(T))));
   }
   void deallocate(T* memory, std::size_t n) noexcept {
     if (n == 1) return pool_deallocate<kSize, alignof(T)>(memory);
+    if (is_paged(n * kSize)) return SystemPages::unmap(memory, std::bit_ceil(n * kSize));
     ::operator delete(memory, std::align_val_t(alignof(T)));
   }
 
