@@ -1105,7 +1105,8 @@ class Schedule {
   }
 
   void set_latest(NamedRequest& request) {
-    const TimePoint latest = random_.chance(30) ? bw::kNever : draw_deadline();
+    // Whose deadline has passed is not among those who wait.
+    const TimePoint latest = random_.chance(30) ? bw::kNever : std::max(draw_deadline(), now_);
     note("set latest id, deadline", static_cast<std::int64_t>(request.id), ticks(latest));
     ++reach_.shown_anew;
     real_.set_latest(request, latest);
