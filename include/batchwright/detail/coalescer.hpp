@@ -332,10 +332,7 @@ class Coalescer {
     }
     if (!work.queued) return;
     if (work.lifted()) rerank(work, scheduler);
-    if (left.deadline < work.latest) return;
-    if (const TimePoint latest = work.latest_deadline(); latest != work.latest) {
-      scheduler.set_latest(work, latest);
-    }
+    if (left.deadline >= work.latest) scheduler.set_latest(work, work.latest_deadline());
   }
 
   template <class Scheduler>

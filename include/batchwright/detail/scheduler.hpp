@@ -392,9 +392,7 @@ class Scheduler {
 
   Leavers leavers_;
   std::uint64_t last_batch_id_ = 0;
-  bool paused_ = false;
-  bool draining_ = false;
-  bool abandoning_ = false;
+  bool paused_ = false, draining_ = false, abandoning_ = false;
 };
 
 }  // namespace batchwright::inline v0_1::detail
