@@ -1083,7 +1083,7 @@ class Schedule {
   void rerank() {
     NamedRequest* const request = pick_live();
     if (request == nullptr || request->refused) return;
-    if (random_.chance(30)) return set_latest(*request);
+    if (random_.chance(15)) return set_latest(*request);
     bw::detail::Urgency urgency{request->priority, bw::kNever, request->delay_at};
     if (random_.chance(70)) urgency.priority = random_.pick(shape_.priorities);
     // Where they order requests most have one.
