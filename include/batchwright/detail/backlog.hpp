@@ -21,8 +21,8 @@ namespace batchwright::inline v0_1::detail {
 
 /// All that is queued: by tenant, lane, priority, age and order of acceptance at once. It keeps these
 /// views of the same requests in step; who goes first by them is LaneOrder's question. Entering and
-/// leaving is O(log levels) of the request's flow, and with several lanes what LaneAgenda::changed and
-/// LaneAges cost.
+/// leaving is O(log levels) of the request's flow, with several tenants what LaneTurns costs, and with
+/// several lanes what LaneAgenda::changed and LaneAges cost.
 class Backlog {
  public:
   explicit Backlog(const SchedulerLimits& limits)

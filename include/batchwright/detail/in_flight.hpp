@@ -8,8 +8,8 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// How many requests executors have, and in how many batches. Read by anybody; what is read is never
-/// less than there is, nor below zero.
+/// How many requests executors have, and in how many batches. Read by anybody, as of a moment ago, and
+/// never below zero.
 ///
 /// Requests and batches are counted in one word, so that what ends a batch is one atomic operation, and
 /// what begins is counted apart, by one thread at a time, which needs none. Both words may overflow:
