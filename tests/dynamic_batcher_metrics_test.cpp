@@ -184,6 +184,41 @@ TEST(BatcherTimes, OfItemsThatAreAnsweredOneByOneEndAtTheirOwnAnswers) {
   EXPECT_EQ(metrics.service_time, histogram_of({3ms}));
 }
 
+TEST(BatcherGauges, WhatExecutorsHaveIsCountedUntilItIsAnsweredInWhateverOrder) {
+  for (const batchwright::PreserveOrder order :
+       {batchwright::PreserveOrder::no, batchwright::PreserveOrder::yes}) {
+    TestRuntime runtime;
+    Calls calls;
+    Batcher batcher(batchwright::shared_predictor(doubler(runtime, calls, 5ms)),
+                    {.max_batch_size = 2, .executors = 2, .preserve_order = order});
+    Tickets tickets = batcher.submit_many(std::vector<int>{1, 2, 3}, use_ticket);
+    runtime.settle();
+    EXPECT_EQ(batcher.metrics().executing, 3u);
+    EXPECT_EQ(batcher.metrics().executing_batches, 2u);
+    runtime.advance(5ms);
+    for (const auto& ticket : tickets) EXPECT_TRUE(ticket.ready());
+    EXPECT_EQ(batcher.metrics().executing, 0u);
+    EXPECT_EQ(batcher.metrics().executing_batches, 0u);
+  }
+}
+
+TEST(BatcherGauges, ABatchCountsUntilTheLastOfItsItemsIsAnswered) {
+  TestRuntime runtime;
+  Batcher batcher([runtime](batchwright::Batch<int, int>& batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      work_for(runtime, 1ms);
+      batch.answer(i, 1);
+    }
+  });
+  Tickets tickets = batcher.submit_many(std::vector<int>{1, 2}, use_ticket);
+  runtime.advance(1ms);
+  EXPECT_EQ(batcher.metrics().executing, 1u);
+  EXPECT_EQ(batcher.metrics().executing_batches, 1u);
+  runtime.advance(1ms);
+  EXPECT_EQ(batcher.metrics().executing, 0u);
+  EXPECT_EQ(batcher.metrics().executing_batches, 0u);
+}
+
 TEST(BatcherTimes, OfOneThatWaitedForRoomCountFromItsAdmission) {
   TestRuntime runtime;
   Calls calls;
