@@ -34,6 +34,8 @@ constexpr std::chrono::nanoseconds kService = 1ms;  // Of a batch, whatever its 
 constexpr std::chrono::nanoseconds kDeadline = 20ms;
 // A batcher's deadline counts until the predictor is entered: room for the batch itself.
 constexpr std::chrono::nanoseconds kMargin = 2 * kService;
+constexpr std::uint64_t kGreatestLag = 5'000'000;  // Nanoseconds, of the 99th percentile.
+constexpr int kTries = 5;
 
 const Work* work = nullptr;  // Of the row that runs: predictors here are plain functions.
 std::vector<std::int64_t>* done = nullptr;  // When each request was computed.
@@ -56,6 +58,55 @@ std::vector<std::int64_t> poisson(double per_second, std::chrono::nanoseconds le
   return arrivals;
 }
 
+struct Outcome {
+  std::size_t good = 0;  // Answered within kDeadline of their arrival.
+  std::size_t answered_late = 0;
+  batchwright::Histogram latencies;
+  batchwright::Histogram lags;  // How late the requests were submitted.
+  bool wrong = false;
+};
+
+/// Submits a request at each of the arrivals, and waits for all answers.
+template <class Implementation>
+Outcome run_open_loop(const std::vector<std::int64_t>& arrivals, std::size_t executors) {
+  Outcome outcome;
+  std::vector<std::int64_t> computed(arrivals.size());
+  done = &computed;
+  Implementation implementation(
+      Setup{.max_batch = kBatch, .executors = executors, .predict = compute});
+  std::vector<decltype(implementation.submit(0))> answers;
+  answers.reserve(arrivals.size());
+
+  const Clock::time_point start = Clock::now() + 1ms;
+  for (std::size_t i = 0; i < arrivals.size(); ++i) {
+    const Clock::time_point due = start + std::chrono::nanoseconds(arrivals[i]);
+    Clock::time_point now = Clock::now();
+    if (now < due) {
+      std::this_thread::sleep_until(due);
+      now = Clock::now();
+    }
+    outcome.lags.record(static_cast<std::uint64_t>((now - due).count()));
+    answers.push_back(implementation.submit(static_cast<int>(i), due + kDeadline - kMargin));
+  }
+
+  std::size_t answered = 0;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    try {
+      outcome.wrong |= answers[i].get() != 2 * static_cast<int>(i);
+      ++answered;
+    } catch (const batchwright::BatcherError&) {  // Refused or expired.
+    }
+  }
+  for (std::size_t i = 0; i < arrivals.size(); ++i) {
+    if (computed[i] == 0) continue;
+    const std::int64_t latency = computed[i] - start.time_since_epoch().count() - arrivals[i];
+    outcome.latencies.record(static_cast<std::uint64_t>(std::max<std::int64_t>(latency, 0)));
+    outcome.good += latency <= kDeadline.count() ? 1 : 0;
+  }
+  outcome.answered_late = answered - outcome.good;
+  return outcome;
+}
+
 template <class Implementation>
 void goodput(benchmark::State& state, std::size_t executors) {
   const Work its_work(kService);
@@ -65,51 +116,27 @@ void goodput(benchmark::State& state, std::size_t executors) {
   const auto length = std::max<std::chrono::nanoseconds>(measured_time, 500ms);
   const auto arrivals = poisson(capacity * static_cast<double>(state.range(0)) / 100, length);
   for (auto _ : state) {
-    std::vector<std::int64_t> computed(arrivals.size());
-    done = &computed;
-    Implementation implementation(
-        Setup{.max_batch = kBatch, .executors = executors, .predict = compute});
-    std::vector<decltype(implementation.submit(0))> answers;
-    answers.reserve(arrivals.size());
-
-    batchwright::Histogram lag;
-    const Clock::time_point start = Clock::now() + 1ms;
-    for (std::size_t i = 0; i < arrivals.size(); ++i) {
-      const Clock::time_point due = start + std::chrono::nanoseconds(arrivals[i]);
-      Clock::time_point now = Clock::now();
-      if (now < due) {
-        std::this_thread::sleep_until(due);
-        now = Clock::now();
+    // Where the machine held up the submitter, the load was another than the row's: measured anew.
+    Outcome outcome;
+    int tries = 0;
+    do {
+      if (++tries > kTries) {
+        state.SkipWithError("unable to submit at the requested rate");
+        return;
       }
-      lag.record(static_cast<std::uint64_t>((now - due).count()));
-      answers.push_back(implementation.submit(static_cast<int>(i), due + kDeadline - kMargin));
-    }
-    if (lag.quantile(0.99) > 5'000'000) {
-      state.SkipWithError("unable to submit at the requested rate");
+      outcome = run_open_loop<Implementation>(arrivals, executors);
+    } while (outcome.lags.quantile(0.99) > kGreatestLag);
+    if (outcome.wrong) {
+      state.SkipWithError("a wrong answer");
       return;
     }
-
-    std::size_t answered = 0;
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      try {
-        if (answers[i].get() != 2 * static_cast<int>(i)) state.SkipWithError("a wrong answer");
-        ++answered;
-      } catch (const batchwright::BatcherError&) {  // Refused or expired.
-      }
-    }
-    std::size_t good = 0;
-    batchwright::Histogram latencies;
-    for (std::size_t i = 0; i < arrivals.size(); ++i) {
-      if (computed[i] == 0) continue;
-      const std::int64_t latency = computed[i] - start.time_since_epoch().count() - arrivals[i];
-      latencies.record(static_cast<std::uint64_t>(std::max<std::int64_t>(latency, 0)));
-      good += latency <= kDeadline.count() ? 1 : 0;
-    }
-    const double seconds = std::chrono::duration<double>(length).count();
-    state.counters["items_per_second"] = static_cast<double>(good) / seconds;
-    state.counters["of_capacity"] = static_cast<double>(good) / seconds / capacity;
-    state.counters["answered_late"] = static_cast<double>(answered - good);
-    report_percentiles(state, latencies);
+    const double per_second =
+        static_cast<double>(outcome.good) / std::chrono::duration<double>(length).count();
+    state.counters["items_per_second"] = per_second;
+    state.counters["of_capacity"] = per_second / capacity;
+    state.counters["answered_late"] = static_cast<double>(outcome.answered_late);
+    state.counters["tries"] = tries;
+    report_percentiles(state, outcome.latencies);
   }
 }
 
