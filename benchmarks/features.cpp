@@ -108,6 +108,7 @@ void add_pure(const std::string& feature, SchedulerLimits limits, const Traffic&
       "priorities", [](Options&) {}, [] { return SubmitOptions{.priority = 1}; });
 
   add_pure("plain", {});
+  add_pure("lanes", {.keyed_lanes = true});
   add_pure("flow", {.keyed_lanes = true}, {.flows = true});
   add_pure("padded", {.size_rule = batchwright::SizeRule::padded});
   add_pure("allowed_sizes", {.allowed_sizes = {8, 16, 32}});

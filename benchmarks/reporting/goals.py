@@ -150,15 +150,19 @@ def _features(rows):
     plain = rows.median("Features/scheduler/plain", "instructions_per_request")
     if not plain:
         return "", None
-    texts, worst = [], 0
+    unused, used, worst = [], [], 0
     for name in rows.names("Features/scheduler/"):
         feature = name.rsplit("/", 1)[1]
         count = rows.median(name, "instructions_per_request")
         if feature == "plain" or count is None:
             continue
-        texts.append(f"{feature} {count / plain - 1:+.1%}")
+        text = f"{feature} {count / plain - 1:+.1%}"
+        if feature in plan.USED_FEATURES:
+            used.append(text)
+            continue
+        unused.append(text)
         worst = max(worst, count / plain)
-    return ", ".join(texts), worst <= 1.05
+    return f"{', '.join(unused)}; used by every request of their rows: {', '.join(used)}", worst <= 1.05
 
 
 def _idle(rows):

@@ -23,7 +23,7 @@ void enter(LaneAges& ages, Lane& lane, RequestHeader& request, std::int64_t tick
   request.sequence = ++last_sequence;
   lane.ages.insert(request);
   ++lane.count;
-  ages.entered(lane);
+  ages.entered(lane, request);
 }
 
 void leave(LaneAges& ages, Lane& lane, RequestHeader& request) {

@@ -8,7 +8,6 @@
 #include "lane_agenda.hpp"
 #include "lane_ages.hpp"
 #include "lane_turns.hpp"
-#include "prefetch.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 
@@ -240,8 +239,8 @@ class Backlog {
     Lane& lane = *request.flow->lane;
     if (measured_) lane.lengths.insert(request);
     if (!keyed_) return;
-    lane_ages_.entered(lane);
-    agenda_.moved(request);
+    lane_ages_.entered(lane, request);
+    agenda_.entered(request);
   }
 
   void unindex(RequestHeader& request) noexcept {
@@ -250,6 +249,14 @@ class Backlog {
     if (!keyed_) return;
     agenda_.left(request);
     if (lane.count == 0) lane_ages_.emptied(lane);
+  }
+
+  // As of all that leave with it, which has headed their flow.
+  void unindex_front(const RequestHeader& first) noexcept {
+    Flow& flow = *first.flow;
+    agenda_.left(first);
+    if (flow.lane->count == 0) lane_ages_.emptied(*flow.lane);
+    agenda_.refill(flow);
   }
 
   RequestChain dispatch_front(const BatchCut::Cut& cut) noexcept {
@@ -271,6 +278,7 @@ class Backlog {
       last->by_rank.next = &next;
       next.by_rank.previous = std::exchange(last, &end);
     }
+    if (keyed_) unindex_front(*cut.first);
     if (!cut.accepted_first) settle(tenant);
     if (flow.empty()) close(flow);
     return {.first = cut.first, .last = cut.last, .count = cut.count, .size = cut.size};
@@ -320,25 +328,13 @@ class Backlog {
 
   void settle(Tenant& tenant) noexcept {
     tenant.ledger.settle(bound_, [this](RequestHeader& request) {
-      fetch_after_next(request);
+      PriorityQueue::fetch_after_next(request);
       request.flow->queue.erase(request, weighed_);
       request.flow->at_bound.push_back(request);
       request.at_bound = true;
       ++request.flow->lane->bounded;
       if (keyed_) agenda_.moved(request);
     });
-  }
-
-  // The next one of its level becomes the first now. The one behind that is needed when this happens to it,
-  // and most likely nobody has touched it for long.
-  static void fetch_after_next(const RequestHeader& request) noexcept {
-    const RequestHeader* const next = request.by_rank.next;
-    const RequestHeader* const later = next == nullptr ? nullptr : next->by_rank.next;
-    if (later == nullptr) return;
-    prefetch(&later->by_acceptance);
-    prefetch(&later->lower_levels);
-    prefetch(&later->by_rank);
-    prefetch(&later->heads_level);
   }
 
   void refill(const RequestChain& batch) noexcept {

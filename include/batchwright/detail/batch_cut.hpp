@@ -21,7 +21,7 @@ namespace batchwright::inline v0_1::detail {
 class BatchCut {
  public:
   /// The first `count` requests, linked by `next_picked` from `first`; or, with a `last`, the first ones
-  /// of the only flow, up to that one, of a share of 1.
+  /// of the lane's only flow, up to that one, of a share of 1.
   struct Cut {
     RequestHeader* first = nullptr;
     RequestHeader* last = nullptr;
@@ -40,7 +40,7 @@ class BatchCut {
         allowed_(limits.allowed_sizes),
         fit_(limits.fit),
         lists_(!limits.preferred_sizes.empty() || !limits.allowed_sizes.empty()),
-        plain_(limits.size_rule == SizeRule::sum && !limits.keyed_lanes) {}
+        sums_(limits.size_rule == SizeRule::sum) {}
 
   BatchCut(const BatchCut&) = delete;
   BatchCut& operator=(const BatchCut&) = delete;
@@ -82,7 +82,7 @@ class BatchCut {
   /// A batch of at most `limit`, and at least one request. O(batch).
   Cut cut(LaneOrder& order, const Lane& lane, std::size_t limit,
           const ServiceModel& service) const noexcept {
-    Picked picked = plain_ ? pick_front(lane, limit) : Picked();
+    Picked picked = sums_ ? pick_front(lane, limit) : Picked();
     if (picked.first == nullptr) picked = pick(order, lane, limit);
     if (picked.preferred.count > 0) return cut_at(picked, picked.preferred);
     if (fits(picked, service)) return cut_at(picked, picked.longest);
@@ -213,7 +213,7 @@ class BatchCut {
   std::vector<std::size_t> allowed_;
   FitRule fit_;
   bool lists_;  // Some sizes are preferred or allowed.
-  bool plain_;  // There is one lane, and sizes are sums.
+  bool sums_;   // Sizes are sums.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -30,8 +30,15 @@ class LaneAgenda {
   LaneAgenda(const SchedulerLimits& limits, const FairShare& shares)
       : pages_(limits.keyed_lanes ? limits.executors + 1 : 0, Page(shares)) {}
 
-  /// The request has entered this flow, or changed its place in it. O(1) for a lane that waits;
-  /// O(log due flows) for a due one if the flow has another head now.
+  /// The request has entered its flow. As of `moved`, O(1) where its level has others, who are before it.
+  void entered(RequestHeader& request) noexcept {
+    const Lane& lane = *request.flow->lane;
+    if (!request.heads_level && (lane.due || lane.changed)) return;
+    moved(request);
+  }
+
+  /// The request has changed its place in its flow. O(1) for a lane that waits; O(log due flows) for a
+  /// due one if the flow has another head now.
   void moved(RequestHeader& request) noexcept {
     Flow& flow = *request.flow;
     Lane& lane = *flow.lane;

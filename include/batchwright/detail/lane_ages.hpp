@@ -14,10 +14,10 @@ namespace batchwright::inline v0_1::detail {
 /// All is O(log lanes) amortized, O(1) for a request that is not the oldest of its lane.
 class LaneAges {
  public:
-  /// A request has entered the lane.
-  void entered(Lane& lane) noexcept {
+  /// The request has entered the lane.
+  void entered(Lane& lane, const RequestHeader& request) noexcept {
     if (lane.count > 1) {
-      if (lane.known_oldest <= lane.ages.oldest()) return;
+      if (lane.known_oldest <= request.enqueued) return;
       heap_.erase(lane);
     }
     insert(lane);

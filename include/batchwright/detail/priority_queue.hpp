@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_PRIORITY_QUEUE_HPP
 
 #include "level_table.hpp"
+#include "prefetch.hpp"
 #include "request_header.hpp"
 
 #include <cstdint>
@@ -63,21 +64,14 @@ class PriorityQueue {
 
   /// `weighed`: `weight_before` will be asked, of all that is in the queue.
   void erase(RequestHeader& request, bool weighed = false) noexcept {
-    if (weighed) head_of(request)->level_weight -= request.weight;
-    RequestHeader* const next = request.by_rank.next;
-    if (request.heads_level) {
-      if (next == nullptr) {
-        remove_level(request);
-      } else {
-        next->by_rank.previous = request.by_rank.previous;
-        next->level_weight = request.level_weight;
-        hand_over(request, *next);
-      }
+    // Apart, so that the one that most often leaves, a head, costs no call.
+    if (!request.heads_level) return erase_behind(request, weighed);
+    if (RequestHeader* const next = request.by_rank.next; next != nullptr) {
+      next->by_rank.previous = request.by_rank.previous;
+      next->level_weight = request.level_weight - request.weight;
+      hand_over(request, *next);
     } else {
-      RequestHeader* const previous = request.by_rank.previous;
-      previous->by_rank.next = next;
-      RequestHeader* const holder = next == nullptr ? head_of(request) : next;
-      holder->by_rank.previous = previous;
+      remove_level(request);
     }
     request.by_rank = {};
   }
@@ -94,6 +88,18 @@ class PriorityQueue {
       hand_over(head, *next);
     }
     head.by_rank.previous = last.by_rank.next = nullptr;
+  }
+
+  /// To be called before the first of a level is erased: the next one becomes the first then, and the one
+  /// behind that will be needed when this happens to it. Most likely nobody has touched it for long.
+  static void fetch_after_next(const RequestHeader& request) noexcept {
+    const RequestHeader* const next = request.by_rank.next;
+    const RequestHeader* const later = next == nullptr ? nullptr : next->by_rank.next;
+    if (later == nullptr) return;
+    prefetch(&later->by_acceptance);
+    prefetch(&later->lower_levels);
+    prefetch(&later->by_rank);
+    prefetch(&later->heads_level);
   }
 
   /// The first in order; null if there is none.
@@ -211,6 +217,17 @@ class PriorityQueue {
     return level;
   }
 
+  // Of one that heads no level.
+  [[gnu::noinline]] void erase_behind(RequestHeader& request, bool weighed) noexcept {
+    if (weighed) head_of(request)->level_weight -= request.weight;
+    RequestHeader* const previous = request.by_rank.previous;
+    RequestHeader* const next = request.by_rank.next;
+    previous->by_rank.next = next;
+    RequestHeader* const holder = next == nullptr ? head_of(request) : next;
+    holder->by_rank.previous = previous;
+    request.by_rank = {};
+  }
+
   // The link that leads to a level.
   RequestHeader*& link_to(const RequestHeader& level) noexcept {
     RequestHeader* const parent = level.parent_level;
@@ -234,7 +251,7 @@ class PriorityQueue {
     LevelTable::replace(head, successor);
   }
 
-  void remove_level(RequestHeader& head) noexcept {
+  [[gnu::noinline]] void remove_level(RequestHeader& head) noexcept {
     RequestHeader* parent = head.parent_level;
     RequestHeader** place = &link_to(head);
     RequestHeader* lower = head.lower_levels;
