@@ -255,6 +255,63 @@ TEST(AutoPolicy, DoesNotHoldARequestPastItsOwnDeadline) {
   expect_release(AutoPolicy(policy).decide(view), 1, ReleaseReason::deadline);
 }
 
+/// A queue that a policy looks at.
+struct Queue {
+  std::vector<QueuedRequest> requests;
+
+  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
+    const auto& all = static_cast<const Queue*>(queue)->requests;
+    const auto* next =
+        position == nullptr ? all.data() : static_cast<const QueuedRequest*>(position) + 1;
+    if (next == all.data() + all.size()) return nullptr;
+    out = *next;
+    return next;
+  }
+
+  QueueView view(TimePoint now) const {
+    QueueView view = view_of(requests.size());
+    view.now = now;
+    view.oldest = requests.front().enqueued;
+    view.newest = requests.back().enqueued;
+    view.queue = QueueCursor(this, step);
+    return view;
+  }
+};
+
+TEST(AutoPolicy, WhoHasGivenUpOnSomeGoesWithWhatItPlanned) {
+  AutoPolicy policy{.objective = 25ms};
+  batchwright_test::Random random(1);
+  TimePoint now = kOldest;
+  std::size_t drops = 0;
+  for (int i = 0; i < 2000; ++i) {
+    Queue queue;
+    for (int k = 0; k < 80; ++k) {
+      now += Duration(static_cast<std::int64_t>(140'000 * random.exponential()));
+      queue.requests.push_back({.enqueued = now});
+      policy.on_arrivals({.count = 1, .size = 1, .first = now, .last = now});
+    }
+    now += Duration(static_cast<std::int64_t>(10e6 * random.unit()));
+    const Decision first = policy.decide(queue.view(now));
+    if (first.dropped() == queue.requests.size()) continue;
+    std::size_t taken = first.size();
+    if (first.dropped() > 0) {
+      ++drops;
+      queue.requests.erase(queue.requests.begin(),
+                           queue.requests.begin() + static_cast<std::ptrdiff_t>(first.dropped()));
+      EXPECT_GT(AutoPolicy(policy).decide(queue.view(now + 25ms)).dropped(), 0u)
+          << "it is another queue by then";
+      const Decision second = policy.decide(queue.view(now));
+      ASSERT_TRUE(second.is_release()) << "in round " << i;
+      EXPECT_EQ(second.dropped(), 0u);
+      taken = second.size();
+    }
+    now += kV100(taken);
+    policy.on_batch(
+        {.size = taken, .count = taken, .dispatched = now - kV100(taken), .finished = now});
+  }
+  EXPECT_GT(drops, 500u);
+}
+
 TEST(AutoPolicy, RefusesAnObjectiveOfNothing) {
   EXPECT_EQ(AutoPolicy{}.validate({}), "");
   EXPECT_EQ(AutoPolicy{.objective = 0ms}.validate({}),
