@@ -8,6 +8,7 @@
 # usage: tests/mutants/run.sh [list]
 #   CXX          the compiler, g++ unless set
 #   GTEST_FLAGS  how to find and link GoogleTest, "-lgtest -lgtest_main -lpthread" unless set
+#   JOBS         how many bugs are tried at once, one a processor unless set
 set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,10 +18,11 @@ test_source=$root/tests/detail/scheduler_random_test.cpp
 read -r -a gtest_flags <<<"${GTEST_FLAGS:--lgtest -lgtest_main -lpthread}"
 export BATCHWRIGHT_RANDOM_STEPS=${BATCHWRIGHT_RANDOM_STEPS:-100000}
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+jobs=${JOBS:-$(nproc)}
+all_work=$(mktemp -d)
+trap 'rm -rf "$all_work"' EXIT
+work=$all_work  # Each job has its own.
 
-planted=0
 problems=0
 
 problem() {
@@ -63,7 +65,6 @@ replace_line() {
 
 plant() {
   local bug=$1 file=$2 old=$3 new=$4 status step
-  planted=$((planted + 1))
   fresh_copy
   if [[ ! -f $work/include/batchwright/$file ]]; then
     problem "no such file: $file"
@@ -99,6 +100,7 @@ if ! run_test; then
   exit 1
 fi
 
+bugs=() files=() olds=() news=()
 bug='' file='' old=''
 while IFS= read -r line || [[ -n $line ]]; do
   case $line in
@@ -107,14 +109,28 @@ while IFS= read -r line || [[ -n $line ]]; do
     '- '*) old=${line#- } ;;
     '+'*)
       new=${line#+}
-      plant "$bug" "$file" "$old" "${new# }"
+      bugs+=("$bug") files+=("$file") olds+=("$old") news+=("${new# }")
       bug='' file='' old=''
       ;;
     '' | '#'*) ;;
     *) problem "not understood: $line" ;;
   esac
 done <"$list"
+[[ ${#bugs[@]} -gt 0 ]] || problem "no bug was planted"
 
-[[ $planted -gt 0 ]] || problem "no bug was planted"
-echo "$planted bugs planted, $problems problems"
+# Tries each `jobs`-th bug from this one on.
+try_from() {
+  local i
+  work=$all_work/$1
+  mkdir "$work"
+  for ((i = $1; i < ${#bugs[@]}; i += jobs)); do
+    plant "${bugs[i]}" "${files[i]}" "${olds[i]}" "${news[i]}"
+  done >"$work.said" 2>&1
+}
+for ((job = 0; job < jobs; ++job)); do try_from "$job" & done
+wait
+for ((job = 0; job < jobs; ++job)); do cat "$all_work/$job.said"; done
+
+problems=$((problems + $(cat "$all_work"/*.said | grep -c '^ERROR: ')))
+echo "${#bugs[@]} bugs planted, $problems problems"
 [[ $problems -eq 0 ]]
