@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What AutoPolicy reaches in the simulator against the best setting of a fixed policy, which is picked
-// with hindsight for each workload and seed.
+// with hindsight for each workload and seed; and beside it what the field's policies reach.
 //
 //   batchwright_policy_table [--requests N] [--seeds N] [--trace FILE] [--unseen] [--cells]
 //       [--baseline FILE] [--only TEXT] [--brief] [--optimum] [--goodput]
 
 #include "../../tests/support/optimal_rule.hpp"
+#include "contenders.hpp"
 #include "workloads.hpp"
 
 #include <batchwright/policies/auto.hpp>
@@ -118,7 +119,7 @@ Baseline baseline_of(const Workload& workload, std::uint64_t requests, std::uint
   return baseline;
 }
 
-/// Keeps what the fixed settings gave in a file, because that takes nearly all the time.
+/// Keeps what the fixed settings gave, if asked in a file, because that takes nearly all the time.
 class Baselines {
  public:
   explicit Baselines(std::string path) : path_(std::move(path)) {
@@ -136,7 +137,7 @@ class Baselines {
     const std::string key =
         workload.name + " " + std::to_string(requests) + " " + std::to_string(seed);
     if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
-    const Baseline one = baseline_of(workload, requests, seed);
+    const Baseline one = kept_[key] = baseline_of(workload, requests, seed);
     if (!path_.empty()) {
       std::ofstream file(path_, std::ios::app);
       file.precision(12);
@@ -208,6 +209,40 @@ Row evaluate(const Workload& workload, Baselines& baselines, const Settings& set
   }
   return row;
 }
+
+/// The field's policies, in the order of `contenders`.
+class Field {
+ public:
+  void evaluate(const Workload& workload, Baselines& baselines, const Settings& settings) {
+    const std::vector<Contender> all = contenders(workload.model);
+    standings_.resize(all.size());
+    const auto part = 1 / static_cast<double>(settings.seeds);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      double mean = 0;
+      double p99 = 0;
+      double to_greedy = 0;
+      for (std::uint64_t seed = 1; seed <= settings.seeds; ++seed) {
+        const Baseline baseline = baselines.of(workload, settings.requests, seed);
+        const Figures one = figures(run(workload, all[i].policy, settings.requests, seed));
+        mean += part * std::log(one.mean / baseline.best.mean);
+        p99 += part * std::log(one.p99 / baseline.best.p99);
+        to_greedy += part * std::log(one.mean / baseline.greedy.mean);
+      }
+      standings_[i].add(mean, p99, to_greedy);
+    }
+  }
+
+  void print() const {
+    std::printf(
+        "\n| policy | mean | worst | <= 1.03 | worst to greedy | p99 "
+        "|\n|---|---|---|---|---|---|\n");
+    const std::vector<Contender> all = contenders(models().front());
+    for (std::size_t i = 0; i < standings_.size(); ++i) standings_[i].print(all[i].name);
+  }
+
+ private:
+  std::vector<Standing> standings_;
+};
 
 /// Against the exact optimum: one executor, Poisson arrivals, no noise.
 void compare_with_optimum(const Settings& settings) {
@@ -412,6 +447,7 @@ int main(int argc, char** argv) {
   Baselines baselines(settings.baseline);
   std::map<std::string, Row> families;
   Row all;
+  Field field;
   for (const Workload& workload :
        Workloads(settings.trace)
            .all(settings.unseen ? unseen_models() : models(), settings.brief)) {
@@ -419,6 +455,7 @@ int main(int argc, char** argv) {
     const Row row = evaluate(workload, baselines, settings);
     families[workload.family].add(row);
     all.add(row);
+    field.evaluate(workload, baselines, settings);
   }
   std::printf(
       "| family | cells | greedy | Auto | worst | <= 1.03 | worst to greedy | p99 greedy | p99 "
@@ -426,5 +463,6 @@ int main(int argc, char** argv) {
       "|---|---|---|---|---|---|---|---|---|\n");
   for (const auto& [name, row] : families) row.print(name);
   all.print("all");
+  field.print();
   return 0;
 }
