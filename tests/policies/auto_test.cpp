@@ -24,13 +24,12 @@ using batchwright::Decision;
 using batchwright::Duration;
 using batchwright::GreedyPolicy;
 using batchwright::HybridPolicy;
-using batchwright::QueueCursor;
-using batchwright::QueuedRequest;
 using batchwright::QueueView;
 using batchwright::ReleaseReason;
 using batchwright::TimePoint;
 using batchwright_test::expect_release;
 using batchwright_test::kOldest;
+using batchwright_test::ListedQueue;
 using batchwright_test::view_of;
 
 constexpr AffineCurve kV100{.per_item = 143'800ns, .fixed = 1'887'400ns};
@@ -222,16 +221,6 @@ TEST(AutoPolicy, UnderOverloadAnswersMostOfWhatCanBeAnsweredWithinItsObjective) 
   EXPECT_LT(goodput(GreedyPolicy{}, 1.5), 0.1);
 }
 
-/// A view whose first request has a deadline.
-struct Due {
-  QueuedRequest first;
-  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
-    if (position != nullptr) return nullptr;
-    out = static_cast<const Due*>(queue)->first;
-    return queue;
-  }
-};
-
 TEST(AutoPolicy, DoesNotHoldARequestPastItsOwnDeadline) {
   AutoPolicy policy;
   batchwright_test::Random random(1);
@@ -246,34 +235,22 @@ TEST(AutoPolicy, DoesNotHoldARequestPastItsOwnDeadline) {
   QueueView view = view_of(1);
   ASSERT_FALSE(AutoPolicy(policy).decide(view).is_release()) << "one more would pay";
 
-  Due due{{.enqueued = kOldest, .deadline = kOldest + 2500us}};
-  view.queue = QueueCursor(&due, Due::step);
+  ListedQueue due{{{.enqueued = kOldest, .deadline = kOldest + 2500us}}};
+  view.queue = due.cursor();
   const Decision wait = AutoPolicy(policy).decide(view);
   ASSERT_FALSE(wait.is_release());
-  EXPECT_LE(wait.until(), due.first.deadline - kV100(1));
-  due.first.deadline = kOldest + 2ms;
+  EXPECT_LE(wait.until(), due.requests.front().deadline - kV100(1));
+  due.requests.front().deadline = kOldest + 2ms;
   expect_release(AutoPolicy(policy).decide(view), 1, ReleaseReason::deadline);
 }
 
-/// A queue that a policy looks at.
-struct Queue {
-  std::vector<QueuedRequest> requests;
-
-  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
-    const auto& all = static_cast<const Queue*>(queue)->requests;
-    const auto* next =
-        position == nullptr ? all.data() : static_cast<const QueuedRequest*>(position) + 1;
-    if (next == all.data() + all.size()) return nullptr;
-    out = *next;
-    return next;
-  }
-
+struct Queue : ListedQueue {
   QueueView view(TimePoint now) const {
     QueueView view = view_of(requests.size());
     view.now = now;
     view.oldest = requests.front().enqueued;
     view.newest = requests.back().enqueued;
-    view.queue = QueueCursor(this, step);
+    view.queue = cursor();
     return view;
   }
 };

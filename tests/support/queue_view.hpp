@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <vector>
 
 namespace batchwright_test {
 
@@ -28,6 +29,25 @@ inline batchwright::QueueView view_of(std::size_t size, batchwright::Duration ag
   view.free_executors = 1;
   return view;
 }
+
+/// Requests that a policy can look at, in the order in which they would leave.
+struct ListedQueue {
+  std::vector<batchwright::QueuedRequest> requests;
+
+  /// Of this queue, while it stays as and where it is.
+  batchwright::QueueCursor cursor() const noexcept { return batchwright::QueueCursor(this, step); }
+
+  static const void* step(const void* queue, const void* position,
+                          batchwright::QueuedRequest& out) noexcept {
+    const auto& all = static_cast<const ListedQueue*>(queue)->requests;
+    const auto* next = position == nullptr
+                           ? all.data()
+                           : static_cast<const batchwright::QueuedRequest*>(position) + 1;
+    if (next == all.data() + all.size()) return nullptr;
+    out = *next;
+    return next;
+  }
+};
 
 inline void expect_release(const batchwright::Decision& decision, std::size_t size,
                            batchwright::ReleaseReason reason) {

@@ -17,8 +17,8 @@ namespace batchwright_test {
 class QueuedRequests {
  public:
   explicit QueuedRequests(std::vector<batchwright::QueuedRequest> requests)
-      : requests_(std::move(requests)) {
-    for (batchwright::QueuedRequest& request : requests_) request.enqueued = kOldest;
+      : queue_{std::move(requests)} {
+    for (batchwright::QueuedRequest& request : queue_.requests) request.enqueued = kOldest;
   }
 
   /// One request of weight 1 for each deadline.
@@ -46,10 +46,10 @@ class QueuedRequests {
 
   batchwright::QueueView view(batchwright::Duration age = {}, std::size_t cap = 32) {
     std::size_t size = 0;
-    for (const batchwright::QueuedRequest& request : requests_) size += request.weight;
+    for (const batchwright::QueuedRequest& request : queue_.requests) size += request.weight;
     batchwright::QueueView view = view_of(size, age, cap);
-    view.count = requests_.size();
-    view.queue = batchwright::QueueCursor(this, &step);
+    view.count = queue_.requests.size();
+    view.queue = queue_.cursor();
     service_.means = means_;
     view.service = &service_;
     return view;
@@ -61,17 +61,7 @@ class QueuedRequests {
   }
 
  private:
-  static const void* step(const void* queue, const void* position,
-                          batchwright::QueuedRequest& out) noexcept {
-    const auto& requests = static_cast<const QueuedRequests*>(queue)->requests_;
-    const auto* const last = static_cast<const batchwright::QueuedRequest*>(position);
-    const batchwright::QueuedRequest* const next = last == nullptr ? requests.data() : last + 1;
-    if (next == requests.data() + requests.size()) return nullptr;
-    out = *next;
-    return next;
-  }
-
-  std::vector<batchwright::QueuedRequest> requests_;
+  ListedQueue queue_;
   std::vector<batchwright::SizeMean> means_;
   batchwright::ServiceEstimate service_;
 };

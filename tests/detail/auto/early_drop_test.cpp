@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "../../support/queue_view.hpp"
+
 #include <batchwright/detail/auto/early_drop.hpp>
 
 #include <gtest/gtest.h>
@@ -11,8 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using batchwright::Duration;
-using batchwright::QueueCursor;
-using batchwright::QueuedRequest;
 using batchwright::TimePoint;
 using batchwright::detail::EarlyDrop;
 using batchwright::detail::LearnedCurve;
@@ -20,21 +20,10 @@ using batchwright::detail::LearnedCurve;
 constexpr TimePoint kNow = TimePoint{} + 1000s;
 
 /// A queue of requests of such ages.
-struct Queue {
-  std::vector<QueuedRequest> requests;
-
-  static const void* step(const void* queue, const void* position, QueuedRequest& out) noexcept {
-    const auto& all = static_cast<const Queue*>(queue)->requests;
-    const auto* next =
-        position == nullptr ? all.data() : static_cast<const QueuedRequest*>(position) + 1;
-    if (next == all.data() + all.size()) return nullptr;
-    out = *next;
-    return next;
-  }
-
+struct Queue : batchwright_test::ListedQueue {
   EarlyDrop::Plan plan(double rate_per_ms, const LearnedCurve& curve,
                        double objective = 10e6) const {
-    return EarlyDrop().plan(QueueCursor(this, step), requests.size(),
+    return EarlyDrop().plan(cursor(), requests.size(),
                             {.now = static_cast<double>(kNow.time_since_epoch().count()),
                              .objective = objective,
                              .rate = rate_per_ms / 1e6,
@@ -106,7 +95,7 @@ TEST(EarlyDrop, ALargerBatchIsWorthTheRiskToItsFirst) {
   Queue queue = aged({11600us});
   for (int i = 0; i < 31; ++i) queue.requests.push_back({.enqueued = kNow - 1us * i});
   const EarlyDrop::Plan plan =
-      EarlyDrop().plan(QueueCursor(&queue, Queue::step), queue.requests.size(),
+      EarlyDrop().plan(queue.cursor(), queue.requests.size(),
                        {.now = static_cast<double>(kNow.time_since_epoch().count()),
                         .objective = 20e6,
                         .rate = 1e-6,
@@ -123,7 +112,7 @@ TEST(EarlyDrop, LearnsTheTimesAnewWhenTheCurveIsDrawn) {
   EarlyDrop drop;
   const Queue queue = aged(std::vector<Duration>(8, 7ms));
   const auto plan = [&] {
-    return drop.plan(QueueCursor(&queue, Queue::step), queue.requests.size(),
+    return drop.plan(queue.cursor(), queue.requests.size(),
                      {.now = static_cast<double>(kNow.time_since_epoch().count()),
                       .objective = 10e6,
                       .rate = 1e-7,
@@ -143,7 +132,7 @@ TEST(EarlyDrop, ACapAboveItsDepthIsUsed) {
   for (std::size_t size = 1; size <= 256; ++size) flat.observe(size, 1e6);
   Queue queue = aged(std::vector<Duration>(200, 1ms));
   const EarlyDrop::Plan plan =
-      EarlyDrop().plan(QueueCursor(&queue, Queue::step), queue.requests.size(),
+      EarlyDrop().plan(queue.cursor(), queue.requests.size(),
                        {.now = static_cast<double>(kNow.time_since_epoch().count()),
                         .objective = 10e6,
                         .rate = 1e-5,
