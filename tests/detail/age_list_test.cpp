@@ -46,7 +46,9 @@ TEST(AgeList, AStampMayBeOlderThanAllThatCameBefore) {
   a.enqueued = at(5);
   b.enqueued = at(3);
   c.enqueued = at(4);
-  for (RequestHeader* request : {&a, &b, &c}) list.insert(*request);
+  EXPECT_TRUE(list.insert(a));
+  EXPECT_TRUE(list.insert(b));
+  EXPECT_FALSE(list.insert(c));
   EXPECT_EQ(list.oldest(), at(3));
   EXPECT_EQ(list.newest(), at(5));
   list.erase(b);

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -38,6 +39,26 @@ TEST(DueFlows, OfOneTenantTheFlowWithTheFirstHeadGoesFirst) {
   rig.enter("b", 7, 1, &b);
   rig.enter("c", 0, 1, &c);
   for (Flow* flow : {&c, &a, &b}) due.insert(*flow);
+  EXPECT_EQ(due.first(), &b);
+  due.erase(b);
+  EXPECT_EQ(due.first(), &a);
+}
+
+TEST(DueFlows, AFlowWhoseHeadHasLeftGoesByTheNextOne) {
+  BacklogRig rig;
+  DueFlows due(rig.backlog.shares());
+  Tenant tenant;
+  Lane lanes[2];
+  Flow& a = rig.flow(tenant, lanes[0]);
+  Flow& b = rig.flow(tenant, lanes[1]);
+  auto& head = rig.enter("a", 9, 1, &a);
+  rig.enter("a", 0, 1, &a);
+  rig.enter("b", 5, 1, &b);
+  due.insert(a);
+  due.insert(b);
+  EXPECT_EQ(due.first(), &a);
+  rig.backlog.withdraw(head);
+  due.advance(a);
   EXPECT_EQ(due.first(), &b);
   due.erase(b);
   EXPECT_EQ(due.first(), &a);
@@ -154,14 +175,21 @@ TEST(DueFlows, TheFirstIsTheOneThatASearchFinds) {
     const std::size_t i = random.below(flows.size());
     Flow& flow = *flows[i];
     const bool was_due = flow.head != nullptr;
-    if (was_due) due.erase(flow);
-    if (queued[i].empty() || random.chance(45)) {
-      queued[i].push_back(&rig.enter("x", static_cast<int>(random.below(3)), 1, &flow));
+    if (was_due && queued[i].size() > 1 && random.chance(25)) {
+      const auto head = std::find(queued[i].begin(), queued[i].end(), flow.head);
+      rig.backlog.withdraw(**head);
+      queued[i].erase(head);
+      due.advance(flow);
     } else {
-      rig.backlog.withdraw(*queued[i].back());
-      queued[i].pop_back();
+      if (was_due) due.erase(flow);
+      if (queued[i].empty() || random.chance(45)) {
+        queued[i].push_back(&rig.enter("x", static_cast<int>(random.below(3)), 1, &flow));
+      } else {
+        rig.backlog.withdraw(*queued[i].back());
+        queued[i].pop_back();
+      }
+      if (!flow.empty() && (was_due ? random.chance(90) : random.chance(30))) due.insert(flow);
     }
-    if (!flow.empty() && (was_due ? random.chance(90) : random.chance(30))) due.insert(flow);
     if (random.chance(20)) random.pick(tenants).tag += random.below(4);
 
     Flow* expected = nullptr;

@@ -194,6 +194,8 @@ TEST(LaneAgenda, ADueLaneThatIsFoundToWaitLeavesTheOrder) {
   lanes.agenda().put_waiting(lanes.lane('a'), at(7), 1, false);
   EXPECT_EQ(lanes.first(), "b");
   EXPECT_EQ(lanes.earliest(), at(7));
+  lanes.enter('a');
+  EXPECT_EQ(lanes.look(0), "a");
 }
 
 TEST(LaneAgenda, TheTurnOfADueLaneIsByTheHeadThatIsLeft) {

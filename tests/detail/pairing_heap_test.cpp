@@ -36,7 +36,13 @@ TEST(PairingHeap, AnElementMayBeInTwoHeapsOfDifferentOrder) {
     std::vector<Element> elements(60);
     std::vector<Element*> inside;
     for (int step = 0; step < 2000; ++step) {
-      if (inside.empty() || (inside.size() < elements.size() && random.chance(52))) {
+      if (!inside.empty() && random.chance(20)) {
+        Element& moving = *inside[random.below(inside.size())];
+        const std::int64_t key = random.between(0, 40);
+        low.erase(moving);
+        high.move(moving, [&] { moving.key = key; });
+        low.insert(moving);
+      } else if (inside.empty() || (inside.size() < elements.size() && random.chance(52))) {
         Element& element = *std::find_if(elements.begin(), elements.end(), [&](Element& one) {
           return std::find(inside.begin(), inside.end(), &one) == inside.end();
         });

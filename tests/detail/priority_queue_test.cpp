@@ -101,6 +101,19 @@ TEST(PriorityQueue, ExtremePrioritiesAreOrdinaryOnes) {
   EXPECT_EQ(order, (std::vector<int>{INT_MAX, INT_MAX - 1, 1, 0, -1, INT_MIN + 1, INT_MIN}));
 }
 
+TEST(PriorityQueue, TellsWhoOpensALevel) {
+  PriorityQueue queue;
+  LevelTable levels;
+  queue.remember_in(levels);
+  RequestHeader a{}, b{}, c{};
+  c.priority = 1;
+  EXPECT_TRUE(queue.push(a));
+  EXPECT_FALSE(queue.push(b));
+  EXPECT_TRUE(queue.push(c));
+  queue.erase(c);
+  EXPECT_TRUE(queue.push(c));
+}
+
 TEST(PriorityQueue, ALevelOutlivesItsFirstRequest) {
   PriorityQueue queue;
   RequestHeader low{}, a{}, b{}, c{}, high{};

@@ -16,12 +16,14 @@ class AgeList {
   TimePoint oldest() const noexcept { return list_.front()->enqueued; }
   TimePoint newest() const noexcept { return list_.back()->enqueued; }
 
-  void insert(RequestHeader& request) noexcept {
+  /// True if it is the first now.
+  bool insert(RequestHeader& request) noexcept {
     RequestHeader* position = list_.back();
     while (position != nullptr && position->enqueued > request.enqueued) {
       position = List::previous(*position);
     }
     list_.insert_after(position, request);
+    return position == nullptr;
   }
 
   void erase(RequestHeader& request) noexcept { list_.erase(request); }

@@ -117,13 +117,13 @@ class Backlog {
       tenant.flows.push_back(flow);
       turns_.enter(flow);
     }
-    flow.queue.push(request);
-    lane.ages.insert(request);
+    if (flow.queue.push(request)) lane.alert = true;
+    if (lane.ages.insert(request)) lane.alert = true;
     flow.weight += request.weight;
     ++lane.count;
     lane.weight += request.weight;
     ++count_;
-    if (!plain_) [[unlikely]] {
+    if (lane.alert) [[unlikely]] {
       index(request);
     }
   }
@@ -237,6 +237,7 @@ class Backlog {
   // hot path of one lane stays small.
   void index(RequestHeader& request) noexcept {
     Lane& lane = *request.flow->lane;
+    lane.alert = measured_;  // LaneAgenda says when it has to be again.
     if (measured_) lane.lengths.insert(request);
     if (!keyed_) return;
     lane_ages_.entered(lane, request);
@@ -253,10 +254,9 @@ class Backlog {
 
   // As of all that leave with it, which has headed their flow.
   void unindex_front(const RequestHeader& first) noexcept {
-    Flow& flow = *first.flow;
-    agenda_.left(first);
+    const Flow& flow = *first.flow;
+    agenda_.head_left(first);
     if (flow.lane->count == 0) lane_ages_.emptied(*flow.lane);
-    agenda_.refill(flow);
   }
 
   RequestChain dispatch_front(const BatchCut::Cut& cut) noexcept {

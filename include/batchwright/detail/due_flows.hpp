@@ -30,8 +30,7 @@ class DueFlows {
 
   /// Puts in a flow that is not empty and not in here.
   void insert(Flow& flow) noexcept {
-    flow.head = flow.front();
-    flow.head_rank = Rank::of(*flow.head);
+    note_head(flow);
     Turn* turn = turn_of(flow);
     if (turn == nullptr) {
       turn = &flow.turn;
@@ -61,6 +60,11 @@ class DueFlows {
     }
   }
 
+  /// The head of a flow has left, and others are behind it.
+  void advance(Flow& flow) noexcept {
+    turn_of(flow)->flows.move(flow, [&] { note_head(flow); });
+  }
+
   /// The flow that goes first; null if there is none.
   Flow* first() noexcept {
     for (Turn* turn = turns_.first(); turn != nullptr; turn = turns_.first()) {
@@ -68,9 +72,7 @@ class DueFlows {
           turn->sequence == first_accepted(*turn->tenant)) {
         return turn->flows.first();
       }
-      turns_.erase(*turn);
-      note_place(*turn);
-      turns_.insert(*turn);
+      turns_.move(*turn, [&] { note_place(*turn); });
     }
     return nullptr;
   }
@@ -95,6 +97,11 @@ class DueFlows {
       turn = TurnsOfTenant::next(*turn);
     }
     return turn;
+  }
+
+  static void note_head(Flow& flow) noexcept {
+    flow.head = flow.front();
+    flow.head_rank = Rank::of(*flow.head);
   }
 
   void note_place(Turn& turn) const noexcept {

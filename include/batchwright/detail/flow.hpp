@@ -142,6 +142,7 @@ struct Lane {
   std::size_t bounded = 0;       // How many of its requests are at their overtaking bound,
   std::size_t flushed = 0;       // and were queued at the last flush,
   std::uint64_t flush_mark = 0;  // which came after this sequence number.
+  bool alert = false;  // Backlog: who comes next is indexed, even if it only goes behind others.
   AgeList ages;
   struct Longer {
     bool operator()(const RequestHeader& a, const RequestHeader& b) const noexcept {

@@ -61,6 +61,13 @@ class LaneAgenda {
     if (lane.count == 0) page.forget(lane);
   }
 
+  /// As `left`, of a request that has headed its flow, and `refill`.
+  void head_left(const RequestHeader& head) noexcept {
+    Flow& flow = *head.flow;
+    if (!flow.lane->due || flow.empty()) return left(head);
+    page_of(*flow.lane).due.advance(flow);
+  }
+
   /// The flow has another head, if it is not empty, and if its lane is due.
   void refill(Flow& flow) noexcept {
     if (flow.lane->due && flow.head == nullptr && !flow.empty()) {
@@ -110,6 +117,7 @@ class LaneAgenda {
     }
     page.set_alarm(lane, until);
     restless ? page.note(lane) : page.unnote(lane);
+    lane.alert = true;
     lane.quota.set(missing, lane.count, lane.longest());
   }
 

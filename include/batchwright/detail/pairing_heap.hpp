@@ -41,6 +41,15 @@ class PairingHeap {
     (element.*Hook) = {};
   }
 
+  /// `change` gives an element another place in the order.
+  template <class Change>
+  void move(T& element, Change&& change) noexcept {
+    if (&element == root_ && (element.*Hook).child == nullptr) return change();  // It is alone.
+    erase(element);
+    change();
+    insert(element);
+  }
+
  private:
   // Makes the later of two roots the first child of the earlier one.
   static T* link(T* a, T* b) noexcept {

@@ -25,7 +25,8 @@ class PriorityQueue {
   /// one are of different flows. Requires that nothing is queued.
   void remember_in(LevelTable& table) noexcept { met_ = &table; }
 
-  void push(RequestHeader& request) noexcept {
+  /// True if it opens its level.
+  bool push(RequestHeader& request) noexcept {
     if (RequestHeader* const head = head_of(request); head != nullptr) {
       head->level_weight += request.weight;
       RequestHeader* const tail = head->by_rank.previous;
@@ -33,19 +34,23 @@ class PriorityQueue {
       tail->by_rank.next = &request;
       head->by_rank.previous = &request;  // The head's `previous` is its level's last request.
       request.heads_level = false;
-    } else {
-      request.by_rank = {&request, nullptr};
-      request.heads_level = true;
-      request.level_weight = request.weight;
-      insert_level(request);
+      return false;
     }
+    request.by_rank = {&request, nullptr};
+    request.heads_level = true;
+    request.level_weight = request.weight;
+    insert_level(request);
+    return true;
   }
 
   /// As `push`, for a request that need not be the last of its level. O(those of the level behind it,
   /// log levels).
   void insert(RequestHeader& request) noexcept {
     RequestHeader* const head = head_of(request);
-    if (head == nullptr || !before(request, *head->by_rank.previous)) return push(request);
+    if (head == nullptr || !before(request, *head->by_rank.previous)) {
+      push(request);
+      return;
+    }
     if (before(request, *head)) {
       request.by_rank = {head->by_rank.previous, head};
       request.level_weight = head->level_weight + request.weight;
