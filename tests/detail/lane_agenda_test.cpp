@@ -59,6 +59,11 @@ class Lanes {
     return lane == nullptr ? "none" : std::string(1, name_of(*lane));
   }
 
+  std::string oldest(std::size_t occupied = kNoCount) {
+    const Lane* const lane = agenda().oldest(open(occupied));
+    return lane == nullptr ? "none" : std::string(1, name_of(*lane));
+  }
+
   TimePoint earliest(std::size_t occupied = kNoCount) { return agenda().earliest(open(occupied)); }
 
   batchwright::detail::LaneAgenda& agenda() { return rig_.backlog.agenda(); }
@@ -234,6 +239,24 @@ TEST(LaneAgenda, ALaneThatIsEmptyIsForgotten) {
   EXPECT_EQ(lanes.earliest(), kNever);
   lanes.enter('a');
   EXPECT_EQ(lanes.look(9), "a");
+}
+
+TEST(LaneAgenda, TheOldestLaneIsFoundAmongThoseWhoseExecutorIsOpen) {
+  Lanes lanes;
+  EXPECT_EQ(lanes.oldest(), "none");
+  lanes.lane('a').executor = 0;
+  lanes.lane('b').executor = 1;
+  auto& first = lanes.enter('a');
+  lanes.enter('b');
+  auto& last = lanes.enter('c');
+  lanes.enter('a');
+  EXPECT_EQ(lanes.oldest(), "a");
+  EXPECT_EQ(lanes.oldest(0), "b");
+  lanes.backlog().withdraw(first);
+  EXPECT_EQ(lanes.oldest(), "b");
+  EXPECT_EQ(lanes.oldest(1), "c");
+  lanes.backlog().withdraw(last);
+  EXPECT_EQ(lanes.oldest(1), "a");
 }
 
 TEST(LaneAgenda, AFlushMakesEveryWaitingLaneJudgedAnew) {

@@ -8,7 +8,6 @@
 namespace {
 
 using batchwright::Duration;
-using batchwright::kNever;
 using batchwright::TimePoint;
 using batchwright::detail::Lane;
 using batchwright::detail::LaneAges;
@@ -33,7 +32,7 @@ void leave(LaneAges& ages, Lane& lane, RequestHeader& request) {
 
 TEST(LaneAges, WithoutALaneThereIsNoOldest) {
   LaneAges ages;
-  EXPECT_EQ(ages.oldest(), kNever);
+  EXPECT_EQ(ages.first(), nullptr);
 }
 
 TEST(LaneAges, TheOldestOfAllLanesIsFound) {
@@ -42,9 +41,9 @@ TEST(LaneAges, TheOldestOfAllLanesIsFound) {
   RequestHeader a{}, b{}, c{};
   enter(ages, left, a, 5);
   enter(ages, right, b, 3);
-  EXPECT_EQ(ages.oldest(), at(3));
+  EXPECT_EQ(ages.first(), &right);
   enter(ages, left, c, 1);  // Stamped before the one that came before it.
-  EXPECT_EQ(ages.oldest(), at(1));
+  EXPECT_EQ(ages.first(), &left);
 }
 
 TEST(LaneAges, ALaneGetsYoungerAsItsRequestsLeave) {
@@ -55,13 +54,13 @@ TEST(LaneAges, ALaneGetsYoungerAsItsRequestsLeave) {
   enter(ages, right, b, 2);
   enter(ages, left, c, 3);
   leave(ages, left, a);
-  EXPECT_EQ(ages.oldest(), at(2));
+  EXPECT_EQ(ages.first(), &right);
   leave(ages, right, b);
-  EXPECT_EQ(ages.oldest(), at(3));
+  EXPECT_EQ(ages.first(), &left);
   leave(ages, left, c);
-  EXPECT_EQ(ages.oldest(), kNever);
+  EXPECT_EQ(ages.first(), nullptr);
   enter(ages, right, b, 4);
-  EXPECT_EQ(ages.oldest(), at(4));
+  EXPECT_EQ(ages.first(), &right);
 }
 
 TEST(LaneAges, OfLanesOfOneInstantTheOneWhoseOldestWasAcceptedFirstIsFirst) {

@@ -6,7 +6,6 @@
 #include "fair_share.hpp"
 #include "flow.hpp"
 #include "lane_agenda.hpp"
-#include "lane_ages.hpp"
 #include "lane_turns.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
@@ -21,7 +20,7 @@ namespace batchwright::inline v0_1::detail {
 /// All that is queued: by tenant, lane, priority, age and order of acceptance at once. It keeps these
 /// views of the same requests in step; who goes first by them is LaneOrder's question. Entering and
 /// leaving is O(log levels) of the request's flow, with several tenants what LaneTurns costs, and with
-/// several lanes what LaneAgenda::changed and LaneAges cost.
+/// several lanes what LaneAgenda costs.
 class Backlog {
  public:
   explicit Backlog(const SchedulerLimits& limits)
@@ -74,24 +73,12 @@ class Backlog {
   /// What is known of several lanes: kept up where they come with the requests.
   LaneAgenda& agenda() noexcept { return agenda_; }
 
-  /// The earliest enqueue time; kNever if nothing is queued. O(log lanes) amortized.
+  /// The earliest enqueue time; kNever if nothing is queued. Of one lane O(1), else as LaneAgenda::oldest.
   TimePoint oldest() noexcept {
-    if (keyed_) return lane_ages_.oldest();
-    return empty() ? kNever : first_lane()->ages.oldest();
-  }
-
-  /// Of several lanes that of the oldest request, if its executor is `open`, else of the oldest of which
-  /// it is; null if there is none. O(log lanes) amortized, O(lanes) if it is not that of the oldest of all.
-  template <class Open>
-  Lane* oldest_lane(Open&& open) noexcept {
-    Lane* oldest = lane_ages_.first();
-    if (oldest == nullptr || open(oldest->executor)) return oldest;
-    oldest = nullptr;
-    for (Lane* lane = first_lane(); lane != nullptr; lane = Lanes::next(*lane)) {
-      if (!open(lane->executor)) continue;
-      if (oldest == nullptr || LaneAges::older(*lane, *oldest)) oldest = lane;
-    }
-    return oldest;
+    if (empty()) return kNever;
+    const Lane* const lane =
+        keyed_ ? agenda_.oldest([](std::size_t) { return true; }) : first_lane();
+    return lane->ages.oldest();
   }
 
   /// Gives a request that comes its place, before it enters or is turned away.
@@ -239,24 +226,12 @@ class Backlog {
     Lane& lane = *request.flow->lane;
     lane.alert = measured_;  // LaneAgenda says when it has to be again.
     if (measured_) lane.lengths.insert(request);
-    if (!keyed_) return;
-    lane_ages_.entered(lane, request);
-    agenda_.entered(request);
+    if (keyed_) agenda_.entered(request);
   }
 
   void unindex(RequestHeader& request) noexcept {
-    Lane& lane = *request.flow->lane;
-    if (measured_) lane.lengths.erase(request);
-    if (!keyed_) return;
-    agenda_.left(request);
-    if (lane.count == 0) lane_ages_.emptied(lane);
-  }
-
-  // As of all that leave with it, which has headed their flow.
-  void unindex_front(const RequestHeader& first) noexcept {
-    const Flow& flow = *first.flow;
-    agenda_.head_left(first);
-    if (flow.lane->count == 0) lane_ages_.emptied(*flow.lane);
+    if (measured_) request.flow->lane->lengths.erase(request);
+    if (keyed_) agenda_.left(request);
   }
 
   RequestChain dispatch_front(const BatchCut::Cut& cut) noexcept {
@@ -278,7 +253,7 @@ class Backlog {
       last->by_rank.next = &next;
       next.by_rank.previous = std::exchange(last, &end);
     }
-    if (keyed_) unindex_front(*cut.first);
+    if (keyed_) agenda_.head_left(*cut.first);
     if (!cut.accepted_first) settle(tenant);
     if (flow.empty()) close(flow);
     return {.first = cut.first, .last = cut.last, .count = cut.count, .size = cut.size};
@@ -382,7 +357,6 @@ class Backlog {
   FairShare shares_;
   LaneTurns turns_{shares_};
   LaneAgenda agenda_;
-  LaneAges lane_ages_;
   std::size_t count_ = 0;
   std::size_t others_ = 0;
   std::uint64_t last_sequence_ = 0;

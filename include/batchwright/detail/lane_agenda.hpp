@@ -7,6 +7,7 @@
 #include "fair_share.hpp"
 #include "flow.hpp"
 #include "intrusive_list.hpp"
+#include "lane_ages.hpp"
 #include "lane_order.hpp"
 #include "pairing_heap.hpp"
 #include "scheduler_limits.hpp"
@@ -32,7 +33,8 @@ class LaneAgenda {
 
   /// The request has entered its flow. As of `moved`, O(1) where its level has others, who are before it.
   void entered(RequestHeader& request) noexcept {
-    const Lane& lane = *request.flow->lane;
+    Lane& lane = *request.flow->lane;
+    page_of(lane).ages.entered(lane, request);
     if (!request.heads_level && (lane.due || lane.changed)) return;
     moved(request);
   }
@@ -58,7 +60,9 @@ class LaneAgenda {
     } else if (flow.head == &request) {
       page.due.erase(flow);
     }
-    if (lane.count == 0) page.forget(lane);
+    if (lane.count > 0) return;
+    page.forget(lane);
+    page.ages.emptied(lane);
   }
 
   /// As `left`, of a request that has headed its flow, and `refill`.
@@ -133,6 +137,19 @@ class LaneAgenda {
     return first == nullptr ? nullptr : first->lane;
   }
 
+  /// The lane of the oldest request, of executors that are `open`; null if there is none. O(executors),
+  /// and of each O(log lanes) amortized.
+  template <class Open>
+  Lane* oldest(Open&& open) noexcept {
+    Lane* oldest = nullptr;
+    for_each_page(open, [&](Page& page) {
+      Lane* const lane = page.ages.first();
+      if (lane == nullptr) return;
+      if (oldest == nullptr || LaneAges::older(*lane, *oldest)) oldest = lane;
+    });
+    return oldest;
+  }
+
   /// The first instant for which one of the lanes waits, of executors that are `open`.
   template <class Open>
   TimePoint earliest(Open&& open) noexcept {
@@ -184,6 +201,7 @@ class LaneAgenda {
     Changed changed;
     PairingHeap<Lane, &Lane::by_until, Sooner> waiting;
     DueFlows due;
+    LaneAges ages;
   };
 
   // The first page is that of the lanes that are bound to nobody: kNoCount + 1 is zero.

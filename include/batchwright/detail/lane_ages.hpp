@@ -26,12 +26,6 @@ class LaneAges {
   /// The last request has left the lane.
   void emptied(Lane& lane) noexcept { heap_.erase(lane); }
 
-  /// kNever if there is none.
-  TimePoint oldest() noexcept {
-    const Lane* const lane = first();
-    return lane == nullptr ? kNever : lane->known_oldest;
-  }
-
   /// The lane of the oldest request; null if there is none.
   Lane* first() noexcept {
     for (Lane* lane = heap_.first(); lane != nullptr; lane = heap_.first()) {

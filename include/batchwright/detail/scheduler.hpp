@@ -262,7 +262,7 @@ class Scheduler {
       if (verdict.due) return {lane, verdict};
       note(*lane, verdict);
     }
-    if (Lane* const lane = backlog_.full() ? backlog_.oldest_lane(is_open) : nullptr) {
+    if (Lane* const lane = backlog_.full() ? agenda.oldest(is_open) : nullptr) {
       return {lane, {.due = true, .size = cut_.cap()}};
     }
     // One arrival may open a lane of its own, which nobody has asked the policy about.
