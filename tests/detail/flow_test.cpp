@@ -41,7 +41,11 @@ TEST(Flow, IsWalkedFromThoseAtTheirBoundThroughAllLevels) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
     requests[i].priority = kPriorities[i];
     requests[i].at_bound = i < 2;
-    requests[i].at_bound ? flow.at_bound.push_back(requests[i]) : flow.queue.push(requests[i]);
+    if (requests[i].at_bound) {
+      flow.at_bound.push_back(requests[i]);
+    } else {
+      flow.queue.push(requests[i]);
+    }
   }
   FlowWalk walk(flow);
   EXPECT_EQ(walk.at(), &requests[0]);
@@ -57,7 +61,11 @@ TEST(Flow, LosesItsFrontPieceByPiece) {
   Flow flow;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     requests[i].at_bound = i < 3;
-    requests[i].at_bound ? flow.at_bound.push_back(requests[i]) : flow.queue.push(requests[i]);
+    if (requests[i].at_bound) {
+      flow.at_bound.push_back(requests[i]);
+    } else {
+      flow.queue.push(requests[i]);
+    }
   }
   flow.erase_front(requests[1], 2);
   EXPECT_EQ(flow.front(), &requests[2]);
