@@ -220,6 +220,23 @@ TEST(AllowedSizes, ABatchMayBeTrimmed) {
   EXPECT_EQ(calls.sizes(), (Sizes{4, 2, 1}));
 }
 
+TEST(AllowedSizes, TheCheapestIsByWhatPaddedBatchesHaveTaken) {
+  TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
+  Sizes sizes;
+  const auto predict = [&](std::span<const int> inputs, const bw::BatchInfo& info) {
+    sizes.push_back(info.size);
+    batchwright_test::work_for(runtime, info.padded_size == 4 ? 1ms : 10ms);
+    return Inputs(inputs.begin(), inputs.end());
+  };
+  Batcher batcher(predict,
+                  {.max_batch_size = 8, .allowed_sizes = {4, 8}, .fit = bw::FitRule::cheapest},
+                  runtime);
+  run_all(batcher, runtime, Inputs(4, 1));
+  run_all(batcher, runtime, Inputs(6, 1));  // Nobody has measured what 8 take.
+  run_all(batcher, runtime, Inputs(6, 1));
+  EXPECT_EQ(sizes, (Sizes{4, 6, 4, 2}));
+}
+
 TEST(PreferredSizes, TheLargestThatCanBeHadLeaves) {
   TestRuntime runtime;
   Calls calls;

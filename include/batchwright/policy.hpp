@@ -53,8 +53,12 @@ constexpr const char* to_string(ReleaseReason reason) noexcept {
 struct BatchReport {
   std::uint64_t batch_id = 0;
   std::size_t executor = 0;
-  std::size_t size = 0;    ///< Weight that was computed.
-  std::size_t count = 0;   ///< Requests that were computed.
+  std::size_t size = 0;   ///< What was computed, as the cap counts it.
+  std::size_t count = 0;  ///< Requests that were computed.
+
+  /// What `size` was padded to where there are allowed sizes; otherwise `size`. 0 counts as `size`.
+  std::size_t padded_size = 0;
+
   TimePoint oldest{};      ///< Enqueue time of its oldest request.
   TimePoint dispatched{};  ///< When the scheduler released it.
   TimePoint started{};     ///< When the predictor was entered.

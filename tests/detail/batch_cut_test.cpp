@@ -18,19 +18,19 @@ using batchwright::FitRule;
 using batchwright::kNoCount;
 using batchwright::detail::BatchCut;
 using batchwright::detail::SchedulerLimits;
-using batchwright::detail::ServiceModel;
+using batchwright::detail::SizeTimes;
 using batchwright_test::BacklogRig;
 
 /// A lane of requests with these weights, and how it is cut: "count/size/padded".
 class Lane {
  public:
   Lane(SchedulerLimits limits, std::initializer_list<std::uint32_t> weights)
-      : rig_(std::move(limits)), cut_(rig_.limits), service(rig_.limits.max_batch_size) {
+      : rig_(std::move(limits)), cut_(rig_.limits), times(rig_.limits.allowed_sizes) {
     for (const std::uint32_t weight : weights) rig_.enter("x", 0, weight);
   }
 
   std::string cut(std::size_t limit) {
-    const BatchCut::Cut cut = cut_.cut(rig_.order, *rig_.backlog.first_lane(), limit, service);
+    const BatchCut::Cut cut = cut_.cut(rig_.order, *rig_.backlog.first_lane(), limit, times);
     return std::to_string(cut.count) + "/" + std::to_string(cut.size) + "/" +
            std::to_string(cut.padded_size);
   }
@@ -45,7 +45,7 @@ class Lane {
   BatchCut cut_;
 
  public:
-  ServiceModel service;
+  SizeTimes times;
 };
 
 TEST(BatchCut, TakesTheLongestPrefixWithinTheLimitAndAtLeastOne) {
@@ -59,8 +59,8 @@ TEST(BatchCut, TakesTheLongestPrefixWithinTheLimitAndAtLeastOne) {
 // Whether the requests of a rig leave from the front of one flow, and which other orders begin with them.
 std::string front_of(BacklogRig& rig, std::size_t limit) {
   const BatchCut cut(rig.limits);
-  const ServiceModel service(rig.limits.max_batch_size);
-  const BatchCut::Cut front = cut.cut(rig.order, *rig.backlog.first_lane(), limit, service);
+  const SizeTimes times(rig.limits.allowed_sizes);
+  const BatchCut::Cut front = cut.cut(rig.order, *rig.backlog.first_lane(), limit, times);
   const std::string count = std::to_string(front.count);
   if (front.last == nullptr) return count + " one by one";
   if (front.accepted_first && front.oldest) return count + " at once";
@@ -139,13 +139,13 @@ TEST(BatchCut, TheCheapestIsByMeasuredTimePerRequest) {
       .max_batch_size = 8, .allowed_sizes = {4, 8}, .fit = FitRule::cheapest};
   Lane lane(limits, {1, 1, 1, 1, 1});
   EXPECT_EQ(lane.cut(8), "5/5/8");  // Nothing is known.
-  lane.service.observe(4, Duration(400));
+  lane.times.observe(4, Duration(400));
   EXPECT_EQ(lane.cut(8), "5/5/8");
-  lane.service.observe(8, Duration(501));
+  lane.times.observe(8, Duration(501));
   EXPECT_EQ(lane.cut(8), "4/4/4");  // 100 each against 501 / 5.
   Lane cheap(limits, {1, 1, 1, 1, 1});
-  cheap.service.observe(4, Duration(400));
-  cheap.service.observe(8, Duration(499));
+  cheap.times.observe(4, Duration(400));
+  cheap.times.observe(8, Duration(499));
   EXPECT_EQ(cheap.cut(8), "5/5/8");
 }
 

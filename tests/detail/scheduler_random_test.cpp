@@ -823,7 +823,7 @@ class Schedule {
     batch.report.started = batch.report.dispatched;
     batch.report.finished =
         random_.chance(50) ? now_ : batch.report.dispatched + Duration(random_.between(0, 100));
-    if (random_.chance(70)) batch.report.size = batch.padded_size;
+    batch.report.padded_size = batch.padded_size;
     // Some of its requests, or all, may have expired or been cancelled before they were computed.
     if (random_.chance(10)) batch.report.size = batch.report.count = 0;
     batch.report.failed = random_.chance(10);

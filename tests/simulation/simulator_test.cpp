@@ -287,6 +287,24 @@ TEST(Simulator, LanesAreBatchedApartAndWeightsFillTheBatch) {
   }
 }
 
+TEST(Simulator, TheSizeOfABatchIsWhatTheCapCounts) {
+  Simulation simulation = schedule(std::vector<Duration>(40, 0ms));
+  simulation.classes = {{.length = 2}, {.length = 5}};
+  simulation.batcher.max_batch_size = 20;
+  simulation.batcher.size_rule = batchwright::SizeRule::padded;
+  simulation.batcher.allowed_sizes = {4, 20};
+  struct Sizes {
+    std::vector<BatchReport> seen;
+    void on_batch(const BatchReport& report) { seen.push_back(report); }
+  } sizes;
+  simulate(simulation, sizes);
+  ASSERT_FALSE(sizes.seen.empty());
+  for (const BatchReport& report : sizes.seen) {
+    EXPECT_TRUE(report.size == 2 * report.count || report.size == 5 * report.count);
+    EXPECT_EQ(report.padded_size, report.size <= 4 ? 4 : 20);
+  }
+}
+
 TEST(Simulator, AStickyLaneStaysWithItsExecutor) {
   Simulation simulation = schedule(std::vector<Duration>(40, 0ms));
   simulation.classes = {{.lane = 0}, {.lane = 1}};

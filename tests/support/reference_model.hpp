@@ -83,7 +83,8 @@ class ReferenceModel {
         limits_(limits),
         queue_(limits.order, limits.overtaking_bound, limits.shares),
         executors_(limits.executors, limits.max_in_flight, limits.leased),
-        service_(limits.max_batch_size) {
+        service_(limits.max_batch_size),
+        times_(limits.max_batch_size) {
     set_cap(limits.max_batch_size);
   }
 
@@ -179,6 +180,7 @@ class ReferenceModel {
     // wants to know.
     if (report.size == 0 || report.failed || !learns()) return;
     service_.observe(report.size, report.finished - report.dispatched);
+    times_.observe(std::max(report.size, report.padded_size), report.finished - report.dispatched);
   }
 
   void vacate(std::size_t executor) { executors_.vacate(executor); }
@@ -189,7 +191,10 @@ class ReferenceModel {
   /// "With `new_predictor` the service times of before mean nothing any more."
   bool begin_errand(std::size_t executor, bool new_predictor) {
     if (!executors_.begin_errand(executor, new_predictor)) return false;
-    if (new_predictor) service_.forget();
+    if (new_predictor) {
+      service_.forget();
+      times_.forget();
+    }
     return true;
   }
 
@@ -491,8 +496,8 @@ class ReferenceModel {
     if (limits_.fit == batchwright::FitRule::cheapest) {
       // "Trims if and only if time(down)/down <= time(up)/actual by measured means; a size never
       // measured is padded up to."
-      const std::optional<double> time_down = service_.mean_of(size_of(down));
-      const std::optional<double> time_up = service_.mean_of(padded_up(whole));
+      const std::optional<double> time_down = times_.mean_of(size_of(down));
+      const std::optional<double> time_up = times_.mean_of(padded_up(whole));
       if (!time_down || !time_up) return;
       if (*time_down / static_cast<double>(size_of(down)) > *time_up / static_cast<double>(whole)) {
         action.cut = Cut::kept;
@@ -609,6 +614,7 @@ class ReferenceModel {
   Requests evicted_;    // In order of eviction.
   ReferenceExecutors executors_;
   ReferenceService service_;
+  ReferenceService times_;  // By padded size.
   std::uint64_t batches_ = 0;
   std::size_t others_ = 0;
   std::uint64_t flushed_ = 0;  // What was accepted up to here is due.

@@ -7,10 +7,11 @@
 #include "lane_order.hpp"
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
-#include "service_model.hpp"
+#include "size_times.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -81,11 +82,11 @@ class BatchCut {
 
   /// A batch of at most `limit`, and at least one request. O(batch).
   Cut cut(LaneOrder& order, const Lane& lane, std::size_t limit,
-          const ServiceModel& service) const noexcept {
+          const SizeTimes& times) const noexcept {
     Picked picked = sums_ ? pick_front(lane, limit) : Picked();
     if (picked.first == nullptr) picked = pick(order, lane, limit);
     if (picked.preferred.count > 0) return cut_at(picked, picked.preferred);
-    if (fits(picked, service)) return cut_at(picked, picked.longest);
+    if (fits(picked, times)) return cut_at(picked, picked.longest);
     return cut_at(picked, picked.allowed);
   }
 
@@ -184,16 +185,15 @@ class BatchCut {
   }
 
   // Whether the longest prefix is better than the next smaller one of allowed size.
-  bool fits(const Picked& picked, const ServiceModel& service) const noexcept {
+  bool fits(const Picked& picked, const SizeTimes& times) const noexcept {
     if (fit_ == FitRule::pad_up || picked.allowed.count == 0) return true;
     const std::size_t size = picked.longest.size;
     if (picked.allowed.size == size || size > cap_) return true;
     if (fit_ == FitRule::trim_down) return false;
-    const SizeMean* const down = service.mean_of(picked.allowed.size);
-    const SizeMean* const up = service.mean_of(padded_to(allowed_, size));
-    return down == nullptr || up == nullptr ||
-           down->mean_ns / static_cast<double>(picked.allowed.size) >
-               up->mean_ns / static_cast<double>(size);
+    const std::optional<double> down = times.mean_ns(picked.allowed.size);
+    const std::optional<double> up = times.mean_ns(padded_to(allowed_, size));
+    return !down || !up ||
+           *down / static_cast<double>(picked.allowed.size) > *up / static_cast<double>(size);
   }
 
   Cut cut_at(const Picked& picked, const Prefix& prefix) const noexcept {

@@ -112,6 +112,7 @@ struct BatchState {
             .executor = info.executor,
             .size = size,
             .count = items.size(),
+            .padded_size = computed,
             .oldest = oldest,
             .dispatched = dispatched_at,
             .started = started,

@@ -9,10 +9,12 @@
 #include "request_header.hpp"
 #include "scheduler_limits.hpp"
 #include "service_model.hpp"
+#include "size_times.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -27,7 +29,9 @@ class Counsel {
         needs_(needs_of(policy_)),
         hears_(hears_arrivals(policy_)),
         learns_(learns),
-        service_(limits.max_batch_size) {}
+        service_(limits.max_batch_size),
+        times_(limits.fit == FitRule::cheapest ? limits.allowed_sizes
+                                               : std::vector<std::size_t>{}) {}
 
   const Policy& policy() const noexcept { return policy_; }
   const PolicyNeeds& needs() const noexcept { return needs_; }
@@ -39,8 +43,15 @@ class Counsel {
     hears_ = hears_arrivals(policy_);
   }
 
-  ServiceModel& service() noexcept { return service_; }
   const ServiceModel& service() const noexcept { return service_; }
+  const SizeTimes& times() const noexcept { return times_; }
+
+  /// What was measured means nothing any more.
+  void forget_service() noexcept {
+    service_.reset();
+    times_.reset();
+  }
+
   bool learns_service() const noexcept { return learns_ || needs_.service; }
 
   void arrived(const RequestHeader& request) noexcept {
@@ -49,7 +60,10 @@ class Counsel {
   }
 
   void finished(const BatchReport& report) noexcept {
-    if (learns_service() && !report.failed) service_.observe(report.size, report.service_time());
+    if (learns_service() && !report.failed) {
+      service_.observe(report.size, report.service_time());
+      times_.observe(std::max(report.size, report.padded_size), report.service_time());
+    }
     if constexpr (HearsBatches<Policy>) policy_.on_batch(report);
   }
 
@@ -80,6 +94,7 @@ class Counsel {
   bool hears_;  // Of arrivals.
   const bool learns_;
   ServiceModel service_;
+  SizeTimes times_;  // Where somebody chooses by them.
   ArrivalModel arrivals_;
   ServiceEstimate service_estimate_;
   ArrivalEstimate arrival_estimate_;

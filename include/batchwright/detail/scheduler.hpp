@@ -152,7 +152,7 @@ class Scheduler {
     if (!executors_.claim_reserved(executor)) return false;
     if (new_predictor) {
       executors_.forget(executor);
-      counsel_.service().reset();
+      counsel_.forget_service();
     }
     return true;
   }
@@ -317,7 +317,7 @@ class Scheduler {
   }
 
   Action dispatch(const Lane& lane, const Verdict& verdict, TimePoint now) noexcept {
-    const BatchCut::Cut cut = cut_.cut(order_, lane, verdict.size, counsel_.service());
+    const BatchCut::Cut cut = cut_.cut(order_, lane, verdict.size, counsel_.times());
     Action action;
     const std::size_t executor = lane.executor == kNoCount ? executors_.choose() : lane.executor;
     begin(action, verdict.reason, executor, cut.size, now);
