@@ -24,6 +24,7 @@ using batchwright::MetricsSnapshot;
 using batchwright::Outcome;
 using batchwright::OverflowAction;
 using batchwright::QueueFullError;
+using batchwright::QueuePolicy;
 using batchwright::Result;
 using batchwright::StopSource;
 using batchwright::SubmitOptions;
@@ -300,6 +301,59 @@ TEST(BlockedSubmit, IsNotOvertakenByNewcomers) {
   busy.note_submitted(5);
 }
 
+TEST(BlockedSubmit, AFullLevelHoldsUpNobodyOfAnother) {
+  for_each_seed(20, [](const TestRuntime& runtime) {
+    Busy busy(runtime, {.capacity = 10,
+                        .levels = {{.priority = 1, .capacity = 1}, {.priority = 2, .capacity = 1}},
+                        .overflow = OverflowAction::block});
+    auto one = busy->submit(1, {.priority = 1});
+    auto two = busy->submit(2, {.priority = 2});
+    Producer third(runtime, busy, 3, {.priority = 1});
+    runtime.settle();
+    Producer fourth(runtime, busy, 4, {.priority = 2});
+    runtime.settle();
+    Producer fifth(runtime, busy, 5, {.priority = 1});
+    runtime.settle();
+    EXPECT_EQ(busy->metrics().blocked, 3u);
+    auto urgent = busy->try_submit(6, {.priority = 9});
+    EXPECT_TRUE(urgent);
+    EXPECT_EQ(busy->try_submit(7, {.priority = 1}).outcome(), Outcome::queue_full);
+    busy.finish(2);  // The one in the predictor and the urgent one: 2 comes next.
+    EXPECT_TRUE(fourth.returned());
+    EXPECT_FALSE(third.returned());
+    busy.finish(2);
+    EXPECT_TRUE(third.returned());
+    EXPECT_FALSE(fifth.returned());
+    EXPECT_EQ(busy->try_submit(8, {.priority = 1}).outcome(), Outcome::queue_full);
+    busy.finish(3);
+    EXPECT_EQ(fifth.outcome(), Outcome::ok);
+    EXPECT_EQ(busy.computed, (std::vector<int>{0, 6, 2, 4, 1, 3, 5}));
+    busy.note_submitted(5);
+  });
+}
+
+TEST(BlockedSubmit, WhoWaitedForALevelWaitsForTheQueueOnceThatIsFullToo) {
+  TestRuntime runtime({.seed = 3});
+  Busy busy(runtime, {.capacity = 2,
+                      .levels = {{.priority = 1, .capacity = 1}},
+                      .overflow = OverflowAction::block});
+  auto one = busy->submit(1, {.priority = 1});
+  Producer second(runtime, busy, 2, {.priority = 1});
+  runtime.settle();
+  auto low = busy->submit(3);  // Passes by, and fills the queue.
+  Producer last(runtime, busy, 4);
+  runtime.settle();
+  EXPECT_FALSE(last.returned());
+  EXPECT_EQ(busy->metrics().blocked, 2u);
+  busy.finish();  // The level has room again, and the queue room for one.
+  EXPECT_TRUE(second.returned());
+  EXPECT_FALSE(last.returned());
+  busy.finish(4);
+  EXPECT_EQ(last.outcome(), Outcome::ok);
+  EXPECT_EQ(busy.computed, (std::vector<int>{0, 1, 2, 3, 4}));
+  busy.note_submitted(2);
+}
+
 TEST(BlockedSubmit, TrySubmitNeverWaits) {
   TestRuntime runtime({.seed = 3});
   Busy busy(runtime, {.capacity = 1, .overflow = OverflowAction::block});
@@ -548,14 +602,15 @@ TEST(BlockedCoroutine, ARefusalDoesNotSuspendIt) {
 
 // ---- All of it at once.
 
-TEST(Capacity, ManyProducersThroughOnePlaceLoseNothing) {
+void many_producers_lose_nothing(const std::vector<QueuePolicy>& levels) {
   for_each_seed(
       25,
-      [](const TestRuntime& runtime) {
+      [&levels](const TestRuntime& runtime) {
         Calls calls;
         Batcher batcher(batchwright_test::doubler(runtime, calls, 1ms),
                         {.max_batch_size = 2,
                          .capacity = 2,
+                         .levels = levels,
                          .overflow = OverflowAction::block,
                          .max_block = 6ms},
                         runtime);
@@ -565,7 +620,7 @@ TEST(Capacity, ManyProducersThroughOnePlaceLoseNothing) {
         for (int p = 0; p < 4; ++p) {
           producers.push_back(runtime.start([&, p] {
             for (int i = 0; i < 5; ++i) {
-              SubmitOptions options;
+              SubmitOptions options{.priority = p % 2};
               if (p == 1) options.deadline = runtime.now() + 3ms;
               if (p == 2) options.stop = stop.get_token();
               if (p == 3 && i % 2 == 1) {
@@ -595,6 +650,12 @@ TEST(Capacity, ManyProducersThroughOnePlaceLoseNothing) {
         EXPECT_EQ(metrics.queued, 0u);
       },
       {.time = batchwright::testing::TimeMode::automatic});
+}
+
+TEST(Capacity, ManyProducersThroughOnePlaceLoseNothing) { many_producers_lose_nothing({}); }
+
+TEST(Capacity, ManyProducersThroughLevelsOfTheirOwnLoseNothing) {
+  many_producers_lose_nothing({{.priority = 0, .capacity = 1}, {.priority = 1, .capacity = 2}});
 }
 
 TEST(Capacity, BelowTheCapNobodyWaitsForWhatCannotCome) {

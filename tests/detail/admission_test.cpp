@@ -55,12 +55,36 @@ TEST(Admission, DoesNotOverflow) {
 
 TEST(Admission, NobodyPassesThoseWhoWait) {
   Admission admission(3, kNoCount);
-  admission.begin_waiting();
+  admission.begin_waiting(kNoCount);
   EXPECT_EQ(admission.waiting(), 1u);
   EXPECT_FALSE(admission.reserve({.count = 1, .bytes = 0}));
   EXPECT_TRUE(admission.reserve_first({.count = 1, .bytes = 0}));
-  admission.end_waiting();
+  admission.end_waiting(kNoCount);
   EXPECT_TRUE(admission.reserve({.count = 1, .bytes = 0}));
+}
+
+TEST(Admission, ThoseOfOtherLevelsPassWhoWaitsForALevelAlone) {
+  Admission admission(3, kNoCount, {{.priority = 1, .capacity = 1}, {.priority = 2}});
+  EXPECT_TRUE(admission.reserve({.count = 1, .level = 0}));
+  EXPECT_TRUE(admission.lacks_level_alone({.count = 1, .level = 0}));
+  EXPECT_FALSE(admission.lacks_level_alone({.count = 3, .level = 0}));
+  EXPECT_FALSE(admission.lacks_level_alone({.count = 1, .level = 1}));
+  admission.begin_waiting(0);
+  EXPECT_EQ(admission.waiting(), 1u);
+  EXPECT_TRUE(admission.reserve({.count = 1}));
+  EXPECT_TRUE(admission.reserve({.count = 1, .level = 1}));
+  admission.leave_level(0);
+  admission.give_back(1, 0);
+  EXPECT_FALSE(admission.reserve({.count = 1, .level = 0}));  // That place is another's.
+  admission.wait_for_level(0, false);
+  EXPECT_EQ(admission.waiting(), 1u);
+  EXPECT_FALSE(admission.reserve({.count = 1}));
+  admission.wait_for_level(0, true);
+  EXPECT_TRUE(admission.reserve({.count = 1}));
+  admission.give_back(1, 0);
+  admission.end_waiting(0);
+  EXPECT_EQ(admission.waiting(), 0u);
+  EXPECT_TRUE(admission.reserve({.count = 1, .level = 0}));
 }
 
 TEST(Admission, ClosedReservesNothingAndKeepsItsCount) {

@@ -292,7 +292,6 @@ TEST(Simulator, TheSizeOfABatchIsWhatTheCapCounts) {
   simulation.classes = {{.length = 2}, {.length = 5}};
   simulation.batcher.max_batch_size = 20;
   simulation.batcher.size_rule = batchwright::SizeRule::padded;
-  simulation.batcher.allowed_sizes = {4, 20};
   struct Sizes {
     std::vector<BatchReport> seen;
     void on_batch(const BatchReport& report) { seen.push_back(report); }
@@ -301,7 +300,7 @@ TEST(Simulator, TheSizeOfABatchIsWhatTheCapCounts) {
   ASSERT_FALSE(sizes.seen.empty());
   for (const BatchReport& report : sizes.seen) {
     EXPECT_TRUE(report.size == 2 * report.count || report.size == 5 * report.count);
-    EXPECT_EQ(report.padded_size, report.size <= 4 ? 4 : 20);
+    EXPECT_EQ(report.padded_size, report.size);
   }
 }
 

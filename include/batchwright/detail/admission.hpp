@@ -29,9 +29,12 @@ class Admission {
             const std::vector<QueuePolicy>& policies = {})
       : capacity_(std::min(capacity, kClosed - 1)),
         max_bytes_(max_bytes),
+        level_count_(policies.size()),
         levels_(policies.empty() ? nullptr : std::make_unique<Level[]>(policies.size())) {
     for (std::size_t i = 0; i < policies.size(); ++i) levels_[i].capacity = policies[i].capacity;
   }
+
+  std::size_t levels() const noexcept { return level_count_; }
 
   /// Whether so much could ever fit.
   bool possible(const Demand& demand) const noexcept {
@@ -39,9 +42,13 @@ class Admission {
            (demand.level == kNoCount || demand.count <= levels_[demand.level].capacity);
   }
 
-  /// All or nothing. Whoever waits for capacity goes before a newcomer.
+  /// All or nothing. Whoever waits for capacity goes before a newcomer; who waits for room in a level
+  /// alone, before newcomers of that level.
   bool reserve(const Demand& demand) noexcept {
-    return waiting_.load(std::memory_order_relaxed) == 0 && reserve_first(demand);
+    const std::uint64_t waiting = waiting_.load(std::memory_order_acquire);
+    return (waiting == 0 ||
+            (waiting % kOfLevel == waiting / kOfLevel && !waits_in(demand.level))) &&
+           reserve_first(demand);
   }
 
   /// As `reserve`, for the one who has waited longest.
@@ -55,6 +62,12 @@ class Admission {
     }
     queued_.fetch_sub(demand.count, std::memory_order_seq_cst);
     return false;
+  }
+
+  /// Whether room in its level is all that a demand lacks now.
+  bool lacks_level_alone(const Demand& demand) const noexcept {
+    const Demand missing = shortage(demand);
+    return missing.level != kNoCount && missing.count == 0 && missing.bytes == 0;
   }
 
   /// By how much a demand exceeds the room there is now. Room in its level cannot be made by evicting
@@ -96,17 +109,43 @@ class Admission {
 
   // Sequentially consistent, with `add` and the retreat of `reserve_first`: either the one who retreats
   // sees that somebody waits, or that one sees the room.
-  void begin_waiting() noexcept { waiting_.fetch_add(1, std::memory_order_seq_cst); }
-  void end_waiting() noexcept { waiting_.fetch_sub(1, std::memory_order_relaxed); }
+
+  /// Somebody waits, for room in that level alone; for room at large if it is kNoCount.
+  void begin_waiting(std::size_t level) noexcept {
+    if (level != kNoCount) levels_[level].waiting.fetch_add(1, std::memory_order_relaxed);
+    waiting_.fetch_add(level == kNoCount ? 1 : 1 + kOfLevel, std::memory_order_seq_cst);
+  }
+  void end_waiting(std::size_t level) noexcept {
+    waiting_.fetch_sub(level == kNoCount ? 1 : 1 + kOfLevel, std::memory_order_relaxed);
+    if (level != kNoCount) levels_[level].waiting.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  /// Whether one of those who wait does so for room in that level alone has changed.
+  void wait_for_level(std::size_t level, bool alone) noexcept {
+    if (alone) {
+      levels_[level].waiting.fetch_add(1, std::memory_order_relaxed);
+      waiting_.fetch_add(kOfLevel, std::memory_order_release);
+    } else {
+      waiting_.fetch_sub(kOfLevel, std::memory_order_relaxed);
+      levels_[level].waiting.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
 
   std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed) % kClosed; }
-  std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_seq_cst); }
+  std::size_t waiting() const noexcept {
+    return static_cast<std::size_t>(waiting_.load(std::memory_order_seq_cst) % kOfLevel);
+  }
 
  private:
   struct Level {
     std::size_t capacity = kNoCount;
     std::atomic<std::size_t> queued{0};
+    std::atomic<std::size_t> waiting{0};  // For room in it alone.
   };
+
+  bool waits_in(std::size_t level) const noexcept {
+    return level != kNoCount && levels_[level].waiting.load(std::memory_order_relaxed) > 0;
+  }
 
   static bool add(std::atomic<std::size_t>& sum, std::size_t part, std::size_t limit) noexcept {
     std::size_t seen = sum.load(std::memory_order_seq_cst);
@@ -116,14 +155,17 @@ class Admission {
     return true;
   }
 
+  // The unit of the upper half of waiting_.
+  static constexpr std::uint64_t kOfLevel = std::uint64_t{1} << 32;
   static constexpr std::size_t kClosed = ~(~std::size_t{0} >> 1);  // The highest bit of queued_.
 
   const std::size_t capacity_;
   const std::size_t max_bytes_;
+  const std::size_t level_count_;
   const std::unique_ptr<Level[]> levels_;
   std::atomic<std::size_t> queued_{0};
   std::atomic<std::size_t> bytes_{0};
-  std::atomic<std::size_t> waiting_{0};
+  std::atomic<std::uint64_t> waiting_{0};  // How many, and of them how many for a level alone.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -216,10 +216,11 @@ class alignas(64) Submitter {
       request->group = &group;
     }
     if (options.stop.stop_possible()) prepare_stops(first);
-    admission_.begin_waiting();
+    group.for_level = admission_.lacks_level_alone(demand);
+    admission_.begin_waiting(group.waits_in());
     runtime_.interleave("push waiting");
     if (!intake_.push_waiting(group)) {
-      admission_.end_waiting();
+      admission_.end_waiting(group.waits_in());
       discard(options, first);
       return false;
     }

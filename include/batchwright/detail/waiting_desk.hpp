@@ -7,9 +7,12 @@
 #include "answering.hpp"
 #include "waiting_room.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -23,7 +26,11 @@ class WaitingDesk {
   /// `lost` counts requests whose cancellation is still on its way to the dispatcher.
   WaitingDesk(const R& runtime, Admission& admission, Answering<TIn, TOut, R>& answering,
               std::atomic<std::int64_t>& lost) noexcept
-      : runtime_(runtime), admission_(admission), answering_(answering), lost_(lost) {}
+      : runtime_(runtime),
+        admission_(admission),
+        answering_(answering),
+        lost_(lost),
+        full_levels_(admission.levels()) {}
 
   bool empty() const noexcept { return room_.empty(); }
 
@@ -47,19 +54,30 @@ class WaitingDesk {
     }
   }
 
-  /// Turns away whose time is up, and lets in who fits: `arrive(requests)` takes them. For one who may
-  /// evict others `evict(shortage, first request)` says whether they are about to leave. True if somebody
-  /// was let in, or is to be.
+  /// Turns away whose time is up, and lets in who fits, in order: `arrive(requests)` takes them. Those of
+  /// other levels pass who lacks room in a level alone. For one who may evict others `evict(shortage,
+  /// first request)` says whether they are about to leave. True if somebody was let in, or is to be.
   template <class Arrive, class Evict>
   bool serve(TimePoint now, Arrive&& arrive, Evict&& evict) noexcept {
     while (WaitingGroup* const due = room_.first_due(now)) {
       turn_away(*due, due->deadline <= now ? Outcome::expired : Outcome::queue_full);
     }
     bool admitted = false;
-    while (!room_.empty()) {
-      WaitingGroup& group = *room_.first();
+    std::fill(full_levels_.begin(), full_levels_.end(), false);
+    for (WaitingGroup* next = room_.first(); next != nullptr;) {
+      WaitingGroup& group = *std::exchange(next, WaitingRoom::next(*next));
+      const std::size_t level = group.demand.level;
+      if (level != kNoCount && full_levels_[level]) {
+        wait_for_level(group, true);
+        continue;
+      }
       if (!admission_.reserve_first(group.demand)) {
-        if (!group.evicts || group.evicted) break;
+        if (!group.evicts || group.evicted) {
+          wait_for_level(group, admission_.lacks_level_alone(group.demand));
+          if (!group.for_level) break;
+          full_levels_[level] = true;
+          continue;
+        }
         const Demand shortage = admission_.shortage(group.demand);
         const auto& first = static_cast<const Item&>(*group.requests.first);
         if (shortage.level != kNoCount || !evict(shortage, first)) {
@@ -125,10 +143,16 @@ class WaitingDesk {
     }
   }
 
+  void wait_for_level(WaitingGroup& group, bool alone) noexcept {
+    if (group.for_level == alone) return;
+    group.for_level = alone;
+    admission_.wait_for_level(group.demand.level, alone);
+  }
+
   // The group's memory is its waiter's from here on.
   void dismiss(WaitingGroup& group) noexcept {
     room_.leave(group);
-    admission_.end_waiting();
+    admission_.end_waiting(group.waits_in());
     if (group.pooled) {
       pool_delete(&group);
       return;
@@ -143,6 +167,7 @@ class WaitingDesk {
   Answering<TIn, TOut, R>& answering_;
   std::atomic<std::int64_t>& lost_;
   WaitingRoom room_;
+  std::vector<char> full_levels_;  // Of those who were passed by in one look.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -22,12 +22,16 @@ struct WaitingGroup {
   TimePoint deadline = kNever;  ///< Of the requests: they expire.
   TimePoint limit = kNever;     ///< Of the wait: the queue counts as full.
   WaitingGroup* next = nullptr;
-  bool evicts = false;   ///< Does not wait: room is made by evicting others, or it is refused.
-  bool evicted = false;  ///< The room that was made is about to come free.
-  bool pooled = false;   ///< Nobody waits for the decision: the dispatcher deletes it then.
+  bool evicts = false;     ///< Does not wait: room is made by evicting others, or it is refused.
+  bool evicted = false;    ///< The room that was made is about to come free.
+  bool for_level = false;  ///< All that it waits for is room in its level.
+  bool pooled = false;     ///< Nobody waits for the decision: the dispatcher deletes it then.
   std::atomic<std::uint32_t> decided{0};
 
   TimePoint until() const noexcept { return std::min(deadline, limit); }
+
+  /// The level for which alone it waits; kNoCount if there is none.
+  std::size_t waits_in() const noexcept { return for_level ? demand.level : kNoCount; }
 };
 
 /// Who waits for capacity, first come, first served. Touched by the dispatcher alone.
@@ -35,6 +39,7 @@ class WaitingRoom {
  public:
   bool empty() const noexcept { return first_ == nullptr; }
   WaitingGroup* first() const noexcept { return first_; }
+  static WaitingGroup* next(const WaitingGroup& group) noexcept { return group.next; }
 
   /// When the first of them gives up, or earlier: the instant of one who has left may remain until it
   /// has passed.
