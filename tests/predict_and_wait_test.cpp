@@ -301,6 +301,10 @@ TEST(PredictAndWait, CallerRunsNeedsAPredictorThatAnyThreadMayCall) {
   EXPECT_EQ(problem(shared_predictor(doubled), {.lane = [](const int& input) { return input; },
                                                 .sticky_lanes = batchwright::StickyLanes::yes}),
             "DynamicBatcher: caller_runs must be never with sticky_lanes, got executor_free");
+  EXPECT_EQ(
+      problem(shared_predictor(doubled),
+              {.coalesce = batchwright::coalesce_by<int>([](const int& input) { return input; })}),
+      "DynamicBatcher: caller_runs must be never with coalesce, got executor_free");
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ enum class OverflowAction : std::uint8_t {
   reject,  ///< Refuses at once with `Outcome::queue_full`.
   block,   ///< Waits for room, first come, first served; a coroutine suspends instead.
   /// Makes room without waiting: queued requests of the same tenant and of strictly lower priority end as
-  /// `Outcome::evicted`, the lowest first and of these the newest, if that makes room enough. Else none
-  /// of them does, and the newcomer ends as `Outcome::queue_full`. It is the dispatcher that decides,
+  /// `Outcome::evicted`, the lowest first and of these the newest (with another `order` than fifo who would be served last), if
+  /// that makes room enough. Else none of them does, and the newcomer ends as `Outcome::queue_full`. It is the dispatcher that decides,
   /// so `submit` returns before, and both learn it from their answers.
   evict,
 };
@@ -119,7 +119,8 @@ struct BatcherOptions {
   std::function<std::size_t(const TIn&)> length = {};
   SizeRule size_rule = SizeRule::sum;
 
-  /// What becomes of a request that is larger than the cap by itself.
+  /// What becomes of a request that is larger than the cap by itself. It is refused where there are
+  /// allowed sizes, of which it would have none.
   Oversized oversized = Oversized::refuse;
 
   /// Only requests with equal keys share a batch: their shape, model variant, adapter. See KeyFunction.
@@ -158,7 +159,8 @@ struct BatcherOptions {
   /// batches it may be overtaken by as many as still fit the batch that reaches the bound.
   std::uint64_t overtaking_bound = 1000;
 
-  /// Takes executors, and `shared_predictor`; not with `pool` or `sticky_lanes`.
+  /// Takes executors, and `shared_predictor`; not with `pool`, `sticky_lanes` or
+  /// `coalesce`.
   CallerRunsWhen caller_runs = CallerRunsWhen::never;
 
   /// How long the batcher's threads look out for work before they sleep, as long as that has lately been

@@ -46,6 +46,9 @@ TEST(Settle, ContradictionsAreErrorsThatNameThem) {
   EXPECT_EQ(
       complaint(Options{.allowed_sizes = {4}, .length = one, .size_rule = bw::SizeRule::padded}),
       "DynamicBatcher: allowed_sizes must be empty with size_rule padded, got {4}");
+  EXPECT_EQ(complaint(Options{
+                .allowed_sizes = {4, 8}, .weight = one, .oversized = bw::Oversized::run_alone}),
+            "DynamicBatcher: oversized must be refuse with allowed_sizes, got run_alone");
   EXPECT_EQ(complaint(Options{.share = one}),
             "DynamicBatcher: share must be unset without tenant, got a function");
   EXPECT_EQ(complaint(Options{.sticky_lanes = bw::StickyLanes::yes}),

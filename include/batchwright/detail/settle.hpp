@@ -163,6 +163,9 @@ void check_features(const Options& options) {
       options.size_rule == SizeRule::sum) {
     raise_invalid("oversized", "refuse without weight or size_rule padded", "run_alone");
   }
+  if (options.oversized == Oversized::run_alone && !options.allowed_sizes.empty()) {
+    raise_invalid("oversized", "refuse with allowed_sizes", "run_alone");
+  }
 }
 
 inline void check_parallel(std::size_t executors, bool parallel) {
@@ -273,6 +276,7 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
                                  : options.executors == 0                   ? "no executors"
                                  : !parallel                                ? "a bare predictor"
                                  : options.sticky_lanes == StickyLanes::yes ? "sticky_lanes"
+                                 : options.coalesce                         ? "coalesce"
                                                                             : nullptr;
     if (excluded != nullptr) {
       raise_invalid("caller_runs", "never with " + std::string(excluded), "executor_free");
