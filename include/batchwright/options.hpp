@@ -28,11 +28,15 @@ namespace batchwright::inline v0_1 {
 /// What `submit` does when the queue is at its capacity.
 enum class OverflowAction : std::uint8_t {
   reject,  ///< Refuses at once with `Outcome::queue_full`.
-  block,   ///< Waits for room, first come, first served; a coroutine suspends instead.
+  /// Waits for room, first come, first served; a coroutine suspends instead. A call that would block one
+  /// of the batcher's own threads is refused, since it might never end. Two batchers whose predictors wait
+  /// for each other are not found out: they may do so for ever, unless `max_block` or a deadline ends it.
+  block,
   /// Makes room without waiting: queued requests of the same tenant and of strictly lower priority end as
   /// `Outcome::evicted`, the lowest first and of these the newest, if that makes room enough. Else none
   /// of them does, and the newcomer ends as `Outcome::queue_full`. It is the dispatcher that decides,
-  /// so `submit` returns before, and both learn it from their answers.
+  /// so `submit` returns before, and both learn it from their answers. For each that gives way it looks
+  /// at all lanes of the tenant.
   evict,
 };
 
@@ -59,6 +63,8 @@ struct BatcherOptions {
 
   /// Sizes that leave as soon as they are reached, the largest first: for models that were tuned for
   /// them. Ascending, none above `max_batch_size`. Between them a batch leaves only as the policy says.
+  /// A size is reached by the first requests in order, and none is skipped for it: with weights above 1
+  /// it may be passed without having been reached.
   std::vector<std::size_t> preferred_sizes = {};
 
   /// The only sizes that the model can run: a batch of another size is padded up, or trimmed, as `fit`
@@ -86,13 +92,16 @@ struct BatcherOptions {
   /// Batches dispatched and not yet answered. Unless set: one per executor, and two per executor for a
   /// predictor that takes its batch by value, so that one is prepared while the other is computed; twice
   /// as many with `preserve_order`, so that a batch that waits for its turn does not keep its executor.
+  /// What is prepared has entered the predictor: it grows no more, leaves its room to others, and no
+  /// deadline, timeout or cancellation ends it. With as many as executors none is prepared.
   std::size_t max_in_flight = kNoCount;
 
   PreserveOrder preserve_order = PreserveOrder::no;
 
   /// Requests that may be queued. So many do not wait for company, because none can come, whatever the
   /// policy: a batch leaves when an executor is free, of several lanes that may use it the one with the
-  /// oldest request. Unless set: max(1024, 8 x max_batch_size x executors).
+  /// oldest request. So no batch has more requests than this, also where it is below `max_batch_size`.
+  /// Unless set: max(1024, 8 x max_batch_size x executors).
   std::size_t capacity = kNoCount;
 
   /// Timeouts, and capacities of single priorities: for those listed in `levels`, and `queue` for all
