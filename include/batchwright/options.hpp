@@ -28,11 +28,17 @@ namespace batchwright::inline v0_1 {
 /// What `submit` does when the queue is at its capacity.
 enum class OverflowAction : std::uint8_t {
   reject,  ///< Refuses at once with `Outcome::queue_full`.
-  block,   ///< Waits for room, first come, first served; a coroutine suspends instead.
+  /// Waits for room, first come, first served, whoever waits for room in a level of its own (see
+  /// QueuePolicy::capacity) being passed by others; a coroutine suspends instead. A call that would block one
+  /// of the batcher's own threads is refused, since it might never end. Two batchers whose predictors wait
+  /// for each other are not found out: they may do so for ever, unless `max_block` or a deadline ends it.
+  block,
   /// Makes room without waiting: queued requests of the same tenant and of strictly lower priority end as
-  /// `Outcome::evicted`, the lowest first and of these the newest (with another `order` than fifo who would be served last), if
-  /// that makes room enough. Else none of them does, and the newcomer ends as `Outcome::queue_full`. It is the dispatcher that decides,
-  /// so `submit` returns before, and both learn it from their answers.
+  /// `Outcome::evicted`, the lowest first and of these the newest (of another `order` than fifo who would
+  /// be served last), if that makes room enough. Else none of them does, and the newcomer ends as
+  /// `Outcome::queue_full`. It is the dispatcher that decides, so `submit` returns before, and both learn
+  /// it from their answers. For each that gives way it looks at all lanes of the tenant. Room is of the
+  /// whole queue: a tenant that fills it with what is not of lower priority leaves none to the others.
   evict,
 };
 
@@ -59,6 +65,8 @@ struct BatcherOptions {
 
   /// Sizes that leave as soon as they are reached, the largest first: for models that were tuned for
   /// them. Ascending, none above `max_batch_size`. Between them a batch leaves only as the policy says.
+  /// A size is reached by the first requests in order, and none is skipped for it: with weights above 1
+  /// it may be passed without having been reached.
   std::vector<std::size_t> preferred_sizes = {};
 
   /// The only sizes that the model can run: a batch of another size is padded up, or trimmed, as `fit`
@@ -71,9 +79,9 @@ struct BatcherOptions {
   /// the optimum for mean latency under random arrivals on one executor.
   Policy policy = {};
 
-  /// Threads that run the predictor. Unless set: 1, or those of `pool`. 0 runs it on the dispatcher's own thread: no hand-over, for
-  /// predictors of microseconds; deadlines and cancellations are then answered when the running batch
-  /// ends. More than one takes `shared_predictor` or `predictor_per_executor`.
+  /// Threads that run the predictor. Unless set: 1, or those of `pool`. 0 runs it on the dispatcher's own
+  /// thread: no hand-over, for predictors of microseconds; deadlines and cancellations are then answered
+  /// when the running batch ends. More than one takes `shared_predictor` or `predictor_per_executor`.
   std::size_t executors = kNoCount;
 
   /// Shares the executors of a pool with other batchers instead of having its own; `executors` is left
@@ -86,13 +94,16 @@ struct BatcherOptions {
   /// Batches dispatched and not yet answered. Unless set: one per executor, and two per executor for a
   /// predictor that takes its batch by value, so that one is prepared while the other is computed; twice
   /// as many with `preserve_order`, so that a batch that waits for its turn does not keep its executor.
+  /// What is prepared has entered the predictor: it grows no more, leaves its room to others, and no
+  /// deadline, timeout or cancellation ends it. With as many as executors none is prepared.
   std::size_t max_in_flight = kNoCount;
 
   PreserveOrder preserve_order = PreserveOrder::no;
 
   /// Requests that may be queued. So many do not wait for company, because none can come, whatever the
   /// policy: a batch leaves when an executor is free, of several lanes that may use it the one with the
-  /// oldest request. Unless set: max(1024, 8 x max_batch_size x executors).
+  /// oldest request. So no batch has more requests than this, also where it is below `max_batch_size`.
+  /// Unless set: max(1024, 8 x max_batch_size x executors).
   std::size_t capacity = kNoCount;
 
   /// Timeouts, and capacities of single priorities: for those listed in `levels`, and `queue` for all

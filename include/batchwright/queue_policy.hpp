@@ -12,7 +12,7 @@ namespace batchwright::inline v0_1 {
 /// What becomes of a request that has been queued for as long as its timeout.
 enum class TimeoutAction : std::uint8_t {
   reject,  ///< It ends as `Outcome::expired`.
-  delay,   ///< It goes behind the other requests of its priority, before lower ones; no other timeout.
+  delay,  ///< It goes behind the other requests of its priority, before lower ones; no other timeout.
 };
 
 /// How requests of one priority queue.

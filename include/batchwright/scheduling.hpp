@@ -21,7 +21,7 @@ enum class SizeRule : std::uint8_t {
 
 /// What becomes of a batch whose size is not one of the allowed sizes.
 enum class FitRule : std::uint8_t {
-  pad_up,  ///< It is padded up to the next allowed size.
+  pad_up,  ///< It is padded up to the next allowed size, also where smaller batches would cost less.
   trim_down,  ///< It leaves at the next smaller allowed size, if some of its requests are exactly that.
   cheapest,  ///< Whichever costs less time per request, by the measured time of both sizes.
 };
@@ -47,7 +47,7 @@ constexpr const char* to_string(FitRule rule) noexcept {
 /// may yet come, nor what a policy waits for company, so it errs on the side of the request. A request
 /// that finds the batcher idle is never refused, and until eight batches have been measured none is.
 enum class Forecast : std::uint8_t {
-  off,
+  off,  ///< It is begun all the same, unless it expires in the queue.
   /// Ends as `Outcome::would_expire` if the forecast answer comes after its deadline, or the forecast
   /// entry of the predictor after its timeout. It is the dispatcher that decides, so `submit` returns
   /// before, and the answer says so.

@@ -15,10 +15,14 @@ struct SubmitOptions {
   /// out unless set.
   int priority = 0;
   /// If the predictor has not been entered by then, the request ends as `Outcome::expired`, on time
-  /// also while every executor is busy. It counts from the call, waiting for capacity included.
+  /// also while every executor is busy. It counts from the call, waiting for capacity included. Of the
+  /// policies AutoPolicy, DeadlinePolicy, DeferredPolicy and EarlyDropPolicy look at it; with another one
+  /// that waits for company, a request whose deadline comes before the end of the wait expires, though an
+  /// executor is free.
   TimePoint deadline = kNever;
   /// How long it may be queued, in place of what the batcher's options say for its priority: shorter or
-  /// longer. Unless set: as they say.
+  /// longer. Unless set: as they say. It acts once: whom it has delayed (TimeoutAction::delay) only the
+  /// deadline can end.
   Duration timeout = Duration::min();
   /// If a stop is requested before the predictor is entered, the request ends as `Outcome::cancelled`.
   StopToken stop = {};

@@ -11,7 +11,8 @@
 namespace batchwright::inline v0_1::detail {
 
 /// A mutual exclusion whose waiting goes through the runtime. Held for a few dozen instructions at a
-/// time and never over user code, so it spins briefly before it parks.
+/// time, and over no user code but the equality of keys (see KeySpace), so it spins briefly before it
+/// parks.
 /// States of the word: 0 free, 1 held, 2 held and somebody may be parked.
 template <Runtime R>
 class Lock {

@@ -19,7 +19,8 @@ namespace batchwright::inline v0_1 {
 /// When not to use it: callers that each block on their answer and come back at once (a closed loop)
 /// settle into batches of half their number, because the first to return never waits for the others;
 /// a short HybridPolicy window, or its size set to the number of callers, can then give more
-/// throughput. So it is where a batch costs money or energy rather than time.
+/// throughput. So it is where a batch costs money or energy rather than time. With several executors
+/// their dispatches bunch, and with as many executors as callers each request is computed alone.
 struct GreedyPolicy {
   Decision decide(const QueueView& view) const noexcept {
     return Decision::release(

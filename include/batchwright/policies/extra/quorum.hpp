@@ -25,8 +25,9 @@ namespace batchwright::inline v0_1 {
 /// answered may come back.
 ///
 /// When not to use it: when the clients think about as long as a batch takes, the waits for the slowest
-/// cost more than the larger batches give; when their number is not known or changes; for an open stream
-/// of arrivals it is a HybridPolicy. It counts requests of weight 1.
+/// cost more than the larger batches give; when their number is not known or changes, since batches wait
+/// for `max_wait` in vain once some have left; for an open stream of arrivals it is a HybridPolicy. It
+/// counts requests of weight 1.
 struct QuorumPolicy {
   /// N: who each has at most one request outstanding.
   std::size_t clients = 0;
