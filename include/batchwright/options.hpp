@@ -37,8 +37,7 @@ enum class OverflowAction : std::uint8_t {
   /// `Outcome::evicted`, the lowest first and of these the newest (of another `order` than fifo who would
   /// be served last), if that makes room enough. Else none of them does, and the newcomer ends as
   /// `Outcome::queue_full`. It is the dispatcher that decides, so `submit` returns before, and both learn
-  /// it from their answers. For each that gives way it looks at all lanes of the tenant. Room is of the
-  /// whole queue: a tenant that fills it with what is not of lower priority leaves none to the others.
+  /// it from their answers. For each that gives way it looks at all lanes of the tenant.
   evict,
 };
 
@@ -140,7 +139,8 @@ struct BatcherOptions {
 
   /// Requests with equal keys are of one tenant. Tenants get equal parts of the executors, by weight, or
   /// parts in proportion to `share`; what one does not use goes to the others. Priorities order the
-  /// requests of one tenant.
+  /// requests of one tenant. With `size_rule` padded each request counts 1 in this. Room in the queue is
+  /// not shared out.
   KeyFunction<TIn> tenant = {};
 
   /// The share of an input's tenant, at least 1; asked of the request with which it comes up.
