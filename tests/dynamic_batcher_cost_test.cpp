@@ -5,6 +5,7 @@
 #include "tests/support/shell.hpp"
 
 #include <batchwright/batchwright.hpp>
+#include <batchwright/detail/scheduler.hpp>
 #include <batchwright/testing/test_runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -32,12 +33,16 @@ using namespace std::chrono_literals;
 using namespace batchwright_test;
 using batchwright::Batch;
 using batchwright::CompletionTask;
+using batchwright::GreedyPolicy;
 using batchwright::Outcome;
 using batchwright::OverflowAction;
 using batchwright::Result;
 using batchwright::StopSource;
 using batchwright::TimePolicy;
 using batchwright::use_ticket;
+using batchwright::detail::Action;
+using batchwright::detail::RequestHeader;
+using batchwright::detail::Scheduler;
 using batchwright::detail::SystemPages;
 
 using Values = std::vector<int>;
@@ -123,6 +128,62 @@ TEST(Guarantee, SteadyStateAllocatesNothingWithDeadlinesStopsPrioritiesLanesAndT
                              if (sum != 2 * (6 * i + 15)) std::abort();
                            }),
             0u);
+}
+
+// Any int is a priority, and none of these comes twice.
+int unseen_priority(int i) { return static_cast<int>(static_cast<unsigned>(i) * 0x9e3779b1u); }
+
+TEST(Guarantee, SteadyStateAllocatesNothingForPrioritiesThatNobodyHasSeen) {
+  in_each_mode([](TestRuntime& runtime, TestBatcher<int, int>& batcher) {
+    int negative = 0;
+    const std::uint64_t allocations = allocations_of(50, [&, next = 0](int i) mutable {
+      std::array<TestTicket<int>, 20> tickets;
+      batcher.pause();
+      for (TestTicket<int>& ticket : tickets) {
+        const int priority = unseen_priority(++next);
+        negative += priority < 0 ? 1 : 0;
+        ticket = batcher.submit(i, use_ticket, {.priority = priority});
+      }
+      batcher.resume();
+      runtime.settle();
+      for (TestTicket<int>& ticket : tickets) {
+        if (ticket.get() != 2 * i) std::abort();
+      }
+    });
+    EXPECT_EQ(allocations, 0u);
+    EXPECT_GT(negative, 900);
+    EXPECT_LT(negative, 1100);
+  });
+}
+
+TEST(Guarantee, TheSchedulerAllocatesNothingForAnyNumberOfPriorities) {
+  constexpr int kLevels = 100'000;
+  std::vector<RequestHeader> requests(kLevels);
+  Scheduler<GreedyPolicy> scheduler(GreedyPolicy{}, {.max_batch_size = 32});
+  for (int i = 0; i < kLevels; ++i) {
+    requests[static_cast<std::size_t>(i)].priority = unseen_priority(i);
+  }
+  const AllocationCount count;
+  const std::size_t mapped = SystemPages::mapped();
+  for (RequestHeader& request : requests) scheduler.arrive(request);
+  EXPECT_EQ(scheduler.queued(), requests.size());
+  EXPECT_EQ(count(), 0u);
+  // They are so many levels: each batch is of the next highest ones.
+  std::int64_t last = std::int64_t{1} << 40;
+  std::size_t dispatched = 0;
+  for (int batch = 1; batch <= 30; ++batch) {
+    const Action action = scheduler.next({});
+    action.requests.each<RequestHeader>([&](const RequestHeader& request) {
+      EXPECT_LT(request.priority, last);
+      last = request.priority;
+      ++dispatched;
+    });
+    scheduler.report({.batch_id = action.batch_id, .size = 32, .count = 32});
+    scheduler.vacate(0);
+  }
+  EXPECT_EQ(dispatched, 30u * 32);
+  EXPECT_EQ(count(), 0u);
+  EXPECT_EQ(SystemPages::mapped(), mapped);
 }
 
 TEST(Guarantee, SteadyStateAllocatesNothingForIdenticalRequestsThatShareTheirWork) {

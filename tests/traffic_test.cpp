@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <future>
 #include <map>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -132,6 +135,43 @@ TEST(Lanes, StickyOnesAreComputedByOneExecutorEach) {
   }
 }
 
+/// A key that counts how many of it there are.
+class CountedKey {
+ public:
+  CountedKey(int value, std::int64_t* alive) noexcept : value_(value), alive_(alive) { ++*alive_; }
+  CountedKey(const CountedKey& other) noexcept : CountedKey(other.value_, other.alive_) {}
+  CountedKey& operator=(const CountedKey&) = delete;
+  ~CountedKey() { --*alive_; }
+
+  bool operator==(const CountedKey& other) const noexcept { return value_ == other.value_; }
+  std::size_t hash() const noexcept { return std::hash<int>()(value_); }
+
+ private:
+  int value_;
+  std::int64_t* alive_;
+};
+
+TEST(Lanes, ThoseThatAreIdleAreForgotten) {
+  TestRuntime runtime;
+  Calls calls;
+  std::int64_t alive = 0;
+  Batcher batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 8,
+       .capacity = 2000,
+       .lane = bw::KeyFunction<int>([&alive](const int& x) { return CountedKey(x / 2, &alive); },
+                                    [](const CountedKey& key) { return key.hash(); })},
+      runtime);
+  batcher.pause();
+  std::vector<TestTicket<int>> answers;
+  for (int i = 0; i < 2000; ++i) answers.push_back(batcher.submit(i, use_ticket));
+  EXPECT_EQ(alive, 1000);
+  batcher.resume();
+  ASSERT_TRUE(batcher.wait_idle());
+  EXPECT_EQ(alive, 0);  // While the batcher lives, and the answers.
+  EXPECT_EQ(calls.count(), 1000u);
+}
+
 TEST(Tenants, AFloodLeavesTheOthersTheirShare) {
   TestRuntime runtime;
   Calls calls;
@@ -150,6 +190,46 @@ TEST(Tenants, AFloodLeavesTheOthersTheirShare) {
     EXPECT_EQ(std::count_if(in.begin(), in.end(), [](int x) { return x < 200; }), 1) << batch;
   }
   EXPECT_EQ(calls.count(), 13u);
+}
+
+TEST(Tenants, APriorityOrdersTheRequestsOfItsOwnTenantAlone) {
+  // The flood, 100 and up, weighs 2 each; with `urgent` at priority 9, and the others have some order too.
+  const auto batches = [](bool urgent) {
+    TestRuntime runtime;
+    Calls calls;
+    Batcher batcher(doubler(runtime, calls),
+                    {.max_batch_size = 8,
+                     .weight = [](const int& x) -> std::size_t { return x < 200 ? 2 : 1; },
+                     .tenant = [](const int& x) { return x / 100; }},
+                    runtime);
+    batcher.pause();
+    Futures answers;
+    for (int i = 0; i < 20; ++i) {
+      answers.push_back(batcher.submit(100 + i, {.priority = urgent ? 9 : 0}));
+    }
+    for (int i = 0; i < 8; ++i) {
+      answers.push_back(batcher.submit(200 + i, {.priority = urgent && i >= 4 ? -1 : -2}));
+    }
+    batcher.resume();
+    for (auto& answer : answers) static_cast<void>(runtime.get(answer));
+    std::vector<Inputs> taken;
+    for (const Calls::Call& call : calls.all) {
+      taken.push_back(call.inputs);
+      std::sort(taken.back().begin(), taken.back().end());
+    }
+    return taken;
+  };
+  const std::vector<Inputs> alike = batches(false);
+  const std::vector<Inputs> urgent = batches(true);
+  // A half of each batch by weight is the other's, for as long as it has something.
+  ASSERT_EQ(alike.size(), 6u);
+  EXPECT_EQ(alike[0], (Inputs{100, 101, 200, 201, 202, 203}));
+  EXPECT_EQ(alike[1], (Inputs{102, 103, 204, 205, 206, 207}));
+  EXPECT_EQ(alike[2], (Inputs{104, 105, 106, 107}));
+  ASSERT_EQ(urgent.size(), 6u);
+  EXPECT_EQ(urgent[0], (Inputs{100, 101, 204, 205, 206, 207}));
+  EXPECT_EQ(urgent[1], (Inputs{102, 103, 200, 201, 202, 203}));
+  EXPECT_EQ(urgent[2], (Inputs{104, 105, 106, 107}));
 }
 
 TEST(Weights, TheCapCountsThemAndAnOversizedOneIsRefused) {
@@ -181,6 +261,134 @@ TEST(Weights, AnOversizedOneMayRunAlone) {
   EXPECT_EQ(calls.all[0].inputs, (Inputs{3}));
   EXPECT_EQ(calls.all[1].inputs, (Inputs{50}));
   EXPECT_EQ(calls.all[2].inputs, (Inputs{3, 4}));
+}
+
+TEST(Oversized, IsRefusedOrRunsAloneWhateverMakesItsSizeAndTheCap) {
+  enum class By { weight, length };
+  struct Case {
+    const char* name;
+    By by;
+    std::size_t max_batch_size;
+    std::vector<std::size_t> allowed_sizes;
+    int largest;  // The cap: it still shares a batch, or could.
+  };
+  const Case cases[] = {
+      {"weight", By::weight, 8, {}, 8},
+      {"the largest allowed size is the cap", By::weight, 16, {4, 8}, 8},
+      {"length", By::length, 8, {}, 8},
+  };
+  for (const Case& c : cases) {
+    for (const bw::Oversized oversized : {bw::Oversized::refuse, bw::Oversized::run_alone}) {
+      SCOPED_TRACE(std::string(c.name) +
+                   (oversized == bw::Oversized::refuse ? ", refused" : ", alone"));
+      TestRuntime runtime;
+      Calls calls;
+      const auto size = [](const int& x) { return static_cast<std::size_t>(x); };
+      Batcher::Options options{.max_batch_size = c.max_batch_size,
+                               .allowed_sizes = c.allowed_sizes,
+                               .oversized = oversized};
+      if (c.by == By::weight) {
+        options.weight = size;
+      } else {
+        options.length = size;
+        options.size_rule = bw::SizeRule::padded;
+      }
+      Batcher batcher(doubler(runtime, calls), std::move(options), runtime);
+      batcher.pause();
+      Futures answers;
+      for (const int x : {1, c.largest + 1, 1, c.largest, 2}) answers.push_back(batcher.submit(x));
+      batcher.resume();
+      const bool runs = oversized == bw::Oversized::run_alone;
+      for (std::size_t i = 0; i < answers.size(); ++i) {
+        EXPECT_EQ(outcome_of(runtime, answers[i]),
+                  i == 1 && !runs ? Outcome::too_large : Outcome::ok)
+            << i;
+      }
+      EXPECT_EQ(calls.sizes(), runs ? (Sizes{1, 1, 1, 1, 1}) : (Sizes{2, 1, 1}));
+      EXPECT_EQ(calls.saw(c.largest + 1), runs);
+      EXPECT_EQ(batcher.metrics().rejected[Outcome::too_large], runs ? 0u : 1u);
+    }
+  }
+}
+
+TEST(Oversized, OneRowOfACallTurnsAwayAllOfThem) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 10, .weight = [](const int& x) { return static_cast<std::size_t>(x); }},
+      runtime);
+  auto rows = batcher.submit_rows(Inputs{2, 11, 3}, use_ticket);
+  EXPECT_EQ(rows.result().outcome(), Outcome::too_large);
+  runtime.settle();
+  EXPECT_EQ(calls.count(), 0u);
+  const bw::MetricsSnapshot metrics = batcher.metrics();
+  EXPECT_EQ(metrics.accepted, 0u);
+  EXPECT_EQ(metrics.rejected[Outcome::too_large], 3u);
+  EXPECT_EQ(batcher.submit_rows(Inputs{2, 10, 3}, use_ticket).get(), (Inputs{4, 20, 6}));
+}
+
+/// Never waits, and notes the sizes of the batches that it is told of.
+struct SizeListener {
+  Sizes* sizes = nullptr;
+
+  bw::Decision decide(const bw::QueueView& view) const noexcept {
+    return bw::Decision::release(view.max_batch_size, bw::ReleaseReason::greedy);
+  }
+  void on_batch(const bw::BatchReport& report) noexcept { sizes->push_back(report.size); }
+};
+
+TEST(BatchReports, TheirSizeIsWhatTheCapCounts) {
+  const auto value = [](const int& x) { return static_cast<std::size_t>(x); };
+  const auto sizes_of = [](const Inputs& inputs,
+                           TestBatcher<int, int, SizeListener>::Options options) {
+    TestRuntime runtime;
+    Calls calls;
+    Sizes sizes;
+    options.policy.sizes = &sizes;
+    TestBatcher<int, int, SizeListener> batcher(doubler(runtime, calls), std::move(options),
+                                                runtime);
+    batcher.pause();
+    Futures answers;
+    for (const int input : inputs) answers.push_back(batcher.submit(input));
+    batcher.resume();
+    runtime.settle();
+    EXPECT_EQ(calls.count(), 1u);
+    return sizes;
+  };
+  EXPECT_EQ(sizes_of({3, 4}, {.max_batch_size = 20, .weight = value}), Sizes{7});
+  EXPECT_EQ(sizes_of({2, 5, 4},
+                     {.max_batch_size = 20, .length = value, .size_rule = bw::SizeRule::padded}),
+            Sizes{15});
+}
+
+TEST(Padded, ALongNewcomerClosesTheBatchWhereNothingSorts) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 20,
+                   .length = [](const int& x) { return static_cast<std::size_t>(x); },
+                   .size_rule = bw::SizeRule::padded},
+                  runtime);
+  run_all(batcher, runtime, {2, 3, 2, 9, 2, 5});
+  ASSERT_EQ(calls.count(), 3u);
+  EXPECT_EQ(calls.all[0].inputs, (Inputs{2, 3, 2}));  // 3 x 3; the next makes it 4 x 9.
+  EXPECT_EQ(calls.all[1].inputs, (Inputs{9, 2}));     // 2 x 9; the next makes it 3 x 9.
+  EXPECT_EQ(calls.all[2].inputs, (Inputs{5}));
+}
+
+TEST(ShortestFirst, SimilarLengthsShareABatchThatCountsItsRequests) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls),
+                  {.max_batch_size = 3,
+                   .order = bw::QueueOrder::shortest_first,
+                   .length = [](const int& x) { return static_cast<std::size_t>(x / 10); }},
+                  runtime);
+  run_all(batcher, runtime, {900, 20, 700, 21, 10, 500});
+  ASSERT_EQ(calls.count(), 2u);
+  EXPECT_EQ(calls.all[0].inputs, (Inputs{10, 20, 21}));  // Equal ones first in, first out.
+  EXPECT_EQ(calls.all[1].inputs, (Inputs{500, 700, 900}));
 }
 
 TEST(Padded, CountTimesTheLongestStaysWithinTheCap) {
@@ -333,6 +541,41 @@ TEST(QueuePolicies, ATimeoutMayPutARequestBehindItsPriority) {
   EXPECT_EQ(calls.inputs(), (Inputs{2, 1, 3}));
 }
 
+TEST(QueuePolicies, ALevelMayDelayWhereTheOthersReject) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 1,
+       .queue = {.timeout = 20ms},
+       .levels = {{.priority = 1, .timeout = 5ms, .on_timeout = bw::TimeoutAction::delay}}},
+      runtime);
+  batcher.pause();
+  Futures answers;
+  answers.push_back(batcher.submit(1, {.priority = 1}));
+  answers.push_back(batcher.submit(2));
+  runtime.advance(5ms);
+  answers.push_back(batcher.submit(3, {.priority = 1}));  // Comes behind, and goes before.
+  answers.push_back(batcher.submit(4));
+  runtime.advance(4ms);
+  batcher.resume();
+  for (auto& answer : answers) EXPECT_EQ(outcome_of(runtime, answer), Outcome::ok);
+  EXPECT_EQ(calls.inputs(), (Inputs{3, 1, 2, 4}));
+  calls.all.clear();
+
+  batcher.pause();
+  Futures later;
+  later.push_back(batcher.submit(5, {.priority = 1}));
+  later.push_back(batcher.submit(6));
+  later.push_back(batcher.submit(7, {.priority = 2}));
+  runtime.advance(20ms);
+  EXPECT_EQ(outcome_of(runtime, later[1]), Outcome::expired);
+  EXPECT_EQ(outcome_of(runtime, later[2]), Outcome::expired);
+  batcher.resume();
+  EXPECT_EQ(outcome_of(runtime, later[0]), Outcome::ok);
+  EXPECT_EQ(calls.inputs(), (Inputs{5}));
+}
+
 TEST(Eviction, TheNewestOfTheLowestPriorityGivesWay) {
   TestRuntime runtime;
   batchwright_test::Gate gate(runtime);
@@ -354,6 +597,81 @@ TEST(Eviction, TheNewestOfTheLowestPriorityGivesWay) {
   EXPECT_EQ(metrics.evicted, 1u);
   EXPECT_EQ(metrics.rejected[Outcome::queue_full], 1u);
   EXPECT_EQ(metrics.unaccounted(), 0);
+}
+
+TEST(Eviction, MakesNoRoomInALevelThatIsFullItself) {
+  TestRuntime runtime;
+  batchwright_test::Gate gate(runtime);
+  Batcher batcher(batchwright_test::echo_behind(gate),
+                  {.capacity = 4,
+                   .levels = {{.priority = 5, .capacity = 1}},
+                   .overflow = bw::OverflowAction::evict},
+                  runtime);
+  Futures answers;
+  occupy(batcher, runtime, gate, answers);
+  answers.push_back(batcher.submit(1, {.priority = 5}));
+  for (int i = 2; i <= 3; ++i) answers.push_back(batcher.submit(i));
+  auto beside = batcher.submit(4, {.priority = 5});  // There is room but in its level.
+  EXPECT_EQ(outcome_of(runtime, beside), Outcome::queue_full);
+  answers.push_back(batcher.submit(5));
+  auto full = batcher.submit(6, {.priority = 5});
+  EXPECT_EQ(outcome_of(runtime, full), Outcome::queue_full);
+  EXPECT_EQ(batcher.metrics().evicted, 0u);
+  EXPECT_EQ(batcher.metrics().queued, 4u);
+  gate.open();
+  for (auto& answer : answers) EXPECT_EQ(outcome_of(runtime, answer), Outcome::ok);
+}
+
+TEST(Eviction, AsManyGiveWayAsFreeTheBytes) {
+  TestRuntime runtime;
+  batchwright_test::Gate gate(runtime);
+  Batcher batcher(batchwright_test::echo_behind(gate),
+                  {.max_queued_bytes = 10,
+                   .bytes = [](const int& x) { return static_cast<std::size_t>(x); },
+                   .overflow = bw::OverflowAction::evict},
+                  runtime);
+  Futures answers;
+  occupy(batcher, runtime, gate, answers);
+  answers.push_back(batcher.submit(2));
+  answers.push_back(batcher.submit(4));
+  answers.push_back(batcher.submit(1));
+  answers.push_back(batcher.submit(3, {.priority = 1}));
+  answers.push_back(batcher.submit(5, {.priority = 1}));  // 1 alone is not enough, 2 need not go.
+  EXPECT_EQ(outcome_of(runtime, answers[3]), Outcome::evicted);
+  EXPECT_EQ(outcome_of(runtime, answers[2]), Outcome::evicted);
+  auto refused = batcher.submit(4, {.priority = 1});  // 2 are not enough, 3 are its equals.
+  EXPECT_EQ(outcome_of(runtime, refused), Outcome::queue_full);
+  EXPECT_EQ(batcher.metrics().evicted, 2u);
+  gate.open();
+  for (const std::size_t i : {0u, 1u, 4u, 5u}) {
+    EXPECT_EQ(outcome_of(runtime, answers[i]), Outcome::ok) << i;
+  }
+}
+
+TEST(Eviction, IsNotForWhoOnlyTries) {
+  using Pointer = std::unique_ptr<int>;
+  TestRuntime runtime;
+  batchwright_test::Gate gate(runtime);
+  TestBatcher<Pointer, int> batcher(
+      [&gate](std::span<const Pointer> inputs) {
+        gate.pass();
+        Inputs values;
+        for (const Pointer& input : inputs) values.push_back(*input);
+        return values;
+      },
+      {.capacity = 1, .overflow = bw::OverflowAction::evict}, runtime);
+  auto running = batcher.submit(std::make_unique<int>(0));
+  runtime.run_until([&] { return gate.waiting() == 1; });
+  auto queued = batcher.submit(std::make_unique<int>(1));
+  Pointer argument = std::make_unique<int>(2);
+  EXPECT_EQ(batcher.try_submit(std::move(argument), {.priority = 9}).outcome(),
+            Outcome::queue_full);
+  ASSERT_NE(argument, nullptr);
+  runtime.settle();
+  EXPECT_FALSE(is_ready(queued));
+  EXPECT_EQ(batcher.metrics().evicted, 0u);
+  gate.open();
+  EXPECT_EQ(runtime.get(queued), 1);
 }
 
 TEST(Eviction, ForSeveralNewcomersAtOnceAsManyGiveWayAndNoMore) {
