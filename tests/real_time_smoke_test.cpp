@@ -6,12 +6,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <future>
 #include <span>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -22,6 +25,7 @@ using namespace std::chrono_literals;
 using batchwright::DynamicBatcher;
 using batchwright::HybridPolicy;
 using batchwright::MetricsSnapshot;
+using batchwright::Outcome;
 using batchwright::Result;
 using batchwright::shared_predictor;
 using batchwright::TimePolicy;
@@ -107,6 +111,119 @@ TEST(RealTime, ADeadlineIsHonouredWhileTheExecutorIsBusy) {
   release = true;
   release.notify_all();
   EXPECT_EQ(running.get(), 2);
+}
+
+// The machine's own part is measured beside ours: what a busy machine adds, it adds to both.
+
+using Times = std::array<Clock::duration, 20>;
+
+Clock::duration median(Times times) {
+  const auto middle = times.begin() + times.size() / 2;
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+/// What took how long, at most a millisecond longer than the bare thing, in one measurement of five.
+template <class Measure>
+void expect_within_a_millisecond(Measure measure) {
+  std::string seen;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    Times ours{};
+    Times bare{};
+    measure(ours, bare);
+    if (median(ours) <= median(bare) + 1ms) return;
+    const auto microseconds = [](Clock::duration time) {
+      return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+    };
+    seen += "\n" + microseconds(median(ours)) + " us, bare " + microseconds(median(bare)) + " us";
+  }
+  ADD_FAILURE() << "medians:" << seen;
+}
+
+/// A batcher whose only executor is held by its first request.
+class Held {
+ public:
+  Held()
+      : batcher_(
+            [this](std::span<const int> inputs) {
+              entered_ = true;
+              entered_.notify_all();
+              released_.wait(false);
+              return doubled(inputs);
+            },
+            {.max_batch_size = 1}),
+        first_(batcher_.submit(1)) {
+    entered_.wait(false);
+  }
+  ~Held() {
+    released_ = true;
+    released_.notify_all();
+    EXPECT_EQ(first_.get(), 2);
+  }
+
+  DynamicBatcher<int, int>& batcher() { return batcher_; }
+
+ private:
+  std::atomic<bool> entered_{false};
+  std::atomic<bool> released_{false};
+  DynamicBatcher<int, int> batcher_;
+  std::future<int> first_;
+};
+
+TEST(RealTime, WhatExpiresIsAnsweredWithinAMillisecondOfABareTimedWait) {
+  Held held;
+  expect_within_a_millisecond([&](Times& ours, Times& bare) {
+    constexpr auto kStep = 3ms;
+    const Clock::time_point start = Clock::now() + kStep;
+    std::atomic<std::size_t> answered{0};
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+      const Clock::time_point deadline = start + i * kStep;
+      const auto note = [&ours, &answered, i, deadline](const Result<int>& result) {
+        ours[i] = Clock::now() - deadline;
+        EXPECT_EQ(result.outcome(), Outcome::expired);
+        ++answered;
+        answered.notify_all();
+      };
+      EXPECT_TRUE(held.batcher().submit(2, note, {.deadline = deadline}));
+    }
+    for (std::size_t i = 0; i < bare.size(); ++i) {
+      const Clock::time_point instant = start + i * kStep + kStep / 2;
+      std::this_thread::sleep_until(instant);
+      bare[i] = Clock::now() - instant;
+    }
+    for (std::size_t seen; (seen = answered) < ours.size();) answered.wait(seen);
+    EXPECT_GE(*std::min_element(ours.begin(), ours.end()), 0ms);
+  });
+}
+
+TEST(RealTime, WhatIsCancelledIsAnsweredWithinAMillisecondOfABareWake) {
+  Held held;
+  expect_within_a_millisecond([&](Times& ours, Times& bare) {
+    std::atomic<int> asked{0};
+    std::atomic<int> answered{0};
+    std::thread other([&] {
+      for (int i = 0; i < static_cast<int>(Times().size()); ++i) {
+        asked.wait(i);
+        answered = i + 1;
+        answered.notify_all();
+      }
+    });
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+      auto ticket = held.batcher().submit(2, use_ticket);
+      std::this_thread::sleep_for(1ms);  // Whoever is to be woken sleeps by then.
+      Clock::time_point start = Clock::now();
+      EXPECT_TRUE(ticket.cancel());
+      EXPECT_EQ(ticket.result().outcome(), Outcome::cancelled);
+      ours[i] = Clock::now() - start;
+
+      start = Clock::now();
+      ++asked;
+      asked.notify_all();
+      answered.wait(static_cast<int>(i));
+      bare[i] = Clock::now() - start;
+    }
+    other.join();
+  });
 }
 
 }  // namespace

@@ -28,7 +28,8 @@
 #include <vector>
 
 // Random schedules, given to the scheduler and to the reference model alike: every action, every
-// request in it and every view that the policy gets must be the same. A step is one event or one
+// request in it and every view that the policy gets must be the same; the bound on overtaking is held to
+// its number besides. A step is one event or one
 // action. BATCHWRIGHT_RANDOM_STEPS sets how many are taken, BATCHWRIGHT_RANDOM_SEED the first seed:
 // a failure prints the seed of its schedule, and starting there repeats it at once.
 namespace {
@@ -57,6 +58,8 @@ struct NamedRequest : RequestHeader {
   std::size_t slot = 0;    // Its index among the live ones.
   bool withdrawn = false;  // Cancelled or evicted.
   bool refused = false;    // By the forecast.
+  std::size_t tenant = 0;
+  std::uint64_t overtaken = 0;
 };
 
 /// One view, and what it points to.
@@ -204,8 +207,13 @@ struct Reach {
   std::array<std::array<std::uint64_t, kFeatureCount>, kFeatureCount> pairs{};
   /// Dispatches and failures with one tenant, one lane, plain sizes and plain order.
   std::uint64_t plain = 0;
-  std::uint64_t at_bound = 0;           // Requests that went first because of their bound...
-  std::uint64_t at_default_bound = 0;   // ...where that is the thousand of the default.
+  std::uint64_t at_bound = 0;          // Requests that went first because of their bound...
+  std::uint64_t at_default_bound = 0;  // ...where that is the thousand of the default.
+  std::uint64_t acted = 0;             // ...where it is less, and the batch was led by such a one.
+  std::uint64_t passed_bound = 0;      // Requests that were overtaken more often than the bound...
+  std::uint64_t passed_fully = 0;      // ...by all that a batch may add.
+  std::uint64_t left_to_others =
+      0;  // Ones at their bound, passed for their lane's executor's sake.
   std::uint64_t looked_at_several = 0;  // Actions before which the policy saw several lanes...
   std::uint64_t looked_at_fewer = 0;    // ...of which the scheduler did not have to look at all.
   std::uint64_t mixed = 0;              // Batches of several tenants.
@@ -959,6 +967,7 @@ class Schedule {
                   ticks(request->delay_at), static_cast<std::int64_t>(tenant),
                   static_cast<std::int64_t>(lane), request->length,
                   static_cast<std::int64_t>(request->bytes));
+    request->tenant = tenant;
     ++arrived_;
     arrived_size_ += request->weight;
     first_arrival_ = std::min(first_arrival_, request->enqueued);
@@ -1238,6 +1247,7 @@ class Schedule {
       batch.report.dispatched = now_;
       batches_.push_back(batch);
     }
+    if (actual.kind == Action::Kind::dispatch) check_overtaking(actual);
     count_reach(expected);
     reach_.outcomes[static_cast<std::size_t>(expected.outcome)] += expected.requests.size();
     for (const ReferenceModel::Request& request : expected.requests) {
@@ -1250,6 +1260,44 @@ class Schedule {
       const std::size_t slot = static_cast<NamedRequest*>(header)->slot;
       header = bw::detail::RequestChain::next(*header);
       forget(slot);
+    }
+  }
+
+  /// Counts here, and not as the model does, whom a batch overtakes; and holds it to what
+  /// `overtaking_bound` promises.
+  void check_overtaking(const Action& batch) {
+    const std::uint64_t bound = shape_.limits.overtaking_bound;
+    if (bound > 1'000'000) return;  // There is none.
+    const bool one_lane = lanes_.size() <= 1;
+    const std::uint64_t most = bound + shape_.limits.cap() - 1;
+    std::vector<const NamedRequest*> members;
+    batch.requests.each<NamedRequest>([&](NamedRequest& member) { members.push_back(&member); });
+    const NamedRequest& leader = *members.front();
+    for (const NamedRequest* member : members) {
+      if (one_lane && member->overtaken > most) {
+        difference("how often a request was overtaken, at most", member->overtaken, most);
+      }
+      reach_.passed_bound += member->overtaken > bound ? 1 : 0;
+      reach_.passed_fully += one_lane && bound < most && member->overtaken == most ? 1 : 0;
+    }
+    reach_.acted += bound < 1000 && leader.overtaken >= bound ? 1 : 0;
+    for (const auto& other : live_) {
+      if (other->withdrawn || other->refused || other->id == leader.id) continue;
+      if (std::find(members.begin(), members.end(), other.get()) != members.end()) continue;
+      // One at its bound leaves before whoever was accepted later leads a batch, unless its lane's
+      // executor is busy.
+      if (other->overtaken >= bound && other->tenant == leader.tenant && other->id < leader.id) {
+        const std::size_t executor =
+            other->flow == nullptr ? bw::kNoCount : other->flow->lane->executor;
+        if (executor == bw::kNoCount || executor == batch.executor ||
+            model_.executors().usable(executor)) {
+          difference("led a batch past one at its bound: id", leader.id, other->id);
+        }
+        ++reach_.left_to_others;
+      }
+      for (const NamedRequest* member : members) {
+        other->overtaken += member->tenant == other->tenant && member->id > other->id ? 1 : 0;
+      }
     }
   }
 
@@ -1535,6 +1583,10 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   }
   expect_reached("at bound", reach.at_bound);
   expect_reached("at 1,000", reach.at_default_bound, 20);
+  expect_reached("led by its bound", reach.acted);
+  expect_reached("passed its bound", reach.passed_bound);
+  expect_reached("...by a full batch", reach.passed_fully);
+  expect_reached("left to others", reach.left_to_others);
   expect_reached("plain", reach.plain);
   expect_reached("several lanes seen", reach.looked_at_several);
   expect_reached("fewer judged", reach.looked_at_fewer);

@@ -138,6 +138,42 @@ TEST(Simulator, TheLastRequestsHaveCompanyToo) {
   EXPECT_EQ(result.latency.max, 7ms + 1us) << "not what the net is for";
 }
 
+// With half as much again as the largest preferred size can carry, and with a little less than that.
+TEST(Simulator, UnderLoadBatchesAreOfAPreferredSizeAndNeverOfOneMore) {
+  constexpr double kCapacity = 8 / 0.010;  // 2 ms and 1 ms for each of 8.
+  for (const double load : {0.9, 1.5}) {
+    SCOPED_TRACE(load);
+    const Diary diary = diary_of(
+        {.arrivals = PoissonArrivals{.rate_hz = load * kCapacity},
+         .service = {.curve = AffineCurve{.per_item = 1ms, .fixed = 2ms}},
+         .batcher = {.max_batch_size = 16, .preferred_sizes = {4, 8}, .capacity = 1'000'000},
+         .requests = 4000,
+         .warm_up = 0});
+    std::vector<std::size_t> seen(17);
+    std::size_t arrived = 0;
+    std::size_t dispatched = 0;
+    std::size_t of_eight = 0;
+    std::size_t between = 0;
+    for (const Diary::Batch& batch : diary.batches) {
+      while (arrived < diary.requests.size() &&
+             diary.requests[arrived].arrived <= batch.dispatched) {
+        ++arrived;
+      }
+      if (arrived == diary.requests.size()) break;  // Beside the last ones are some we do not see.
+      const std::size_t queued = arrived - dispatched;
+      EXPECT_EQ(batch.count, queued >= 8 ? 8 : queued >= 4 ? 4 : queued) << queued << " queued";
+      of_eight += queued >= 8 ? 1 : 0;
+      between += queued > 4 && queued < 8 ? 1 : 0;
+      ++seen[batch.count];
+      dispatched += batch.count;
+    }
+    EXPECT_EQ(seen[8], of_eight);
+    EXPECT_GT(of_eight, load > 1 ? 300u : 50u);
+    if (load < 1) EXPECT_GT(between, 50u);
+    for (const std::size_t size : {5u, 6u, 7u, 9u, 16u}) EXPECT_EQ(seen[size], 0u) << size;
+  }
+}
+
 TEST(Simulator, ARunEndsThoughAPolicyLetsARequestWaitForEver) {
   Simulation simulation{.arrivals = PoissonArrivals{.rate_hz = 1000},
                         .classes = {{.proportion = 1e5}, {.lane = 1}},
