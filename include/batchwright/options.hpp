@@ -166,8 +166,12 @@ struct BatcherOptions {
   /// free. Duration::max() turns it off.
   Duration max_wait = std::chrono::seconds(1);
 
-  /// How often a request may be overtaken by later ones of higher priority before it goes first. With
-  /// batches it may be overtaken by as many as still fit the batch that reaches the bound.
+  /// How often a request may be overtaken by later ones of its tenant before it goes first. With batches
+  /// it may be overtaken by as many as still fit the batch that reaches the bound: in one lane by no more
+  /// than `overtaking_bound` + `max_batch_size` - 1 in all. With several lanes those count besides who
+  /// ride along in a batch that goes before: one that another tenant leads, or one of its own that came
+  /// earlier and is at its bound too. While a lane's executor is busy (`sticky_lanes`) the other lanes go
+  /// on, and overtake what waits for it without a bound.
   std::uint64_t overtaking_bound = 1000;
 
   /// Takes executors, and `shared_predictor`; not with `pool`, `sticky_lanes` or

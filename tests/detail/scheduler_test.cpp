@@ -44,6 +44,9 @@ struct Given {
   int priority = 0;
   std::uint32_t weight = 1;
   TimePoint deadline = bw::kNever;
+  TimePoint delay_at = bw::kNever;
+  std::uint32_t length = 1;
+  std::size_t bytes = 0;
 };
 
 std::string words(TimePoint time) {
@@ -88,6 +91,9 @@ class Rig {
     request.priority = given.priority;
     request.weight = given.weight;
     request.deadline = given.deadline;
+    request.delay_at = given.delay_at;
+    request.length = given.length;
+    request.bytes = given.bytes;
     scheduler.arrive(request);
     return request;
   }
@@ -664,6 +670,202 @@ TEST(Scheduler, WhatARequestHasSufferedOutlivesItsNeighbours) {
   EXPECT_EQ(rig.next(0), "cancelled neighbour");
   overtake(rig, 1, 3);
   EXPECT_EQ(rig.next(0), "run low on 0: overtaken");
+}
+
+// Other orders within a priority.
+
+TEST(Scheduler, TheEarliestDeadlineGoesFirstWithinAPriority) {
+  Rig rig(ReleaseAll{}, {.order = bw::QueueOrder::earliest_deadline});
+  rig.arrive("none");
+  rig.arrive("late", {.deadline = at(90)});
+  rig.arrive("soon", {.deadline = at(70)});
+  rig.arrive("late too", {.deadline = at(90)});
+  rig.arrive("urgent", {.priority = 1});
+  EXPECT_EQ(rig.next(0), "run urgent soon late late too none on 0: greedy");
+}
+
+TEST(Scheduler, TheBoundOnOvertakingWinsOverTheEarliestDeadline) {
+  Rig rig(ReleaseSome{1}, {.overtaking_bound = 2, .order = bw::QueueOrder::earliest_deadline});
+  rig.arrive("none");
+  for (const char* name : {"a", "b", "c"}) rig.arrive(name, {.deadline = at(50)});
+  for (const char* expected : {"run a", "run b", "run none", "run c"}) {
+    EXPECT_EQ(rig.next(0), std::string(expected) + " on 0: greedy");
+    rig.finish(rig.last.batch_id);
+  }
+}
+
+TEST(Scheduler, WhatIsDelayedGoesBehindItsPriorityFromThatInstantOn) {
+  Rig rig(ReleaseSome{1}, {.executors = 9, .max_in_flight = 9});
+  rig.scheduler.pause();
+  rig.arrive("a", {.priority = 1, .delay_at = at(5)});
+  rig.arrive("b", {.priority = 1, .delay_at = at(6)});
+  rig.arrive("c", {.priority = 1});
+  rig.arrive("low");
+  EXPECT_EQ(rig.next(4), "wait until 5 for none");
+  EXPECT_EQ(rig.next(5), "wait until 6 for none");
+  rig.scheduler.resume();
+  EXPECT_EQ(rig.next(5), "run b on 0: greedy");  // Its own instant is still to come.
+  EXPECT_EQ(rig.next(6), "run c on 1: greedy");
+  EXPECT_EQ(rig.next(6), "run a on 2: greedy");
+  EXPECT_EQ(rig.next(6), "run low on 3: greedy");
+}
+
+TEST(Scheduler, WhatIsDelayedKeepsItsAgeItsDeadlineAndItsBound) {
+  Rig rig(WaitForEither{.size = 3, .window = Duration(10)},
+          {.max_batch_size = 3, .overtaking_bound = 3});
+  rig.arrive("a", {.priority = 1, .delay_at = at(2)});
+  EXPECT_EQ(rig.next(0), "wait until 2 for 2");
+  EXPECT_EQ(rig.next(2), "wait until 10 for 2");  // Its age drives the window.
+  for (const char* name : {"x", "y", "z"}) rig.arrive(name, {.at = 2, .priority = 1});
+  EXPECT_EQ(rig.next(2), "run x y z on 0: size");
+  rig.finish(1);
+  rig.arrive("b", {.at = 3, .priority = 9});
+  EXPECT_EQ(rig.next(3), "run a b on 0: overtaken");
+  rig.finish(2);
+  rig.arrive("c", {.at = 3, .deadline = at(8), .delay_at = at(4)});
+  EXPECT_EQ(rig.next(4), "wait until 8 for 2");
+  EXPECT_EQ(rig.next(8), "expired c");
+}
+
+// Sizes.
+
+TEST(Scheduler, UnderThePaddedRuleASizeIsCountTimesTheLongest) {
+  Rig rig(ReleaseAll{}, {.max_batch_size = 20, .size_rule = bw::SizeRule::padded});
+  rig.arrive("a", {.length = 2});
+  rig.arrive("b", {.length = 5});
+  rig.arrive("c", {.length = 4});
+  rig.arrive("long", {.length = 9});
+  rig.arrive("d", {.length = 1});
+  EXPECT_EQ(rig.next(0), "run a b c on 0: greedy");  // 3 x 5; the next makes it 4 x 9.
+  EXPECT_EQ(rig.last.size, 15u);
+  rig.finish(1);
+  EXPECT_EQ(rig.next(0), "run long d on 0: greedy");
+  EXPECT_EQ(rig.last.size, 18u);
+}
+
+TEST(Scheduler, UnderThePaddedRuleALaneIsFullWhenItsSizeIs) {
+  Rig rig(WaitForSize{}, {.max_batch_size = 12, .size_rule = bw::SizeRule::padded});
+  rig.arrive("a", {.length = 3});
+  rig.arrive("b", {.length = 2});
+  EXPECT_EQ(rig.next(0), "wait until never for 6");  // Of 12 there are 2 x 3.
+  rig.arrive("c", {.length = 6});
+  EXPECT_EQ(rig.next(0), "run a b on 0: size");  // 3 x 6 is more.
+  rig.finish(1);
+  EXPECT_EQ(rig.next(0), "wait until never for 6");
+  rig.arrive("d", {.length = 1});
+  EXPECT_EQ(rig.next(0), "run c d on 0: size");
+}
+
+TEST(Scheduler, UnderThePaddedRuleShortestFirstFillsABatchWithSimilarLengths) {
+  Rig rig(ReleaseAll{}, {.max_batch_size = 20,
+                         .order = bw::QueueOrder::shortest_first,
+                         .size_rule = bw::SizeRule::padded});
+  for (const auto& [name, length] :
+       {std::pair("nine", 9u), {"two", 2u}, {"three", 3u}, {"ten", 10u}, {"five", 5u}}) {
+    rig.arrive(name, {.length = length});
+  }
+  EXPECT_EQ(rig.next(0), "run two three five on 0: greedy");  // 3 x 5; then 4 x 9.
+  rig.finish(1);
+  EXPECT_EQ(rig.next(0), "run nine ten on 0: greedy");
+}
+
+TEST(Scheduler, TheLargestAllowedSizeIsTheCapAndABatchIsPaddedToTheNext) {
+  Rig rig(ReleaseAll{}, {.max_batch_size = 16, .allowed_sizes = {2, 4, 8}});
+  for (int i = 0; i < 14; ++i) rig.arrive("x");
+  const std::array<std::pair<std::size_t, std::size_t>, 3> expected{{{8, 8}, {6, 8}, {1, 2}}};
+  for (const auto& [size, padded] : expected) {
+    if (size == 1) rig.arrive("y");
+    rig.next(0);
+    EXPECT_EQ(rig.last.size, size);
+    EXPECT_EQ(rig.last.padded_size, padded);
+    rig.finish(rig.last.batch_id);
+  }
+}
+
+TEST(Scheduler, ABatchIsTrimmedDownToAnAllowedSizeThatItsRequestsHit) {
+  Rig rig(WaitForAge{Duration(10)},
+          {.max_batch_size = 8, .allowed_sizes = {3, 5, 8}, .fit = bw::FitRule::trim_down});
+  rig.arrive("a", {.at = 0, .weight = 3});
+  rig.arrive("b", {.at = 4, .weight = 3});
+  EXPECT_EQ(rig.next(10), "run a on 0: time");  // 6 is none of them.
+  EXPECT_EQ(rig.last.padded_size, 3u);
+  rig.finish(1);
+  EXPECT_EQ(rig.next(10), "wait until 14 for 5");  // The rest is due by its own oldest.
+  rig.arrive("c", {.at = 11, .weight = 1});
+  EXPECT_EQ(rig.next(14), "run b on 0: time");
+  rig.finish(2);
+  // 2 and 4 hit none of them: it is padded up.
+  rig.arrive("d", {.at = 15, .weight = 3});
+  EXPECT_EQ(rig.next(21), "run c d on 0: time");
+  EXPECT_EQ(rig.last.size, 4u);
+  EXPECT_EQ(rig.last.padded_size, 5u);
+}
+
+// Eviction.
+
+TEST(Scheduler, EvictedOnesEndTogetherTheNewestOfTheLowestFirst) {
+  Rig rig(WaitForSize{});
+  rig.arrive("a");
+  rig.arrive("b", {.priority = 1});
+  rig.arrive("c");
+  rig.arrive("d", {.priority = 2});
+  EXPECT_TRUE(rig.scheduler.evict(3, 0, 2));
+  EXPECT_EQ(rig.scheduler.queued(), 1u);  // Their room is free at once.
+  EXPECT_EQ(rig.next(0), "evicted c a b");
+  EXPECT_EQ(rig.next(0), "wait until never for 31");
+}
+
+TEST(Scheduler, NobodyIsEvictedWhereTheLowerOnesDoNotSuffice) {
+  Rig rig(ReleaseAll{});
+  rig.arrive("a", {.bytes = 4});
+  rig.arrive("b", {.priority = 1, .bytes = 4});
+  EXPECT_FALSE(rig.scheduler.evict(1, 0, 0));
+  EXPECT_FALSE(rig.scheduler.evict(2, 0, 1));
+  EXPECT_FALSE(rig.scheduler.evict(1, 5, 1));
+  EXPECT_EQ(rig.next(0), "run b a on 0: greedy");
+}
+
+TEST(Scheduler, AsManyAreEvictedAsHoldTheBytes) {
+  Rig rig(WaitForSize{});
+  for (const char* name : {"a", "b", "c"}) rig.arrive(name, {.bytes = 10});
+  EXPECT_TRUE(rig.scheduler.evict(1, 11, 1));
+  EXPECT_EQ(rig.next(0), "evicted c b");
+}
+
+TEST(Scheduler, WhoIsAtItsBoundIsNotEvicted) {
+  Rig rig(WaitForSize{3}, {.max_batch_size = 3, .overtaking_bound = 1});
+  rig.arrive("low");
+  overtake(rig, 1, 3);
+  rig.arrive("later");
+  EXPECT_FALSE(rig.scheduler.evict(2, 0, 5));
+  EXPECT_TRUE(rig.scheduler.evict(1, 0, 5));
+  EXPECT_EQ(rig.next(0), "evicted later");
+  EXPECT_EQ(rig.next(0), "run low on 0: overtaken");
+}
+
+TEST(Scheduler, WhatIsEvictedDrivesNoWindowAndExpiresNoMore) {
+  Rig rig(WaitForAge{Duration(10)});
+  rig.arrive("a", {.at = 0, .deadline = at(5)});
+  rig.arrive("b", {.at = 4, .priority = 1});
+  EXPECT_TRUE(rig.scheduler.evict(1, 0, 1));
+  EXPECT_EQ(rig.next(6), "evicted a");
+  EXPECT_EQ(rig.next(6), "wait until 14 for 31");
+}
+
+TEST(Scheduler, EvictionLooksAtOneTenantAlone) {
+  Rig rig(WaitForSize{});
+  bw::detail::Tenant first, second;
+  bw::detail::Lane lane;
+  std::array<bw::detail::Flow, 2> flows;
+  flows[0].tenant = &first;
+  flows[1].tenant = &second;
+  flows[0].lane = flows[1].lane = &lane;
+  rig.arrive("a", {}, &flows[0]);
+  rig.arrive("b", {.priority = -9}, &flows[1]);
+  EXPECT_FALSE(rig.scheduler.evict(2, 0, 5, &first));
+  EXPECT_FALSE(rig.scheduler.evict(1, 0, 5));  // Nobody is of no tenant.
+  EXPECT_TRUE(rig.scheduler.evict(1, 0, 5, &first));
+  EXPECT_EQ(rig.next(0), "evicted a");
 }
 
 // Deadlines.
@@ -1286,6 +1488,40 @@ TEST(Scheduler, AFullQueueDoesNotWaitForTheExecutorOfItsOldestWhileAnotherOneIsF
   rig.finish(1);
   rig.arrive("h", {.at = 5}, &of.flows[1]);
   EXPECT_EQ(rig.next(5), "run d on 0: size");
+}
+
+TEST(Scheduler, AtItsBoundALaneStillWaitsForItsOwnExecutor) {
+  Rig rig(ReleaseAll{},
+          {.executors = 2, .max_in_flight = 2, .overtaking_bound = 1, .keyed_lanes = true});
+  LanesOfOne<2> of;
+  of.lanes[0].executor = 0;
+  rig.arrive("first", {}, &of.flows[0]);
+  EXPECT_EQ(rig.next(0), "run first on 0: greedy");
+  rig.arrive("low", {}, &of.flows[0]);
+  for (int i = 0; i < 3; ++i) {
+    rig.arrive("x", {.priority = 9}, &of.flows[1]);
+    EXPECT_EQ(rig.next(0), "run x on 1: greedy");
+    rig.finish(rig.last.batch_id);
+  }
+  rig.arrive("x", {.priority = 9}, &of.flows[1]);
+  rig.finish(1);
+  EXPECT_EQ(rig.next(0), "run low on 0: greedy");
+}
+
+TEST(Scheduler, WhoRidesAlongInALaneThatGoesBeforeOvertakesToo) {
+  Rig rig(ReleaseAll{}, {.max_batch_size = 2, .overtaking_bound = 2, .keyed_lanes = true});
+  LanesOfOne<3> of;
+  rig.arrive("a", {}, &of.flows[0]);
+  rig.arrive("b", {}, &of.flows[1]);
+  rig.arrive("c", {}, &of.flows[2]);
+  for (int i = 0; i < 2; ++i) rig.arrive("x", {.priority = 9}, &of.flows[2]);
+  rig.arrive("y", {.priority = 9}, &of.flows[0]);
+  rig.arrive("z", {.priority = 9}, &of.flows[1]);
+  // All three are at their bound then, and "c" is overtaken twice more.
+  for (const char* expected : {"run x x", "run a y", "run b z", "run c"}) {
+    EXPECT_EQ(rig.next(0), std::string(expected) + " on 0: greedy");
+    rig.finish(rig.last.batch_id);
+  }
 }
 
 TEST(Scheduler, AFullQueueOfOneInstantGoesInTheOrderOfItsArrivals) {
