@@ -230,6 +230,21 @@ TEST(Backlog, ABatchOfSeveralTenantsLeavesByTheirTurns) {
   }
 }
 
+TEST(Backlog, WhoHadNothingQueuedHasSavedUpNothing) {
+  for (const std::uint32_t share : {1u, 2u}) {  // Of 2, no batch leaves in one piece.
+    Rig rig;
+    Lane lane;
+    Tenant one, two;
+    one.share = share;
+    Flow& first = rig.flow(one, lane);
+    Flow& second = rig.flow(two, lane);
+    for (const char* name : {"a", "b", "c", "d"}) rig.enter(name, {}, &first);
+    for (const char* expected : {"a", "b", "c"}) EXPECT_EQ(rig.dispatch(lane, 1), expected);
+    for (const char* name : {"x", "y", "z"}) rig.enter(name, {}, &second);
+    EXPECT_EQ(rig.all(), "xdyz");  // One before "d", for the last that went, not three.
+  }
+}
+
 TEST(Backlog, WhenNothingIsQueuedTenantsBeginAnew) {
   Rig rig;
   Lane lane;
@@ -277,13 +292,14 @@ TEST(Backlog, WhoWasOvertakenAsOftenAsIsAllowedGoesFirst) {
 }
 
 TEST(Backlog, WhoIsWithdrawnHasOvertakenNobody) {
-  Rig rig({.overtaking_bound = 1});
+  Rig rig({.overtaking_bound = 2});
   NamedHeader& low = rig.enter("l");
   NamedHeader& high = rig.enter("h", {.priority = 5});
+  for (const char* name : {"i", "j"}) rig.enter(name, {.priority = 5});
   rig.backlog.withdraw(high);
-  EXPECT_FALSE(low.at_bound);
-  rig.enter("i", {.priority = 5});
   EXPECT_EQ(rig.dispatch(1), "i");
+  EXPECT_FALSE(low.at_bound);
+  EXPECT_EQ(rig.dispatch(1), "j");
   EXPECT_TRUE(low.at_bound);
   rig.backlog.withdraw(low);
   EXPECT_EQ(rig.backlog.own_lane().bounded, 0u);
@@ -319,6 +335,8 @@ TEST(Backlog, WhoIsDelayedGoesBehindThoseOfItsPriorityAndBeforeLowerOnes) {
     rig.backlog.delay(a);
     EXPECT_TRUE(a.delayed && b.delayed);
     EXPECT_EQ(rig.all(), "cbal");  // As they were delayed, not as they came.
+    rig.backlog.rerank(b, {.priority = 1});
+    EXPECT_EQ(rig.all(), "cbal");
     rig.enter("d", {.priority = 1});
     EXPECT_EQ(rig.all(), "cdbal");
     EXPECT_EQ(rig.backlog.count(), 5u);

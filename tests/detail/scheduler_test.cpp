@@ -782,6 +782,18 @@ TEST(Scheduler, TheLargestAllowedSizeIsTheCapAndABatchIsPaddedToTheNext) {
   }
 }
 
+TEST(Scheduler, WhatWouldPassTheLargestPreferredSizeLeavesBefore) {
+  Rig rig(WaitForSize{}, {.max_batch_size = 16, .preferred_sizes = {4, 8}});
+  rig.arrive("a", {.weight = 3});
+  rig.arrive("b", {.weight = 3});
+  EXPECT_EQ(rig.next(0), "wait until never for 1");  // 3 and 6 are none of them.
+  rig.arrive("c", {.weight = 3});
+  EXPECT_EQ(rig.next(0), "run a b on 0: size");  // Nor is 9, and 8 cannot be had any more.
+  rig.finish(1);
+  rig.arrive("d", {.weight = 1});
+  EXPECT_EQ(rig.next(0), "run c d on 0: size");
+}
+
 TEST(Scheduler, ABatchIsTrimmedDownToAnAllowedSizeThatItsRequestsHit) {
   Rig rig(WaitForAge{Duration(10)},
           {.max_batch_size = 8, .allowed_sizes = {3, 5, 8}, .fit = bw::FitRule::trim_down});
