@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -136,6 +137,50 @@ TEST(ReplacePredictor, LosesNothingThatWasAcceptedBefore) {
         }
         EXPECT_EQ(answered, 40u);
         EXPECT_EQ(wrong, 0u);
+      },
+      TestOptions{.time = TimeMode::automatic});
+}
+
+TEST(ReplacePredictor, NeitherDoesItWhereAllUnloadFirst) {
+  for_each_seed(
+      60,
+      [](TestRuntime& runtime) {
+        std::vector<int> computed_by;
+        const auto each = [&](int number) {
+          return predictor_per_executor([&, number] {
+            return [&, number, run = version(number, runtime, 1us)](std::span<const int> inputs) {
+              computed_by.push_back(number);
+              return run(inputs);
+            };
+          });
+        };
+        std::size_t answered = 0;
+        std::size_t wrong = 0;
+        int serving = 1;
+        {
+          Batcher batcher(each(1), {.max_batch_size = 4, .executors = 2});
+          auto client = runtime.start([&] {
+            for (int i = 0; i < 40; ++i) {
+              batcher.submit(i, [&, i, least = serving](Result<int> result) {
+                ++answered;
+                const int by = result.value() - i * 100;
+                if (by < least || by > 4) ++wrong;
+              });
+              runtime.interleave("next");
+            }
+          });
+          for (int number = 2; number < 5; ++number) {
+            batcher.replace_predictor(each(number), ReplaceOrder::unload_first);
+            serving = number;
+            auto ticket = batcher.submit(7, use_ticket);
+            EXPECT_EQ(ticket.get(), 700 + number);
+          }
+          client.join();
+        }
+        EXPECT_EQ(answered, 40u);
+        EXPECT_EQ(wrong, 0u);
+        // No two of them are there at once.
+        EXPECT_TRUE(std::is_sorted(computed_by.begin(), computed_by.end()));
       },
       TestOptions{.time = TimeMode::automatic});
 }
@@ -377,6 +422,119 @@ TEST(WarmUp, RunsEachAllowedSizeOnEachExecutorBeforeTheFirstRequest) {
   EXPECT_EQ(runtime.get(answer), 3);
 }
 
+// Where a batcher's predictors run: on the dispatcher's own thread, on two executors of its own, or on
+// those of a pool.
+enum class Place { dispatcher, executors, pool };
+constexpr Place kPlaces[] = {Place::dispatcher, Place::executors, Place::pool};
+
+std::size_t executors_at(Place place) { return place == Place::dispatcher ? 1 : 2; }
+
+template <class Options>
+Options placed(Options options, Place place, const TestRuntime& runtime) {
+  if (place != Place::pool) {
+    options.executors = place == Place::dispatcher ? 0 : 2;
+  } else {
+    options.pool = std::make_shared<batchwright::BasicExecutorPool<TestRuntime>>(
+        batchwright::ExecutorPoolOptions{.executors = 2}, runtime);
+  }
+  return options;
+}
+
+// Predictors that know at which sizes they have been warmed, and on which thread: who is given a request
+// before all of that has been done has been cold.
+struct Kitchen {
+  std::vector<std::string> log;  // Warmed predictors, in order: version and executor.
+  std::size_t cold = 0;
+
+  auto makes(int number) {
+    return predictor_per_executor([this, number] {
+      return [this, number, sizes = std::vector<std::size_t>(), thread = std::thread::id()](
+                 std::span<const int> inputs, const BatchInfo& info) mutable {
+        if (info.batch_id == 0) {
+          if (sizes.empty()) thread = std::this_thread::get_id();
+          sizes.push_back(info.padded_size);
+          if (sizes.size() == 3) {
+            log.push_back(std::to_string(number) + " on " + std::to_string(info.executor));
+          }
+        } else if (sizes != std::vector<std::size_t>{2, 4, 8} ||
+                   thread != std::this_thread::get_id()) {
+          ++cold;
+        }
+        return std::vector<int>(inputs.size(), number);
+      };
+    });
+  }
+
+  // What has been warmed since it was last asked, whoever was first.
+  std::vector<std::string> warmed() {
+    std::sort(log.begin(), log.end());
+    return std::exchange(log, {});
+  }
+
+  static std::vector<std::string> all(std::vector<int> numbers, Place place) {
+    std::vector<std::string> expected;
+    for (const int number : numbers) {
+      for (std::size_t executor = 0; executor < executors_at(place); ++executor) {
+        expected.push_back(std::to_string(number) + " on " + std::to_string(executor));
+      }
+    }
+    return expected;
+  }
+
+  static Batcher::Options options(Place place, const TestRuntime& runtime) {
+    return placed(Batcher::Options{.max_batch_size = 8,
+                                   .allowed_sizes = {2, 4, 8},
+                                   .warm_up = {[] { return 5; }}},
+                  place, runtime);
+  }
+};
+
+TEST(WarmUp, IsDoneBeforeTheFirstRequestWhereverThePredictorRuns) {
+  for (const Place place : kPlaces) {
+    SCOPED_TRACE(static_cast<int>(place));
+    for_each_seed(20, [&](TestRuntime& runtime) {
+      Kitchen kitchen;
+      Batcher batcher(kitchen.makes(1), Kitchen::options(place, runtime), runtime);
+      EXPECT_EQ(kitchen.warmed(), Kitchen::all({1}, place));
+      EXPECT_EQ(batcher.metrics().executions, 0u);
+      std::vector<TestTicket<int>> answers;
+      for (int i = 0; i < 30; ++i) answers.push_back(batcher.submit(i, use_ticket));
+      for (auto& answer : answers) EXPECT_EQ(answer.get(), 1);
+      EXPECT_EQ(kitchen.cold, 0u);
+      EXPECT_TRUE(kitchen.log.empty());
+    });
+  }
+}
+
+TEST(WarmUp, IsDoneAgainByThoseThatUnloadFirst) {
+  for (const Place place : kPlaces) {
+    SCOPED_TRACE(static_cast<int>(place));
+    for_each_seed(20, [&](TestRuntime& runtime) {
+      Kitchen kitchen;
+      Batcher batcher(kitchen.makes(1), Kitchen::options(place, runtime), runtime);
+      kitchen.warmed();
+      std::size_t answered = 0;
+      auto client = runtime.start([&] {
+        for (int i = 0; i < 20; ++i) {
+          batcher.submit(i, [&](const Result<int>& result) { answered += result ? 1 : 0; });
+          runtime.interleave("next");
+        }
+      });
+      batcher.replace_predictor(kitchen.makes(2), ReplaceOrder::unload_first);
+      EXPECT_EQ(kitchen.warmed(), Kitchen::all({2}, place));
+      // So is the old one, where it has to come back.
+      EXPECT_THROW(batcher.replace_predictor(broken_factory(), ReplaceOrder::unload_first),
+                   std::bad_alloc);
+      EXPECT_EQ(kitchen.warmed(), Kitchen::all({2}, place));
+      EXPECT_EQ(batcher.submit(1, use_ticket).get(), 2);
+      client.join();
+      batcher.shutdown();
+      EXPECT_EQ(answered, 20u);
+      EXPECT_EQ(kitchen.cold, 0u);
+    });
+  }
+}
+
 TEST(WarmUp, RunsPreferredSizesAndTheCapByWeightWithoutAllowedOnes) {
   TestRuntime runtime;
   std::vector<std::pair<std::size_t, std::size_t>> seen;  // Rows and size.
@@ -551,6 +709,76 @@ TEST(Reconfigure, IsHeardByEveryLaneThatWaits) {
   batcher.reconfigure({.policy = GreedyPolicy{}});
   runtime.settle();
   EXPECT_TRUE(is_ready(alone));
+}
+
+// Caps and policies change while others submit. From the batch on in which somebody is who came after a
+// change, the cap is the new one, until there is another.
+TEST(Reconfigure, LosesNothingAndPassesNoCapInEveryInterleaving) {
+  using Any = TestBatcher<int, int, AnyPolicy>;
+  struct Change {
+    std::size_t cap;
+    AnyPolicy policy;
+  };
+  const std::vector<Change> changes = {{3, SizePolicy{.size = 1}},
+                                       {1, GreedyPolicy{}},
+                                       {4, HybridPolicy{.size = 2, .max_wait = 5us}},
+                                       {2, HybridPolicy{.max_wait = 2us}}};
+  for (const Place place : kPlaces) {
+    SCOPED_TRACE(static_cast<int>(place));
+    for_each_seed(
+        40,
+        [&](TestRuntime& runtime) {
+          std::vector<std::pair<std::uint64_t, std::size_t>> batches;  // Id and size.
+          std::vector<std::uint64_t> heard(changes.size());            // The first batch after it.
+          const auto predict = [&](std::span<const int> inputs, const BatchInfo& info) {
+            batches.emplace_back(info.batch_id, inputs.size());
+            for (const int input : inputs) {
+              if (input >= 1000) heard[static_cast<std::size_t>(input - 1000)] = info.batch_id;
+            }
+            return version(1, runtime, 1us)(inputs);
+          };
+          std::size_t answered = 0;
+          std::size_t wrong = 0;
+          Any batcher(shared_predictor(predict),
+                      placed(Any::Options{.max_batch_size = 8, .policy = GreedyPolicy{}}, place,
+                             runtime),
+                      runtime);
+          const auto submit = [&](int input) {
+            batcher.submit(input, [&, input](const Result<int>& result) {
+              ++answered;
+              if (!result || *result != input * 100 + 1) ++wrong;
+            });
+            runtime.interleave("next");
+          };
+          std::vector<TestRuntime::Thread> clients;
+          for (int client = 0; client < 2; ++client) {
+            clients.push_back(runtime.start([&, client] {
+              for (int i = 0; i < 15; ++i) submit(15 * client + i);
+            }));
+          }
+          for (std::size_t i = 0; i < changes.size(); ++i) {
+            batcher.reconfigure({.max_batch_size = changes[i].cap, .policy = changes[i].policy});
+            submit(1000 + static_cast<int>(i));
+          }
+          batcher.reconfigure({.policy = SizePolicy{.size = 2}});
+          for (auto& client : clients) client.join();
+          batcher.reconfigure({.policy = GreedyPolicy{}});
+          EXPECT_TRUE(batcher.wait_idle());
+          EXPECT_EQ(answered, 30u + changes.size());
+          EXPECT_EQ(wrong, 0u);
+          EXPECT_EQ(batcher.metrics().unaccounted(), 0);
+          for (const auto& [id, size] : batches) {
+            for (std::size_t i = 0; i < changes.size(); ++i) {
+              const bool last = i + 1 == changes.size();
+              if (id < heard[i] || (!last && id >= heard[i + 1])) continue;
+              // The next change may have been made already.
+              const std::size_t next = last ? 0 : changes[i + 1].cap;
+              EXPECT_LE(size, std::max(changes[i].cap, next)) << "batch " << id;
+            }
+          }
+        },
+        TestOptions{.time = TimeMode::automatic});
+  }
 }
 
 TEST(Reconfigure, ChangesNothingWhenSomethingDoesNotFit) {
