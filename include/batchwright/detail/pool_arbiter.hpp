@@ -115,6 +115,8 @@ class PoolArbiter {
     Client& client = *lease.client;
     const std::int64_t took = std::max<std::int64_t>((now - lease.begin).count(), 0);
     client.tag_ += static_cast<std::uint64_t>(cost(client, took) - lease.charged);
+    // What was charged too much is not lost where others were begun meanwhile.
+    if (client.waits_ && earlier(client.tag_, virtual_time_)) virtual_time_ = client.tag_;
     if (used) {
       learn(client.mean_ns_, took);
       learn(client.executors_[executor].mean_ns, took);
