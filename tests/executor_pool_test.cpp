@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -27,6 +28,7 @@ using namespace std::chrono_literals;
 using namespace batchwright_test;
 using batchwright::BasicExecutorPool;
 using batchwright::Batch;
+using batchwright::BatchInfo;
 using batchwright::ExecutorPool;
 using batchwright::ExecutorPoolOptions;
 using batchwright::HybridPolicy;
@@ -286,32 +288,46 @@ TEST(ExecutorPool, AConstructorThatThrowsLeavesThePoolAsItWas) {
 TEST(ExecutorPool, ReplacesAPredictorUnderLoadOfOthers) {
   for_each_seed(60, [](TestRuntime& runtime) {
     const auto pool = make_pool(runtime, 2);
+    const auto version = [](int number) {
+      return predictor_per_executor([number] {
+        return [number](std::span<const int> inputs) {
+          Ints results;
+          for (const int input : inputs) results.push_back(input * 10 + number);
+          return results;
+        };
+      });
+    };
     Batcher other(adds(1), {.max_batch_size = 2, .pool = pool});
-    Batcher batcher(predictor_per_executor([] {
-                      return [](std::span<const int> inputs) { return Ints(inputs.size(), 1); };
-                    }),
-                    {.max_batch_size = 2, .pool = pool});
+    Batcher batcher(version(1), {.max_batch_size = 2, .pool = pool});
     int answered = 0;
+    int wrong = 0;
+    int serving = 1;
+    int loading = 1;
     auto client = runtime.start([&] {
       for (int i = 0; i < 10; ++i) {
-        other.submit(i, [&](const Result<int>&) { ++answered; });
-        batcher.submit(i, [&](const Result<int>&) { ++answered; });
+        other.submit(i, [&, i](const Result<int>& result) {
+          ++answered;
+          if (!result || *result != i + 1) ++wrong;
+        });
+        batcher.submit(i, [&, i, least = serving](const Result<int>& result) {
+          ++answered;
+          if (!result || *result < i * 10 + least || *result > i * 10 + loading) ++wrong;
+        });
         runtime.interleave("next");
       }
     });
-    for (int version = 2; version < 5; ++version) {
+    for (int number = 2; number < 5; ++number) {
+      loading = number;
       batcher.replace_predictor(
-          predictor_per_executor([version] {
-            return [version](std::span<const int> inputs) { return Ints(inputs.size(), version); };
-          }),
-          version % 2 == 0 ? ReplaceOrder::unload_first : ReplaceOrder::load_first);
-      auto ticket = batcher.submit(0, use_ticket);
-      EXPECT_EQ(ticket.get(), version);
+          version(number), number % 2 == 0 ? ReplaceOrder::unload_first : ReplaceOrder::load_first);
+      serving = number;
+      EXPECT_EQ(batcher.submit(7, use_ticket).get(), 70 + number);
     }
     client.join();
     other.shutdown();
     batcher.shutdown();
     EXPECT_EQ(answered, 20);
+    EXPECT_EQ(wrong, 0);
   });
 }
 
@@ -442,6 +458,54 @@ TEST(ExecutorPool, ABusyExecutorGoesFromBatchToBatchWithoutWakingAnybody) {
   runtime.settle();
   EXPECT_EQ(answered, 40);
   EXPECT_LE(runtime.counts().unparks - before, 3u);
+}
+
+// On executors of its own the scheduler chooses, in a pool the arbiter does.
+TEST(ExecutorPool, LoneBatchesGoToTheExecutorThatHasBeenTheQuickest) {
+  for (const bool pooled : {false, true}) {
+    SCOPED_TRACE(pooled);
+    TestRuntime runtime(TestOptions{.switch_probability = 0, .time = TimeMode::automatic});
+    std::array<std::chrono::nanoseconds, 3> takes = {9ms, 2ms, 5ms};
+    std::vector<std::size_t> used;
+    Batcher::Options options{.max_batch_size = 1};
+    if (pooled) {
+      options.pool = make_pool(runtime, 3);
+    } else {
+      options.executors = 3;
+    }
+    Batcher batcher(shared_predictor([&](std::span<const int> inputs, const BatchInfo& info) {
+                      used.push_back(info.executor);
+                      work_for(runtime, takes[info.executor]);
+                      return Ints(inputs.begin(), inputs.end());
+                    }),
+                    options, runtime);
+    const auto lone = [&](int count) {
+      used.clear();
+      const TimePoint start = runtime.now();
+      for (int i = 0; i < count; ++i) {
+        EXPECT_EQ(batcher.submit(i, use_ticket).get(), i);
+        runtime.settle();  // The executor is vacant, too.
+      }
+      return runtime.now() - start;
+    };
+    EXPECT_EQ(lone(3), 16ms);  // Each is tried once.
+    EXPECT_EQ(used, (std::vector<std::size_t>{0, 1, 2}));
+    EXPECT_EQ(lone(10), 20ms);
+    EXPECT_EQ(used, std::vector<std::size_t>(10, 1));
+    // Of two at once one goes to the second quickest.
+    used.clear();
+    auto answers = batcher.submit_many(Ints{1, 2}, use_ticket);
+    for (auto& answer : answers) answer.result();
+    runtime.settle();
+    std::sort(used.begin(), used.end());
+    EXPECT_EQ(used, (std::vector<std::size_t>{1, 2}));
+    // It is not the quickest for ever.
+    takes[1] = 30ms;
+    lone(10);
+    EXPECT_EQ(used[0], 1u);
+    EXPECT_EQ(used[9], 2u);
+    EXPECT_TRUE(std::is_sorted(used.begin(), used.end()));
+  }
 }
 
 TEST(ExecutorPool, RunsItsStartHookOnEachThread) {

@@ -11,6 +11,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -130,9 +131,12 @@ TEST(Lanes, StickyOnesAreComputedByOneExecutorEach) {
   run_all(batcher, runtime, inputs);
   run_all(batcher, runtime, inputs);
   ASSERT_EQ(executors.size(), 5u);
+  std::set<std::size_t> at_work;
   for (const auto& [key, used] : executors) {
     EXPECT_EQ(std::count(used.begin(), used.end(), used.front()), 20) << "lane " << key;
+    at_work.insert(used.front());
   }
+  EXPECT_EQ(at_work.size(), 3u);
 }
 
 /// A key that counts how many of it there are.
