@@ -42,12 +42,14 @@ using batchwright::MetricsSnapshot;
 using batchwright::Outcome;
 using batchwright::OverflowAction;
 using batchwright::PolicyNeeds;
+using batchwright::predictor_per_executor;
 using batchwright::PreserveOrder;
 using batchwright::QueueCursor;
 using batchwright::QueuedRequest;
 using batchwright::QueueOrder;
 using batchwright::QueueView;
 using batchwright::ReleaseReason;
+using batchwright::ReplaceOrder;
 using batchwright::Result;
 using batchwright::shared_predictor;
 using batchwright::ShutdownMode;
@@ -837,34 +839,85 @@ TEST(Coalescing, AForecastRefusesTheOneThatAskedAndNotWhoComesAfter) {
   EXPECT_EQ(batcher.metrics().unaccounted(), 0);
 }
 
+// Who asks while predictors are replaced, one after another: `version(number)` answers with its number.
+template <class Version>
+void replace_while_others_share(TestRuntime& runtime, ReplaceOrder order, Version version) {
+  Batcher batcher(version(1), {.max_batch_size = 1, .executors = 2, .coalesce = kEqual});
+  std::size_t answered = 0;
+  std::size_t wrong = 0;
+  int serving = 1;
+  int loading = 1;
+  TestThread client = runtime.start([&] {
+    for (int i = 0; i < 40; ++i) {
+      EXPECT_TRUE(batcher.submit(i % 2, [&, least = serving](const Result<int>& result) {
+        ++answered;
+        if (!result || *result < least || *result > loading) ++wrong;
+      }));
+      runtime.interleave("next");
+    }
+  });
+  for (int number = 2; number < 5; ++number) {
+    loading = number;
+    batcher.replace_predictor(version(number), order);
+    serving = number;
+    EXPECT_EQ(batcher.submit(0, use_ticket).get(), number);
+  }
+  client.join();
+  batcher.shutdown();
+  EXPECT_EQ(answered, 40u);
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_EQ(batcher.metrics().unaccounted(), 0);
+}
+
 TEST(Coalescing, WhoComesAfterAReplacementIsAnsweredByTheNewPredictor) {
   for_each_seed(60,
                 [](TestRuntime& runtime) {
-                  const auto version = [&](int number) {
+                  replace_while_others_share(runtime, ReplaceOrder::load_first, [&](int number) {
                     return shared_predictor([runtime, number](std::span<const int> inputs) {
                       work_for(runtime, 3us);
                       return Values(inputs.size(), number);
                     });
-                  };
-                  Batcher batcher(version(1),
-                                  {.max_batch_size = 1, .executors = 2, .coalesce = kEqual});
-                  std::size_t answered = 0;
-                  TestThread client = runtime.start([&] {
-                    for (int i = 0; i < 40; ++i) {
-                      EXPECT_TRUE(batcher.submit(i % 2, [&](const Result<int>&) { ++answered; }));
-                      runtime.interleave("next");
-                    }
                   });
-                  for (int number = 2; number < 5; ++number) {
-                    batcher.replace_predictor(version(number));
-                    EXPECT_EQ(batcher.submit(0, use_ticket).get(), number);
-                  }
-                  client.join();
-                  batcher.shutdown();
-                  EXPECT_EQ(answered, 40u);
-                  EXPECT_EQ(batcher.metrics().unaccounted(), 0);
                 },
                 {.time = TimeMode::automatic});
+}
+
+TEST(Coalescing, SoHeIsWhereAllUnloadFirst) {
+  for_each_seed(60,
+                [](TestRuntime& runtime) {
+                  replace_while_others_share(runtime, ReplaceOrder::unload_first, [&](int number) {
+                    return predictor_per_executor([&runtime, number] {
+                      return [runtime, number](std::span<const int> inputs) {
+                        work_for(runtime, 3us);
+                        return Values(inputs.size(), number);
+                      };
+                    });
+                  });
+                },
+                {.time = TimeMode::automatic});
+}
+
+// A work that was begun by the old predictor is in flight behind its call, and is waited for.
+TEST(Coalescing, SoHeIsWhereTheOldOneAnswersLater) {
+  for (const ReplaceOrder order : {ReplaceOrder::load_first, ReplaceOrder::unload_first}) {
+    for_each_seed(60,
+                  [order](TestRuntime& runtime) {
+                    std::vector<TestThread> threads;
+                    replace_while_others_share(runtime, order, [&](int number) {
+                      return predictor_per_executor([&, number] {
+                        return [&, number](Batch<int, int> batch) {
+                          threads.push_back(
+                              runtime.start([runtime, number, taken = std::move(batch)]() mutable {
+                                work_for(runtime, 3us);
+                                taken.answer(0, number);
+                              }));
+                        };
+                      });
+                    });
+                    for (TestThread& thread : threads) thread.join();
+                  },
+                  {.time = TimeMode::automatic});
+  }
 }
 
 TEST(Coalescing, InOrderTheAnswersOfAWorkWaitForItsTurn) {

@@ -74,8 +74,8 @@ class BasicExecutorPool final : public detail::ExecutorLender {
   const void* identity() const noexcept override { return core_.get(); }
   void add(detail::PoolClient& client, std::uint32_t share) override { core_->add(client, share); }
   void remove(detail::PoolClient& client) noexcept override { core_->remove(client); }
-  std::size_t request(detail::PoolClient& client, TimePoint due) noexcept override {
-    return core_->request(client, due);
+  std::size_t request(detail::PoolClient& client, TimePoint since) noexcept override {
+    return core_->request(client, since);
   }
   bool withdraw(detail::PoolClient& client) noexcept override { return core_->withdraw(client); }
   void put(std::size_t executor, detail::PoolJob job) noexcept override {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -22,7 +23,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace batchwright_test;
+using batchwright::BasicExecutorPool;
 using batchwright::Batch;
+using batchwright::ExecutorPoolOptions;
 using batchwright::Outcome;
 using batchwright::PreserveOrder;
 using batchwright::Result;
@@ -202,6 +205,106 @@ TEST(AnswerOrder, IsExactWithManyExecutorsAndRandomTimes) {
         EXPECT_EQ(answers, values);
       },
       TestOptions{.time = TimeMode::automatic});
+}
+
+TEST(AnswerOrder, IsThatOfEachBatcherInAPool) {
+  std::uint64_t seed = 0;
+  for_each_seed(
+      60,
+      [&](TestRuntime& runtime) {
+        Random random(++seed);
+        const auto pool = std::make_shared<BasicExecutorPool<TestRuntime>>(
+            ExecutorPoolOptions{.executors = 3}, runtime);
+        Ints answers[2];
+        Ints values[2];
+        for (int i = 0; i < 40; ++i) {
+          for (Ints& each : values) each.push_back(static_cast<int>(random.below(20)) * 100 + i);
+        }
+        {
+          const auto predict = [&](std::span<const int> inputs) {
+            work_for(runtime, std::chrono::milliseconds(inputs.front() / 100));
+            return Ints(inputs.begin(), inputs.end());
+          };
+          Batcher first(shared_predictor(predict),
+                        {.max_batch_size = 1, .pool = pool, .preserve_order = PreserveOrder::yes});
+          Batcher second(shared_predictor(predict),
+                         {.max_batch_size = 4, .pool = pool, .preserve_order = PreserveOrder::yes});
+          auto client = runtime.start([&] { submit_all(first, values[0], answers[0]); });
+          submit_all(second, values[1], answers[1]);
+          client.join();
+        }
+        EXPECT_EQ(answers[0], values[0]);
+        EXPECT_EQ(answers[1], values[1]);
+      },
+      TestOptions{.time = TimeMode::automatic});
+}
+
+TEST(AnswerOrder, FuturesAndTicketsAreReadyInItToo) {
+  constexpr std::size_t kRequests = 30;
+  for (const bool pooled : {false, true}) {
+    SCOPED_TRACE(pooled);
+    std::uint64_t seed = 0;
+    std::size_t partly = 0;
+    for_each_seed(
+        60,
+        [&](TestRuntime& runtime) {
+          Random random(++seed);
+          Ints values;
+          for (std::size_t i = 0; i < kRequests; ++i) {
+            values.push_back(static_cast<int>(random.below(20)));
+          }
+          std::vector<std::future<int>> futures;  // Of even numbers.
+          std::vector<TestTicket<int>> tickets;   // Of odd ones.
+          std::size_t early = 0;
+          // From the last one on, so that whoever is not ready had not been when those behind him were.
+          const auto look = [&] {
+            std::size_t ready = 0;
+            for (std::size_t i = kRequests; i-- > 0;) {
+              const bool now = i % 2 == 0 ? is_ready(futures[i / 2]) : tickets[i / 2].ready();
+              if (!now && ready > 0) ++early;
+              if (now) ++ready;
+            }
+            if (ready > 0 && ready < kRequests) ++partly;
+          };
+          Batcher::Options options{.max_batch_size = 1 + random.below(3),
+                                   .preserve_order = PreserveOrder::yes};
+          if (pooled) {
+            options.pool = std::make_shared<BasicExecutorPool<TestRuntime>>(
+                ExecutorPoolOptions{.executors = 4}, runtime);
+          } else {
+            options.executors = 4;
+          }
+          Batcher batcher(shared_predictor([&](std::span<const int> inputs) {
+                            look();
+                            work_for(runtime, std::chrono::milliseconds(inputs.front()));
+                            look();
+                            return Ints(inputs.begin(), inputs.end());
+                          }),
+                          options, runtime);
+          batcher.pause();
+          for (std::size_t i = 0; i < kRequests; ++i) {
+            if (i % 2 == 0) {
+              futures.push_back(batcher.submit(values[i]));
+            } else {
+              tickets.push_back(batcher.submit(values[i], batchwright::use_ticket));
+            }
+          }
+          auto watcher = runtime.start([&] {
+            while (!tickets.back().ready()) {
+              look();
+              work_for(runtime, 1ms);
+            }
+          });
+          batcher.resume();
+          watcher.join();
+          for (std::size_t i = 0; i < kRequests; ++i) {
+            EXPECT_EQ(i % 2 == 0 ? runtime.get(futures[i / 2]) : tickets[i / 2].get(), values[i]);
+          }
+          EXPECT_EQ(early, 0u);
+        },
+        TestOptions{.time = TimeMode::automatic});
+    EXPECT_GT(partly, 1000u);
+  }
 }
 
 TEST(AnswerOrder, CountsWhatItHoldsAsExecuting) {

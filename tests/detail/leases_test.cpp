@@ -35,8 +35,9 @@ class Lender final : public ExecutorLender {
   const void* identity() const noexcept override { return nullptr; }
   void add(PoolClient&, std::uint32_t) override {}
   void remove(PoolClient&) noexcept override {}
-  std::size_t request(PoolClient&, TimePoint) noexcept override {
+  std::size_t request(PoolClient&, TimePoint since) noexcept override {
     log += "request ";
+    last_since = since;
     return next;
   }
   bool withdraw(PoolClient&) noexcept override {
@@ -56,6 +57,7 @@ class Lender final : public ExecutorLender {
 
   std::size_t next = kNoCount;
   bool withdraws = true;
+  TimePoint last_since{};
   std::string log;
 };
 
@@ -71,8 +73,8 @@ class Scheduler {
 class LeasesTest : public ::testing::Test {
  protected:
   // True if the scheduler has to be asked again.
-  bool settle(bool wants_executor) {
-    return leases_.settle(scheduler_, wants_executor, TimePoint{});
+  bool settle(bool wants_executor, TimePoint now = TimePoint{}) {
+    return leases_.settle(scheduler_, wants_executor, now);
   }
   std::string log() { return std::exchange(lender_.log, {}); }
   std::size_t available() { return scheduler_.executors().available(); }
@@ -105,6 +107,22 @@ TEST_F(LeasesTest, OneThatHasToBeAwaitedIsAskedForOnce) {
   leases_.begin(scheduler_);
   EXPECT_FALSE(leases_.awaited());
   EXPECT_EQ(available(), 1u);
+}
+
+TEST_F(LeasesTest, EachIsWantedSinceItWasFirstAskedForAndNotBeforeTheLastOneCame) {
+  const auto at = [](int tick) { return TimePoint(batchwright::Duration(tick)); };
+  settle(true, at(5));
+  settle(true, at(7));
+  EXPECT_EQ(lender_.last_since, at(5));
+  leases_.granted(0);
+  leases_.begin(scheduler_);
+  scheduler_.executors().start(1, 0, 1, at(9));
+  settle(true, at(9));  // For another batch, which may have been due all the time.
+  EXPECT_EQ(lender_.last_since, at(9));
+  settle(false, at(11));  // A pause, say.
+  settle(true, at(12));
+  EXPECT_EQ(lender_.last_since, at(12));
+  EXPECT_EQ(log(), "request request withdraw request ");
 }
 
 TEST_F(LeasesTest, WhatIsNotUsedIsGivenBack) {

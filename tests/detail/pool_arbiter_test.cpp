@@ -61,13 +61,25 @@ TEST(PoolArbiter, GrantsAFreeExecutorToWhoWaitsAndToNobodyElse) {
   EXPECT_EQ(rig.next(20), -1);
 }
 
-TEST(PoolArbiter, OfEqualsWhoHasBeenDueForLongestGoesFirst) {
+TEST(PoolArbiter, OfEqualsWhoHasWaitedForLongestGoesFirst) {
   Rig rig(1);
   Client& a = rig.client();
   Client& b = rig.client();
   rig.arbiter.request(a, at(7));
   rig.arbiter.request(b, at(3));
   EXPECT_EQ(rig.next(10), 1);
+}
+
+TEST(PoolArbiter, EqualsTakeTurns) {
+  Rig rig(9);
+  for (int i = 0; i < 3; ++i) rig.arbiter.request(rig.client(), at(i));
+  std::string order;
+  for (int tick = 10; tick < 19; ++tick) {  // What a lease takes is not known yet.
+    const int who = rig.next(tick);
+    order += std::to_string(who);
+    rig.arbiter.request(rig.clients[static_cast<std::size_t>(who)], at(tick));
+  }
+  EXPECT_EQ(order, "012012012");
 }
 
 TEST(PoolArbiter, ChargesTimeAndNotLeases) {

@@ -64,9 +64,10 @@ class ExecutorLender {
   virtual void add(PoolClient& client, std::uint32_t share) = 0;
   virtual void remove(PoolClient& client) noexcept = 0;
 
-  /// The client has a batch that has been due since `due`. Returns the executor that is leased to it; or
-  /// kNoCount, and `granted` will be called.
-  virtual std::size_t request(PoolClient& client, TimePoint due) noexcept = 0;
+  /// The client has a batch that is due, and for which it has wanted an executor since `since`: it asks
+  /// for one at a time, so not before it had the last one, however long the batch has been due. Returns
+  /// the executor that is leased to it; or kNoCount, and `granted` will be called.
+  virtual std::size_t request(PoolClient& client, TimePoint since) noexcept = 0;
 
   /// It has none any more. False if `granted` has been called or will be.
   virtual bool withdraw(PoolClient& client) noexcept = 0;

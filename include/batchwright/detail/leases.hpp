@@ -11,8 +11,8 @@
 
 namespace batchwright::inline v0_1::detail {
 
-/// The dispatcher's side of a pool: asks for an executor while a batch is due, and gives back what it
-/// cannot use. Does nothing for a batcher with executors of its own.
+/// The dispatcher's side of a pool: asks for an executor while a batch is due, for one after the other,
+/// and gives back what it cannot use. Does nothing for a batcher with executors of its own.
 class Leases {
  public:
   Leases(ExecutorLender* lender, PoolClient* client) : lender_(lender), client_(client) {

@@ -17,10 +17,11 @@ namespace batchwright::inline v0_1::detail {
 ///
 /// Start-time fair queueing (Goyal, Vin and Cheng 1996, section 2) on executor time over share: a
 /// batcher's tag grows by the time of each of its leases, and of those with a due batch the smallest tag
-/// is served, of equal ones the batch that has been due for longest. A lease is charged with the mean of
-/// the batcher's last ones when it begins, so that several executors at once do not all go to one, and
-/// with what it really took when it ends. While two batchers have due batches all the time, the executor
-/// time that each got over its share differs by no more than one lease of each on every executor.
+/// is served, of equal ones who has waited for longest, so that they take turns. A lease is charged with
+/// the mean of the batcher's last ones when it begins, so that several executors at once do not all go
+/// to one, and with what it really took when it ends. While two batchers have due batches all the time,
+/// the executor time that each got over its share differs by no more than one lease of each on every
+/// executor.
 ///
 /// A request, a grant and a release are O(batchers that wait + executors). It allocates in `add` only.
 class PoolArbiter {
@@ -43,7 +44,7 @@ class PoolArbiter {
     std::int64_t share_ = 1;
     std::uint64_t tag_ = 0;
     std::int64_t mean_ns_ = 0;
-    TimePoint due_{};
+    TimePoint since_{};
     bool waits_ = false;
     std::vector<Executor> executors_;
     ListHook<Client> in_waiting_{};
@@ -68,9 +69,9 @@ class PoolArbiter {
   /// Requires that it holds no lease.
   void remove(Client& client) noexcept { withdraw(client); }
 
-  /// It has a batch that has been due since `due`, and wants one executor more.
-  void request(Client& client, TimePoint due) noexcept {
-    client.due_ = due;
+  /// It has a batch that is due, and has wanted one executor more since `since`.
+  void request(Client& client, TimePoint since) noexcept {
+    client.since_ = since;
     if (client.waits_) return;
     client.waits_ = true;
     waiting_.push_back(client);
@@ -157,7 +158,7 @@ class PoolArbiter {
     const std::uint64_t tag_a = effective(a);
     const std::uint64_t tag_b = effective(b);
     if (tag_a != tag_b) return earlier(tag_a, tag_b);
-    return a.due_ < b.due_;
+    return a.since_ < b.since_;
   }
 
   // The free executor on which its leases are shortest; one that it never had goes first.

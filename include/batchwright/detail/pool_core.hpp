@@ -78,10 +78,10 @@ class PoolCore final : public std::enable_shared_from_this<PoolCore<R>> {
     arbiter_.remove(client);
   }
 
-  std::size_t request(PoolClient& client, TimePoint due) noexcept {
+  std::size_t request(PoolClient& client, TimePoint since) noexcept {
     const TimePoint now = runtime_.now();
     const LockGuard guard(lock_);
-    arbiter_.request(client, due);
+    arbiter_.request(client, since);
     // Before it nobody waited who could have been served, so a grant is its own.
     const PoolArbiter::Grant grant = arbiter_.next(now);
     return grant.client != nullptr ? grant.executor : kNoCount;

@@ -55,8 +55,8 @@ class SimulatedPool final : public ExecutorLender {
   void add(PoolClient& client, std::uint32_t share) override { arbiter_.add(client, share); }
   void remove(PoolClient& client) noexcept override { arbiter_.remove(client); }
 
-  std::size_t request(PoolClient& client, TimePoint due) noexcept override {
-    arbiter_.request(client, due);
+  std::size_t request(PoolClient& client, TimePoint since) noexcept override {
+    arbiter_.request(client, since);
     const PoolArbiter::Grant grant = arbiter_.next(now_);
     return grant.client != nullptr ? grant.executor : kNoCount;
   }
