@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
+#include "tests/support/random.hpp"
+#include "tests/support/shell.hpp"
+
 #include <batchwright/batchwright.hpp>
 #include <batchwright/simulation/pool_simulation.hpp>
 #include <batchwright/simulation/simulate.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -18,9 +25,19 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace batchwright::simulation;
+using batchwright::AnyPolicy;
+using batchwright::BasicExecutorPool;
+using batchwright::BatchReport;
+using batchwright::Decision;
+using batchwright::Duration;
 using batchwright::GreedyPolicy;
 using batchwright::HybridPolicy;
 using batchwright::Outcome;
+using batchwright::QueueView;
+using batchwright::Result;
+using batchwright::TimePoint;
+using batchwright_test::TestBatcher;
+using batchwright_test::TestRuntime;
 
 Simulation batcher(double rate_hz, AffineCurve curve, std::size_t share = 1) {
   return {.arrivals = PoissonArrivals{.rate_hz = rate_hz},
@@ -156,6 +173,138 @@ TEST(PoolSimulation, WhatIsWrongIsNamed) {
         error.what(),
         std::string("Simulation: batcher.pool must be unset (simulate_pool shares executors), "
                     "got a value"));
+  }
+}
+
+// The pool itself, with the same requests at the same instants on virtual time.
+
+struct Seen {
+  TimePoint dispatched{};
+  TimePoint finished{};
+  std::size_t executor = 0;
+  std::size_t count = 0;
+
+  friend auto operator<=>(const Seen&, const Seen&) = default;
+};
+
+/// What a batcher has computed.
+class Journal {
+ public:
+  void note(const BatchReport& report) {
+    seen_.push_back({report.dispatched, report.finished, report.executor, report.count});
+  }
+
+  std::vector<Seen> since(TimePoint start) const {
+    std::vector<Seen> all = seen_;
+    for (Seen& one : all) {
+      one.dispatched = TimePoint{} + (one.dispatched - start);
+      one.finished = TimePoint{} + (one.finished - start);
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+ private:
+  std::vector<Seen> seen_;
+};
+
+/// A policy that keeps a journal.
+template <class Policy>
+struct Recorded {
+  Policy policy;
+  Journal* journal;
+
+  Decision decide(const QueueView& view) noexcept { return policy.decide(view); }
+  void on_batch(const BatchReport& report) noexcept { journal->note(report); }
+};
+
+struct Arrival {
+  Duration at{};
+  std::size_t batcher = 0;
+
+  friend auto operator<=>(const Arrival&, const Arrival&) = default;
+};
+
+// Where the simulator's clock starts.
+constexpr TimePoint kStart = TimePoint{} + 24h;
+
+// All that is simulated happens in the batchers too, at the same instants on the same executors.
+TEST(PoolOfTheBatchers, ComputesTheSimulatedBatchesAtTheSimulatedInstants) {
+  for (const std::size_t executors : {1u, 2u, 3u}) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      SCOPED_TRACE(std::to_string(executors) + " executors, seed " + std::to_string(seed));
+      batchwright_test::Random random(seed);
+      constexpr std::size_t kBatchers = 3;
+      const AffineCurve curves[kBatchers] = {{.per_item = 201us, .fixed = 1003us},
+                                             {.per_item = 53us, .fixed = 407us},
+                                             {.per_item = 119us, .fixed = 611us}};
+      Journal simulated[kBatchers];
+      Journal real[kBatchers];
+      const auto policy = [](std::size_t batcher, Journal& journal) -> AnyPolicy {
+        if (batcher == 1) return Recorded<GreedyPolicy>{{}, &journal};
+        // Begun at one instant, their windows end at different ones.
+        const Duration window = batcher == 0 ? 1700us : 1303us;
+        return Recorded<HybridPolicy>{{.size = 4, .max_wait = window}, &journal};
+      };
+      PoolSimulation simulation{.batchers = {}, .executors = executors};
+      std::vector<Arrival> arrivals;
+      for (std::size_t i = 0; i < kBatchers; ++i) {
+        std::vector<Duration> instants = {0us};
+        // In nanoseconds: but for the first ones no two events are at one instant.
+        while (instants.size() < 150) {
+          const std::int64_t gap = random.between(1, 1'400'000);
+          instants.push_back(instants.back() + Duration(gap));
+        }
+        for (const Duration at : instants) arrivals.push_back({at, i});
+        simulation.batchers.push_back({.arrivals = TraceArrivals{.instants = instants},
+                                       .service = {.curve = curves[i]},
+                                       .batcher = {.max_batch_size = 6,
+                                                   .policy = policy(i, simulated[i]),
+                                                   .pool_share = i + 1},
+                                       .requests = 150,
+                                       .warm_up = 0});
+      }
+      std::sort(arrivals.begin(), arrivals.end());
+      simulate_pool(simulation);
+
+      TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
+      const auto pool = std::make_shared<BasicExecutorPool<TestRuntime>>(
+          batchwright::ExecutorPoolOptions{.executors = executors}, runtime);
+      TimePoint start{};
+      {
+        std::vector<std::unique_ptr<TestBatcher<int, int, AnyPolicy>>> batchers;
+        for (std::size_t i = 0; i < kBatchers; ++i) {
+          const auto predict = [&, i](std::span<const int> inputs) {
+            batchwright_test::work_for(runtime, curves[i](inputs.size()));
+            return std::vector<int>(inputs.begin(), inputs.end());
+          };
+          batchers.push_back(std::make_unique<TestBatcher<int, int, AnyPolicy>>(
+              batchwright::shared_predictor(predict),
+              batchwright::BatcherOptions<int, AnyPolicy>{.max_batch_size = 6,
+                                                          .policy = policy(i, real[i]),
+                                                          .pool = pool,
+                                                          .pool_share = i + 1},
+              runtime));
+        }
+        start = runtime.now() + 1s;
+        for (const Arrival& arrival : arrivals) {
+          batchwright_test::work_for(runtime, start + arrival.at - runtime.now());
+          batchers[arrival.batcher]->submit(1, [](const Result<int>&) {});
+          runtime.settle();
+        }
+        batchwright_test::work_for(runtime, 1s);
+      }
+      for (std::size_t i = 0; i < kBatchers; ++i) {
+        const std::vector<Seen> expected = simulated[i].since(kStart);
+        const std::vector<Seen> actual = real[i].since(start);
+        ASSERT_GT(expected.size(), 30u);
+        ASSERT_EQ(actual.size(), expected.size()) << "batcher " << i;
+        for (std::size_t batch = 0; batch < expected.size(); ++batch) {
+          ASSERT_EQ(actual[batch].dispatched, expected[batch].dispatched) << i << ": " << batch;
+          ASSERT_EQ(actual[batch], expected[batch]) << "batcher " << i << ", batch " << batch;
+        }
+      }
+    }
   }
 }
 
