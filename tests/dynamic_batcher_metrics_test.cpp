@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/shell.hpp"
 
+#include <batchwright/policies/extra/deadline.hpp>
 #include <batchwright/timeline.hpp>
 
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -27,6 +29,7 @@ using batchwright::Duration;
 using batchwright::Histogram;
 using batchwright::MetricsSnapshot;
 using batchwright::Outcome;
+using batchwright::ReleaseReason;
 using batchwright::TimePoint;
 using batchwright::TimePolicy;
 using batchwright::use_ticket;
@@ -365,6 +368,123 @@ TEST(BatcherForecast, IsAbsentWithoutAServiceModel) {
   EXPECT_FALSE(batcher.metrics().forecast.has_value());
 }
 
+// --- Why batches leave
+
+using AutoBatcher = TestBatcher<int, int, batchwright::AutoPolicy>;
+
+/// A predictor that takes 1 ms, and as much again for each item.
+auto nearly_linear(const TestRuntime& runtime) {
+  return batchwright::shared_predictor([runtime](std::span<const int> inputs) {
+    work_for(runtime, 1ms + 1ms * static_cast<int>(inputs.size()));
+    return std::vector<int>(inputs.size());
+  });
+}
+
+TEST(BatcherReasons, GreedyAndSizeAreCounted) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls), {.max_batch_size = 2}, runtime);
+  for (const std::size_t count : {1u, 2u, 1u}) {
+    const Tickets tickets = batcher.submit_many(std::vector<int>(count), use_ticket);
+    runtime.settle();
+  }
+  const MetricsSnapshot metrics = batcher.metrics();
+  EXPECT_EQ(metrics.batches[ReleaseReason::greedy], 2u);
+  EXPECT_EQ(metrics.batches[ReleaseReason::size], 1u);
+  EXPECT_EQ(metrics.batches.total(), 3u);
+}
+
+TEST(BatcherReasons, TimeFlushAndDrainAreCounted) {
+  TestRuntime runtime;
+  Calls calls;
+  WindowBatcher batcher(doubler(runtime, calls), {.policy = {.max_wait = 10ms}}, runtime);
+  Tickets tickets;
+  tickets.push_back(batcher.submit(1, use_ticket));
+  runtime.advance(10ms);
+  tickets.push_back(batcher.submit(1, use_ticket));
+  batcher.flush();
+  runtime.settle();
+  tickets.push_back(batcher.submit(1, use_ticket));
+  batcher.shutdown();
+  const MetricsSnapshot metrics = batcher.metrics();
+  EXPECT_EQ(metrics.batches[ReleaseReason::time], 1u);
+  EXPECT_EQ(metrics.batches[ReleaseReason::flush], 1u);
+  EXPECT_EQ(metrics.batches[ReleaseReason::drain], 1u);
+  EXPECT_EQ(metrics.batches.total(), 3u);
+}
+
+TEST(BatcherReasons, DeadlineIsCountedWhereABatchIsCutForOne) {
+  TestRuntime runtime;
+  TestBatcher<int, int, batchwright::DeadlinePolicy> batcher(nearly_linear(runtime), {}, runtime);
+  for (int i = 0; i < 20; ++i) {
+    const Tickets tickets =
+        batcher.submit_many(std::vector<int>(static_cast<std::size_t>(1 + i % 4)), use_ticket);
+    runtime.advance(5ms);
+  }
+  ASSERT_EQ(batcher.metrics().batches[ReleaseReason::deadline], 0u);
+  const Tickets tickets =
+      batcher.submit_many(std::vector<int>(8), use_ticket, {.deadline = runtime.now() + 5500us});
+  runtime.settle();
+  runtime.advance(5ms);
+  EXPECT_EQ(batcher.metrics().batches[ReleaseReason::deadline], 1u);
+  EXPECT_EQ(batcher.metrics().batch_size.max(), 4u);
+  runtime.advance(5ms);
+}
+
+TEST(BatcherReasons, SplitIsCountedWhereSmallerBatchesWorkALongQueueOff) {
+  TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
+  AutoBatcher batcher([runtime](std::span<const int> inputs) {
+    const auto size = static_cast<int>(inputs.size());
+    work_for(runtime, 1ms * size * size);
+    return std::vector<int>(inputs.size());
+  }, {.max_batch_size = 8}, runtime);
+  for (int i = 0; i < 40; ++i) {
+    for (const auto& ticket :
+         batcher.submit_many(std::vector<int>(static_cast<std::size_t>(1 + i % 8)), use_ticket)) {
+      ticket.wait();
+    }
+  }
+  const std::uint64_t before = batcher.metrics().batches[ReleaseReason::split];
+  const Tickets tickets = batcher.submit_many(std::vector<int>(64), use_ticket);
+  ASSERT_TRUE(batcher.wait_idle());
+  EXPECT_GT(batcher.metrics().batches[ReleaseReason::split], before);
+}
+
+TEST(BatcherReasons, ReturnsIsCountedWhereCallersAreWaitedFor) {
+  TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
+  AutoBatcher batcher(
+      [runtime](std::span<const int> inputs) {
+        work_for(runtime, 5ms + 100us * static_cast<int>(inputs.size()));
+        return std::vector<int>(inputs.size());
+      },
+      {.max_batch_size = 8}, runtime);
+  std::vector<TestThread> callers;
+  for (int caller = 0; caller < 8; ++caller) {
+    callers.push_back(runtime.start([&] {
+      for (int i = 0; i < 40; ++i) batcher.submit(i, use_ticket).wait();
+    }));
+  }
+  for (TestThread& caller : callers) caller.join();
+  EXPECT_GT(batcher.metrics().batches[ReleaseReason::returns], 10u);
+}
+
+TEST(BatcherReasons, PacedIsCountedWhereDispatchesToSeveralExecutorsAreKeptApart) {
+  TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
+  AutoBatcher batcher(batchwright::shared_predictor([runtime](std::span<const int> inputs) {
+                        work_for(runtime, 2ms + 100us * static_cast<int>(inputs.size()));
+                        return std::vector<int>(inputs.size());
+                      }),
+                      {.max_batch_size = 32, .executors = 4, .capacity = 10'000}, runtime);
+  std::mt19937_64 random(1);
+  std::exponential_distribution<double> gap(12'000);  // A second.
+  for (int i = 0; i < 2'000; ++i) {
+    work_for(runtime, Duration(static_cast<std::int64_t>(1e9 * gap(random))));
+    static_cast<void>(batcher.submit(i, [](const batchwright::Result<int>&) {}));
+  }
+  ASSERT_TRUE(batcher.wait_idle());
+  EXPECT_GT(batcher.metrics().batches[ReleaseReason::paced], 10u);
+}
+
 // --- By class
 
 TEST(BatcherClasses, AreAbsentUnlessAskedFor) {
@@ -423,37 +543,54 @@ TEST(BatcherClasses, TheDepthIsRightWhileTheDispatcherIsLeftAsleep) {
     Batcher batcher(echo_behind(gate),
                     {.max_batch_size = 4,
                      .executors = executors,
-                     .tenant = [](const int& x) { return x; },
-                     .metrics = {.per_priority = true, .per_tenant = true}},
+                     .lane = [](const int& x) { return x / 10; },
+                     .tenant = [](const int& x) { return x % 10; },
+                     .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}},
                     runtime);
     Tickets tickets;
     tickets.push_back(batcher.submit(0, use_ticket));
     runtime.settle();
-    for (const int tenant : {1, 2, 1, 1, 2}) tickets.push_back(batcher.submit(tenant, use_ticket));
+    for (const int input : {1, 2, 1, 71, 2}) tickets.push_back(batcher.submit(input, use_ticket));
     const MetricsSnapshot full = batcher.metrics();
     EXPECT_EQ(class_of(full.tenants, "0").queued, 0u);
     EXPECT_EQ(class_of(full.tenants, "1").queued, 3u);
     EXPECT_EQ(class_of(full.tenants, "2").queued, 2u);
+    EXPECT_EQ(class_of(full.lanes, "0").queued, 4u);
+    EXPECT_EQ(class_of(full.lanes, "7").queued, 1u);
     EXPECT_EQ(class_of(full.priorities, "0").queued, 5u);
     EXPECT_EQ(full.queued, 5u);
     gate.open();
     runtime.settle();
     EXPECT_EQ(class_of(batcher.metrics().priorities, "0").queued, 0u);
+    EXPECT_EQ(class_of(batcher.metrics().lanes, "0").queued, 0u);
+    EXPECT_EQ(class_of(batcher.metrics().lanes, "7").queued, 0u);
     EXPECT_EQ(class_of(batcher.metrics().tenants, "1").completed, 3u);
   }
 }
+
+/// Gives up on requests of one priority, and waits for no others.
+struct DropsOnePriority {
+  int priority = 0;
+  batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
+    batchwright::QueueCursor queue = view.queue;
+    batchwright::QueuedRequest first;
+    if (queue.next(first) && first.priority == priority) return batchwright::Decision::drop(1);
+    return batchwright::Decision::release(view.size, ReleaseReason::greedy);
+  }
+};
 
 TEST(BatcherClasses, EachOutcomeIsCountedForItsClass) {
   TestRuntime runtime;
   Gate gate(runtime);
   bool bad = false;
-  Batcher batcher(
+  TestBatcher<int, int, DropsOnePriority> batcher(
       [&](std::span<const int> inputs) {
         gate.pass();
         if (bad) throw std::runtime_error("bad");
         return std::vector<int>(inputs.size());
       },
       {.max_batch_size = 1,
+       .policy = {.priority = 6},
        .capacity = 3,
        .overflow = batchwright::OverflowAction::evict,
        .metrics = {.per_priority = true}},
@@ -463,12 +600,13 @@ TEST(BatcherClasses, EachOutcomeIsCountedForItsClass) {
     tickets.push_back(batcher.submit(1, use_ticket, {.priority = priority, .deadline = deadline}));
     runtime.settle();
   };
+  submit(6);                       // Is given up on.
   submit(5);                       // Fails.
   submit(4, runtime.now() + 1ms);  // Expires.
   submit(3);                       // Is cancelled.
   submit(1);                       // Is evicted by
   submit(2);                       // one that is stopped.
-  tickets[2].cancel();
+  tickets[3].cancel();
   runtime.advance(1ms);
   bad = true;
   const batchwright::ShutdownReport report =
@@ -478,6 +616,7 @@ TEST(BatcherClasses, EachOutcomeIsCountedForItsClass) {
   gate.open();
   runtime.settle();
   const ClassesMetrics priorities = batcher.metrics().priorities;
+  EXPECT_EQ(class_of(priorities, "6").would_expire, 1u);
   EXPECT_EQ(class_of(priorities, "5").failed, 1u);
   EXPECT_EQ(class_of(priorities, "4").expired, 1u);
   EXPECT_EQ(class_of(priorities, "3").cancelled, 1u);
@@ -570,13 +709,15 @@ batchwright::ClassCounts sum_of(const ClassesMetrics& classes) {
 }
 
 TEST(BatcherClasses, AddUpToTheWholeInEveryInterleaving) {
-  for_each_seed(40, [](TestRuntime& runtime) {
-    Batcher batcher(
+  std::uint64_t given_up = 0;
+  for_each_seed(40, [&given_up](TestRuntime& runtime) {
+    TestBatcher<int, int, DropsOnePriority> batcher(
         batchwright::shared_predictor([runtime](std::span<const int> inputs) {
           if (inputs[0] % 7 == 0) throw std::runtime_error("bad");
           return std::vector<int>(inputs.size());
         }),
         {.max_batch_size = 4,
+         .policy = {.priority = 2},
          .executors = 2,
          .capacity = 8,
          .lane = [](const int& x) { return x % 2; },
@@ -629,11 +770,14 @@ TEST(BatcherClasses, AddUpToTheWholeInEveryInterleaving) {
       ASSERT_EQ(sum.failed, metrics.failed);
       ASSERT_EQ(sum.expired, metrics.expired);
       ASSERT_EQ(sum.cancelled, metrics.cancelled);
+      ASSERT_EQ(sum.would_expire, metrics.would_expire);
       ASSERT_EQ(sum.evicted, metrics.evicted);
       ASSERT_EQ(sum.queue_wait.count(), metrics.queue_wait.count());
       ASSERT_EQ(sum.queue_wait.sum(), metrics.queue_wait.sum());
     }
+    given_up += metrics.would_expire;
   });
+  EXPECT_GT(given_up, 0u);
 }
 
 // --- The name

@@ -557,6 +557,51 @@ TEST(TimelineOfABatcher, ShowsWhatIsStillBeingComputed) {
   EXPECT_EQ(events(*recorder, "batch", "X").size(), 1u);
 }
 
+/// What each batch says of why it left.
+std::vector<std::string> reasons(const TimelineRecorder& recorder) {
+  std::vector<std::string> reasons;
+  for (const Json& batch : events(recorder, "batch", "X")) {
+    reasons.push_back(batch["args"]["reason"].text);
+    EXPECT_EQ(batch["name"].text, "batch, " + reasons.back());
+  }
+  return reasons;
+}
+
+TEST(TimelineOfABatcher, SaysOfEachBatchWhyItLeft) {
+  TestRuntime runtime;
+  const auto recorder = std::make_shared<TimelineRecorder>();
+  Calls calls;
+  TestBatcher<int, int, batchwright::TimePolicy> batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 2, .policy = {.max_wait = 10ms}, .observer = recorder}, runtime);
+  std::vector<std::future<int>> futures;
+  futures.push_back(batcher.submit(1));
+  runtime.advance(10ms);
+  for (int i = 0; i < 2; ++i) futures.push_back(batcher.submit(2));
+  runtime.settle();
+  futures.push_back(batcher.submit(3));
+  batcher.flush();
+  runtime.settle();
+  futures.push_back(batcher.submit(4));
+  batcher.shutdown();
+  for (std::future<int>& future : futures) EXPECT_TRUE(is_ready(future));
+  EXPECT_EQ(reasons(*recorder), (std::vector<std::string>{"time", "size", "flush", "drain"}));
+  expect_sound(*recorder);
+}
+
+TEST(TimelineOfABatcher, SaysThatTheNetCaughtARequest) {
+  TestRuntime runtime;
+  const auto recorder = std::make_shared<TimelineRecorder>();
+  Calls calls;
+  TestBatcher<int, int, batchwright::SizePolicy> batcher(
+      doubler(runtime, calls),
+      {.policy = {.size = 2}, .max_wait = 20ms, .observer = recorder}, runtime);
+  std::future<int> future = batcher.submit(1);
+  runtime.advance(20ms);
+  EXPECT_EQ(runtime.get(future), 2);
+  EXPECT_EQ(reasons(*recorder), std::vector<std::string>{"net"});
+}
+
 // --- Anything at all
 TEST(TimelineRecorder, IsSoundForRandomBatches) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {

@@ -736,15 +736,16 @@ TEST(Prometheus, ClassesThatComeUpAddSeriesAndNoneIsLostOrFalls) {
 ClassMetrics acme() {
   ClassMetrics metrics;
   metrics.label = "acme \"x\"\n";
-  metrics.accepted = 21;
+  metrics.accepted = 28;
   metrics.completed = 1;
   metrics.completed_late = 9;
   metrics.failed = 2;
   metrics.expired = 3;
   metrics.cancelled = 4;
   metrics.stopped = 5;
-  metrics.evicted = 6;
-  metrics.queued = 7;
+  metrics.would_expire = 6;
+  metrics.evicted = 7;
+  metrics.queued = 8;
   metrics.queue_wait.record(1'500);
   metrics.queue_wait.record(3'000'000'000);
   return metrics;
@@ -761,11 +762,12 @@ TEST(PrometheusClasses, AreInFamiliesOfTheirOwnKind) {
     const Scrape scrape(prometheus_text(metrics, "b"));
     const Labels labels = {{"batcher", "b"}, {kind, acme().label}};
     const std::string prefix = "batchwright_" + kind + "_";
-    EXPECT_EQ(scrape.value(prefix + "requests_accepted_total", labels), 21);
+    EXPECT_EQ(scrape.value(prefix + "requests_accepted_total", labels), 28);
     EXPECT_EQ(scrape.value(prefix + "requests_late_total", labels), 9);
-    EXPECT_EQ(scrape.value(prefix + "requests_queued", labels), 7);
+    EXPECT_EQ(scrape.value(prefix + "requests_queued", labels), 8);
     int expected = 0;
-    for (const char* outcome : {"ok", "failed", "expired", "cancelled", "stopped", "evicted"}) {
+    for (const char* outcome :
+         {"ok", "failed", "expired", "cancelled", "stopped", "would_expire", "evicted"}) {
       Labels with_outcome = labels;
       with_outcome["outcome"] = outcome;
       EXPECT_EQ(scrape.value(prefix + "requests_answered_total", with_outcome), ++expected);
