@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "tests/support/shell.hpp"
+
 #include <batchwright/integration/prometheus.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <clocale>
@@ -17,6 +20,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -691,6 +695,18 @@ TEST(PrometheusHistograms, AValueBeyondTheLastBoundIsInInfinityAlone) {
 }
 
 // --- Over time
+/// That a later scrape of the same batchers has the same series, and no counter is less.
+void expect_later(const Scrape& before, const Scrape& now) {
+  ASSERT_EQ(now.samples().size(), before.samples().size());
+  ASSERT_EQ(now.types(), before.types());
+  for (const Sample& sample : before.samples()) {
+    const double later = now.value(sample.name, sample.labels);
+    const auto type = now.types().find(sample.name);
+    if (type != now.types().end() && type->second == "gauge") continue;
+    ASSERT_GE(later, sample.value) << sample.name;
+  }
+}
+
 TEST(Prometheus, EveryScrapeOfARunHasTheSameSeriesAndNoCounterFalls) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     std::mt19937_64 random(seed);
@@ -699,14 +715,7 @@ TEST(Prometheus, EveryScrapeOfARunHasTheSameSeriesAndNoCounterFalls) {
     for (int scrape = 0; scrape < 10; ++scrape) {
       grow(metrics, random);
       Scrape now(prometheus_text(metrics, "b"));
-      ASSERT_EQ(now.samples().size(), before.samples().size());
-      ASSERT_EQ(now.types(), before.types());
-      for (const Sample& sample : before.samples()) {
-        const double later = now.value(sample.name, sample.labels);
-        const auto type = now.types().find(sample.name);
-        if (type != now.types().end() && type->second == "gauge") continue;
-        ASSERT_GE(later, sample.value) << sample.name;
-      }
+      expect_later(before, now);
       before = std::move(now);
     }
   }
@@ -729,6 +738,101 @@ TEST(Prometheus, ClassesThatComeUpAddSeriesAndNoneIsLostOrFalls) {
       }
       before = std::move(now);
     }
+  }
+}
+
+/// The sum of a family's samples that have all these labels.
+double sum_of(const Scrape& scrape, const std::string& name, const Labels& labels = {}) {
+  double sum = 0;
+  for (const Sample& sample : scrape.samples()) {
+    const auto has = [&](const auto& label) {
+      const auto found = sample.labels.find(label.first);
+      return found != sample.labels.end() && found->second == label.second;
+    };
+    if (sample.name != "batchwright_" + name) continue;
+    if (std::all_of(labels.begin(), labels.end(), has)) sum += sample.value;
+  }
+  return sum;
+}
+
+TEST(PrometheusOfABatcher, HasTheSameSeriesInEachScrapeOfARunAndAgreesWithItsCallers) {
+  using namespace batchwright_test;
+  using batchwright::use_ticket;
+  std::map<std::string, double> all;  // By outcome, of all runs.
+  for_each_seed(4, [&all](TestRuntime& runtime) {
+    TestBatcher<int, int> batcher(
+        batchwright::shared_predictor([runtime](std::span<const int> inputs) {
+          work_for(runtime, 1us);
+          if (inputs[0] % 11 == 0) throw std::runtime_error("bad");
+          return std::vector<int>(inputs.size());
+        }),
+        {.max_batch_size = 3,
+         .executors = 2,
+         .capacity = 6,
+         .tenant = [](const int& x) { return x % 3; },
+         .name = "rank",
+         .metrics = {.per_tenant = true}},
+        runtime);
+    for (int tenant = 0; tenant < 3; ++tenant) {
+      runtime.advance(1us);
+      static_cast<void>(batcher.submit(tenant + 3, use_ticket));
+    }
+    std::map<std::string, double> ends{{"ok", 3}};
+    int running = 2;
+    std::vector<batchwright::testing::TestThread> clients;
+    for (int client = 0; client < 2; ++client) {
+      clients.push_back(runtime.start([&, client] {
+        std::vector<TestTicket<int>> tickets;
+        for (int i = 0; i < 60; ++i) {
+          tickets.push_back(batcher.submit(
+              60 * client + i, use_ticket,
+              {.deadline = i % 5 == 0 ? runtime.now() + 1us : batchwright::kNever}));
+          if (i % 7 == 0) tickets.back().cancel();
+          if (i % 4 == 0) work_for(runtime, 1us);
+        }
+        for (auto& ticket : tickets) ++ends[to_string(ticket.result().outcome())];
+        --running;
+      }));
+    }
+    const auto scrape = [&batcher] { return Scrape(prometheus_text({batcher.metrics()})); };
+    Scrape before = scrape();
+    for (int look = 0; look < 8; ++look) {
+      Scrape now = scrape();
+      expect_later(before, now);
+      ASSERT_LE(sum_of(now, "requests_answered_total"), sum_of(now, "requests_accepted_total"));
+      before = std::move(now);
+      runtime.advance(2us);
+    }
+    while (running > 0) runtime.advance(1us);
+    for (auto& client : clients) client.join();
+    ASSERT_TRUE(batcher.wait_idle());
+
+    const Scrape end = scrape();
+    expect_later(before, end);
+    EXPECT_EQ(sum_of(end, "requests_submitted_total"), 123);
+    EXPECT_EQ(sum_of(end, "requests_accepted_total") + sum_of(end, "requests_rejected_total"), 123);
+    EXPECT_EQ(sum_of(end, "requests_answered_total"), sum_of(end, "requests_accepted_total"));
+    for (const auto& [outcome, count] : ends) {
+      EXPECT_EQ(sum_of(end, "requests_answered_total", {{"outcome", outcome}}) +
+                    sum_of(end, "requests_rejected_total", {{"reason", outcome}}),
+                count)
+          << outcome;
+      EXPECT_EQ(sum_of(end, "requests_answered_total", {{"outcome", outcome}}),
+                sum_of(end, "tenant_requests_answered_total", {{"outcome", outcome}}));
+      all[outcome] += count;
+    }
+    const double computed = ends["ok"] + ends["failed"];
+    EXPECT_EQ(sum_of(end, "queue_wait_seconds_count"), computed);
+    EXPECT_EQ(sum_of(end, "latency_seconds_count"), computed);
+    EXPECT_EQ(sum_of(end, "tenant_queue_wait_seconds_count"), computed);
+    EXPECT_EQ(sum_of(end, "batch_size_count"), sum_of(end, "batches_total"));
+    EXPECT_EQ(sum_of(end, "batch_requests_total"), computed);
+    for (const char* gauge : {"requests_queued", "requests_executing", "tenant_requests_queued"}) {
+      EXPECT_EQ(sum_of(end, gauge), 0) << gauge;
+    }
+  });
+  for (const char* outcome : {"ok", "failed", "expired", "cancelled", "queue_full"}) {
+    EXPECT_GT(all[outcome], 0) << outcome;
   }
 }
 
