@@ -6,6 +6,7 @@
 
 #include <batchwright/batchwright.hpp>
 #include <batchwright/detail/scheduler.hpp>
+#include <batchwright/executor_pool.hpp>
 #include <batchwright/testing/test_runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -18,6 +19,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,6 +35,7 @@ using namespace std::chrono_literals;
 using namespace batchwright_test;
 using batchwright::Batch;
 using batchwright::CompletionTask;
+using batchwright::Duration;
 using batchwright::GreedyPolicy;
 using batchwright::Outcome;
 using batchwright::OverflowAction;
@@ -406,21 +409,31 @@ TEST(Guarantee, ASpikeGivesItsMemoryBackToTheSystem) {
     GTEST_SKIP() << "without pools the C library decides";
   constexpr std::size_t kMebibyte = std::size_t{1} << 20;
   struct Spike {
-    int requests, lanes, tenants;
+    int requests, lanes, tenants, priorities = 1;  // Of several: with deadlines and stops as well.
   };
-  for (const auto& [requests, lanes, tenants] :
-       {Spike{1'000'000, 1, 1}, Spike{1'000'000, 10, 17}, Spike{200'000, 1, 200'000}}) {
-    SCOPED_TRACE(testing::Message() << lanes << " lanes, " << tenants << " tenants");
+  for (const auto& [requests, lanes, tenants, priorities] :
+       {Spike{1'000'000, 1, 1}, Spike{1'000'000, 10, 17}, Spike{200'000, 1, 200'000},
+        Spike{300'000, 1, 1, 1'000}}) {
+    SCOPED_TRACE(testing::Message()
+                 << lanes << " lanes, " << tenants << " tenants, " << priorities << " priorities");
     batchwright::BatcherOptions<int> options{
         .max_batch_size = 256, .executors = 1, .capacity = static_cast<std::size_t>(requests)};
     if (lanes > 1) options.lane = [n = lanes](const int& input) { return input % n; };
     if (tenants > 1) options.tenant = [n = tenants](const int& input) { return input % n; };
     batchwright::DynamicBatcher<int, int> batcher(&double_in_place, std::move(options));
+    const StopSource stop;
+    const auto urgency = [&stop, n = priorities](int i) -> batchwright::SubmitOptions {
+      if (n == 1) return {};
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::hours(1 + i % 7);
+      return {.priority = i % n, .deadline = deadline, .stop = stop.get_token()};
+    };
     const auto ordinary_load = [&] {
       for (int round = 0; round < 100; ++round) {
         std::vector<batchwright::Ticket<int>> tickets;
-        for (int i = 0; i < 1000; ++i) tickets.push_back(batcher.submit(i, use_ticket));
-        for (int i = 0; i < 1000; ++i) batcher.submit(i, [](const Result<int>&) {});
+        for (int i = 0; i < 1000; ++i) tickets.push_back(batcher.submit(i, use_ticket, urgency(i)));
+        for (int i = 0; i < 1000; ++i)
+          batcher.submit(
+              i, [](const Result<int>&) {}, urgency(i));
         for (auto& ticket : tickets) static_cast<void>(ticket.get());
       }
       EXPECT_TRUE(
@@ -431,7 +444,8 @@ TEST(Guarantee, ASpikeGivesItsMemoryBackToTheSystem) {
     batcher.pause();
     std::int64_t sum = 0;
     for (int i = 0; i < requests; ++i) {
-      ASSERT_TRUE(batcher.submit(i, [&](Result<int> result) { sum += result.value() / 2; }));
+      ASSERT_TRUE(batcher.submit(
+          i, [&](Result<int> result) { sum += result.value() / 2; }, urgency(i)));
     }
     EXPECT_GT(resident_bytes(), before + static_cast<std::size_t>(requests) * 200);
     batcher.resume();
@@ -558,6 +572,182 @@ TEST(Guarantee, OnlyTheNetWakesAWindowWithoutAnEnd) {
   const auto before = activity(runtime);
   EXPECT_EQ(runtime.advance(1h), 0u);
   EXPECT_EQ(activity(runtime), before);
+}
+
+// --- Each of the rest that may be on
+
+using CostBatcher = TestBatcher<int, int>;
+
+// Batches as large as can be, on every executor: their buffers grow to it.
+void fill_buffers(const TestRuntime& runtime, CostBatcher& batcher, std::size_t executors) {
+  for (int round = 0; round < 4; ++round) {
+    batcher.pause();
+    const auto tickets = batcher.submit_many(Values(16 * executors, 1), use_ticket);
+    batcher.resume();
+    runtime.settle();
+    for (const auto& ticket : tickets) {
+      if (!ticket.ready()) std::abort();
+    }
+  }
+}
+
+// Some wait while the batcher is paused, others find it idle.
+void expect_no_allocations(TestRuntime& runtime, CostBatcher& batcher, std::size_t executors) {
+  fill_buffers(runtime, batcher, executors);
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             std::array<TestTicket<int>, 12> tickets;
+                             batcher.pause();
+                             for (std::size_t k = 0; k < tickets.size(); ++k) {
+                               if (k == 9) batcher.resume();
+                               const int input = i + static_cast<int>(k);
+                               tickets[k] =
+                                   batcher.submit(input, use_ticket, {.priority = input % 3});
+                             }
+                             runtime.settle();
+                             for (std::size_t k = 0; k < tickets.size(); ++k) {
+                               if (tickets[k].get() != 2 * (i + static_cast<int>(k))) std::abort();
+                             }
+                           }),
+            0u);
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingOnSeveralExecutors) {
+  for (const auto order : {batchwright::PreserveOrder::no, batchwright::PreserveOrder::yes}) {
+    TestRuntime runtime;
+    CostBatcher batcher(
+        batchwright::shared_predictor(&double_in_place),
+        {.max_batch_size = 4, .executors = 3, .preserve_order = order, .capacity = 64}, runtime);
+    expect_no_allocations(runtime, batcher, 3);
+  }
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingOnAPool) {
+  TestRuntime runtime;
+  const auto pool = std::make_shared<batchwright::BasicExecutorPool<TestRuntime>>(
+      batchwright::ExecutorPoolOptions{.executors = 2}, runtime);
+  CostBatcher first(batchwright::shared_predictor(&double_in_place),
+                    {.max_batch_size = 4, .pool = pool, .capacity = 64}, runtime);
+  CostBatcher second(batchwright::shared_predictor(&double_in_place),
+                     {.max_batch_size = 4, .pool = pool, .pool_share = 2, .capacity = 64}, runtime);
+  fill_buffers(runtime, second, 2);
+  fill_buffers(runtime, first, 2);
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             std::array<TestTicket<int>, 12> tickets;
+                             for (std::size_t k = 0; k < tickets.size(); ++k) {
+                               CostBatcher& batcher = k % 3 == 0 ? first : second;
+                               tickets[k] = batcher.submit(i, use_ticket);
+                             }
+                             runtime.settle();
+                             for (auto& ticket : tickets) {
+                               if (ticket.get() != 2 * i) std::abort();
+                             }
+                           }),
+            0u);
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingWithStickyLanes) {
+  TestRuntime runtime;
+  CostBatcher batcher(batchwright::shared_predictor(&double_in_place),
+                      {.max_batch_size = 4,
+                       .executors = 3,
+                       .capacity = 64,
+                       .lane = [](const int& x) { return x % 7; },
+                       .sticky_lanes = batchwright::StickyLanes::yes},
+                      runtime);
+  expect_no_allocations(runtime, batcher, 3);
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingWherePaddedOnesOfSimilarLengthShareABatch) {
+  TestRuntime runtime;
+  CostBatcher batcher(&double_in_place,
+                      {.max_batch_size = 16,
+                       .capacity = 64,
+                       .order = batchwright::QueueOrder::shortest_first,
+                       .length = [](const int& x) { return static_cast<std::size_t>(1 + x % 5); },
+                       .size_rule = batchwright::SizeRule::padded},
+                      runtime);
+  // The shortest: sixteen of them are a batch.
+  batcher.pause();
+  const auto shortest = batcher.submit_many(Values(32, 0), use_ticket);
+  batcher.resume();
+  for (const auto& ticket : shortest) ticket.wait();
+  expect_no_allocations(runtime, batcher, 1);
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingForWhatIsEvictedOrDelayed) {
+  TestRuntime runtime;
+  CostBatcher batcher(&double_in_place,
+                      {.max_batch_size = 4,
+                       .capacity = 6,
+                       .queue = {.timeout = 2us, .on_timeout = batchwright::TimeoutAction::delay},
+                       .overflow = OverflowAction::evict},
+                      runtime);
+  std::uint64_t rounds = 0;
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             std::array<TestTicket<int>, 8> tickets;
+                             batcher.pause();
+                             // The last two are in the place of the two of the lowest priority.
+                             for (int k = 0; k < 8; ++k) {
+                               tickets[static_cast<std::size_t>(k)] =
+                                   batcher.submit(i, use_ticket, {.priority = k / 2});
+                             }
+                             runtime.advance(3us);
+                             batcher.resume();
+                             runtime.settle();
+                             for (std::size_t k = 0; k < tickets.size(); ++k) {
+                               const Outcome outcome = tickets[k].result().outcome();
+                               if (outcome != (k < 2 ? Outcome::evicted : Outcome::ok))
+                                 std::abort();
+                             }
+                             ++rounds;
+                           }),
+            0u);
+  EXPECT_EQ(batcher.metrics().evicted, 2 * rounds);
+}
+
+TEST(Guarantee, SteadyStateAllocatesNothingWhereDeadlinesComeAndStopsAreRequestedInLanesOfTenants) {
+  TestRuntime runtime;
+  CostBatcher batcher(&double_in_place,
+                      {.max_batch_size = 8,
+                       .capacity = 64,
+                       .order = batchwright::QueueOrder::earliest_deadline,
+                       .lane = [](const int& x) { return x % 3; },
+                       .tenant = [](const int& x) { return static_cast<long>(x % 4); },
+                       .metrics = {.per_priority = true, .per_lane = true, .per_tenant = true}},
+                      runtime);
+  fill_buffers(runtime, batcher, 1);
+  std::vector<StopSource> stops(100);
+  std::size_t round = 0;
+  std::array<std::size_t, batchwright::kOutcomeCount> ends{};
+  EXPECT_EQ(allocations_of(50,
+                           [&](int i) {
+                             StopSource& stop = stops[round++];
+                             std::array<TestTicket<int>, 24> tickets;
+                             batcher.pause();
+                             for (int k = 0; k < 24; ++k) {
+                               batchwright::SubmitOptions options{.priority = k % 2};
+                               if (k % 3 == 0) options.deadline = runtime.now() + Duration(1 + k);
+                               if (k % 3 == 1) options.stop = stop.get_token();
+                               tickets[static_cast<std::size_t>(k)] =
+                                   batcher.submit(i + k / 3, use_ticket, options);
+                             }
+                             runtime.advance(10ns);
+                             stop.request_stop();
+                             runtime.settle();
+                             batcher.resume();
+                             runtime.settle();
+                             for (auto& ticket : tickets) {
+                               ++ends[static_cast<std::size_t>(ticket.result().outcome())];
+                             }
+                           }),
+            0u);
+  const auto count = [&ends](Outcome outcome) { return ends[static_cast<std::size_t>(outcome)]; };
+  EXPECT_EQ(count(Outcome::expired), 100u * 4);
+  EXPECT_EQ(count(Outcome::cancelled), 100u * 8);
+  EXPECT_EQ(count(Outcome::ok), 100u * 12);
 }
 
 }  // namespace

@@ -19,6 +19,10 @@
 #include <utility>
 #include <vector>
 
+#if defined(__linux__)
+#include <time.h>
+#endif
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -225,5 +229,51 @@ TEST(RealTime, WhatIsCancelledIsAnsweredWithinAMillisecondOfABareWake) {
     other.join();
   });
 }
+
+#if defined(__linux__)
+/// Of all threads of this process.
+std::chrono::nanoseconds cpu_time() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+TEST(RealTime, BatchersThatAreIdlePausedOrHangUseNoCpu) {
+  std::atomic<bool> release{false};
+  const auto hangs = [&](std::span<const int> inputs) {
+    release.wait(false);
+    return doubled(inputs);
+  };
+  DynamicBatcher<int, int> idle(shared_predictor(doubled), {.executors = 3});
+  EXPECT_EQ(idle.submit(1).get(), 2);
+  DynamicBatcher<int, int> paused(doubled,
+                                  {.policy = TimePolicy{.max_wait = 1ms}, .max_wait = 2ms});
+  paused.pause();
+  auto queued = paused.submit(1);
+  DynamicBatcher<int, int> hanging(shared_predictor(hangs), {.max_batch_size = 1,
+                                                             .policy = TimePolicy{.max_wait = 1ms},
+                                                             .executors = 2,
+                                                             .max_wait = 2ms});
+  std::vector<std::future<int>> futures;
+  for (int i = 0; i < 6; ++i) futures.push_back(hanging.submit(i));
+  std::chrono::nanoseconds used{};
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    std::this_thread::sleep_for(50ms);  // Threads that are to sleep look out for work before.
+    const std::chrono::nanoseconds before = cpu_time();
+    std::this_thread::sleep_for(300ms);
+    used = cpu_time() - before;
+    if (used < 1ms) break;
+  }
+  EXPECT_LT(used, 1ms);
+  EXPECT_EQ(paused.metrics().queued, 1u);
+  EXPECT_EQ(hanging.metrics().executing, 2u);
+  EXPECT_EQ(hanging.metrics().queued, 4u);
+  release = true;
+  release.notify_all();
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(futures[static_cast<std::size_t>(i)].get(), 2 * i);
+  paused.resume();
+  EXPECT_EQ(queued.get(), 2);
+}
+#endif
 
 }  // namespace
