@@ -496,4 +496,27 @@ TEST(DynamicBatcher, ANewcomerDoesNotOvertakeWhoIsBlocked) {
   EXPECT_EQ(calls.inputs(), (Values{1, 2, 3, 4, 5}));
 }
 
+TEST(DynamicBatcher, OfSeveralFreeExecutorsTheOneThatHasBeenTheFastestComputes) {
+  TestRuntime runtime;
+  Sizes used;  // Executors.
+  TestBatcher<int, int> batcher(batchwright::predictor_per_executor([&](std::size_t executor) {
+                                  return [&, executor](std::span<const int> inputs) {
+                                    used.push_back(executor);
+                                    work_for(runtime, executor == 1 ? 2ms : 5ms);
+                                    return Values(inputs.begin(), inputs.end());
+                                  };
+                                }),
+                                {.max_batch_size = 1, .executors = 3}, runtime);
+  auto all = batcher.submit_many(Values{1, 2, 3}, use_ticket);
+  runtime.settle();
+  EXPECT_EQ(used.size(), 3u);
+  runtime.advance(5ms);
+  for (int i = 0; i < 3; ++i) {
+    auto alone = batcher.submit(i, use_ticket);
+    runtime.advance(2ms);
+    EXPECT_TRUE(alone.ready());
+  }
+  EXPECT_EQ(Sizes(used.begin() + 3, used.end()), (Sizes{1, 1, 1}));
+}
+
 }  // namespace

@@ -602,6 +602,33 @@ TEST(TimelineOfABatcher, SaysThatTheNetCaughtARequest) {
   EXPECT_EQ(reasons(*recorder), std::vector<std::string>{"net"});
 }
 
+TEST(TimelineOfABatcher, ShowsARequestThatWaitedForRoomFromItsAdmission) {
+  TestRuntime runtime;
+  const auto recorder = std::make_shared<TimelineRecorder>();
+  Calls calls;
+  TestBatcher<int, int> batcher(doubler(runtime, calls, 10ms),
+                                {.max_batch_size = 1,
+                                 .capacity = 1,
+                                 .overflow = batchwright::OverflowAction::block,
+                                 .observer = recorder},
+                                runtime);
+  const TimePoint start = runtime.now();
+  std::vector<std::future<int>> futures;
+  futures.push_back(batcher.submit(1));
+  runtime.settle();
+  futures.push_back(batcher.submit(2));
+  auto blocked = runtime.start([&] { futures.push_back(batcher.submit(3, {.trace_id = 3})); });
+  for (int i = 0; i < 3; ++i) runtime.advance(10ms);
+  blocked.join();
+  for (std::future<int>& future : futures) EXPECT_TRUE(is_ready(future));
+  for (const Json& event : events(*recorder, "request", "b")) {
+    if (event["args"]["trace_id"].text != "3") continue;
+    EXPECT_EQ(event["ts"].number, micros(start + 10ms));
+    return;
+  }
+  FAIL() << "it is not there";
+}
+
 // --- Anything at all
 TEST(TimelineRecorder, IsSoundForRandomBatches) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {

@@ -19,7 +19,7 @@ struct AttachedEvent {
 /// A request was accepted.
 struct AdmittedEvent {
   std::uint64_t trace_id = 0;  ///< As given at submission; 0 when none was.
-  TimePoint enqueued{};        ///< When it was admitted.
+  TimePoint enqueued{};        ///< When it was admitted: a wait for room is over by then.
   TimePoint deadline = kNever;
   std::size_t weight = 1;
   int priority = 0;
@@ -49,7 +49,7 @@ struct AnsweredEvent {
   std::uint64_t trace_id = 0;
   Outcome outcome = Outcome::ok;
   int priority = 0;
-  TimePoint enqueued{};
+  TimePoint enqueued{};  ///< When it was admitted.
   TimePoint started{};  ///< When the predictor was entered with it; unset if it never was.
   TimePoint answered{};
   TimePoint deadline = kNever;

@@ -27,7 +27,8 @@ namespace batchwright::inline v0_1 {
 /// to be opened in ui.perfetto.dev or chrome://tracing:
 ///
 /// - each answered request is an asynchronous slice from its admission to its answer, with the part
-///   that it was queued and the part that it was computed inside;
+///   that it was queued and the part that it was computed inside. The wait for room before it, with
+///   OverflowAction::block, is not shown;
 /// - each batch is a slice on its executor's track, from the predictor's entry to its last answer,
 ///   with the release reason, its size, and how long its oldest request had waited; flow arrows lead
 ///   from it to its requests. Where an executor has several batches at once, it has several tracks. A
