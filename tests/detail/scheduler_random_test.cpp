@@ -56,6 +56,8 @@ std::string show(std::size_t count) {
 struct NamedRequest : RequestHeader {
   std::size_t id = 0;
   std::size_t slot = 0;    // Its index among the live ones.
+  std::size_t tenant = 0;  // As the model counts them...
+  std::size_t lane = 0;    // ...and lanes.
   bool withdrawn = false;  // Cancelled or evicted.
   bool refused = false;    // By the forecast.
   std::size_t tenant = 0;
@@ -203,7 +205,7 @@ using FeatureSet = std::array<bool, kFeatureCount>;
 struct Reach {
   std::array<std::uint64_t, bw::kOutcomeCount> outcomes{};  // Requests; `ok` stands for dispatched.
   std::array<std::uint64_t, bw::kReleaseReasonCount> reasons{};  // Batches.
-  /// Dispatches and failures in schedules with both features; [i][i] are those with the one.
+  /// Dispatches and failures after both features have acted in their schedule; [i][i]: after the one has.
   std::array<std::array<std::uint64_t, kFeatureCount>, kFeatureCount> pairs{};
   /// Dispatches and failures with one tenant, one lane, plain sizes and plain order.
   std::uint64_t plain = 0;
@@ -224,6 +226,9 @@ struct Reach {
   std::uint64_t kept = 0;               // ...which found that it would cost more.
   std::uint64_t padded_up = 0;          // Batches padded to an allowed size.
   std::uint64_t spared = 0;             // Evictions for which there was not enough.
+  std::uint64_t alone = 0;              // Requests above the cap that ran alone.
+  std::uint64_t failed_reports = 0;     // Reports of batches that failed...
+  std::uint64_t partial_reports = 0;    // ...and of such as lost requests on the way.
   std::uint64_t hopeful = 0;            // Newcomers with a deadline that the forecast let in...
   std::uint64_t unclear = 0;            // ...or for which it hung on how a mean was rounded.
   std::uint64_t refused_cancelled = 0;  // Newcomers that it refused, and that were cancelled then.
@@ -301,9 +306,9 @@ std::vector<std::size_t> draw_subset(Random& random, const std::vector<std::size
 void draw_sizes(Random& random, unsigned density, bw::detail::SchedulerLimits& limits) {
   std::vector<std::size_t> sizes;
   for (std::size_t size = 1; size <= limits.max_batch_size; ++size) sizes.push_back(size);
-  if (random.chance(density + density / 3)) {
-    constexpr bw::FitRule kFits[] = {bw::FitRule::pad_up, bw::FitRule::trim_down,
-                                     bw::FitRule::cheapest};
+  if (random.chance(density + density / 2)) {
+    constexpr bw::FitRule kFits[] = {bw::FitRule::pad_up, bw::FitRule::pad_up,
+                                     bw::FitRule::trim_down, bw::FitRule::cheapest};
     limits.fit = random.pick(kFits);
     // The model knows no size classes: all up to 16 are exact.
     if (limits.fit == bw::FitRule::cheapest && limits.max_batch_size > 16) {
@@ -535,11 +540,14 @@ Shape draw_shape(Random& random) {
   }
 
   // A policy that releases whatever there is, so that many a batch is between two allowed sizes.
-  if (limits.size_rule == bw::SizeRule::sum && !limits.allowed_sizes.empty() && random.chance(70)) {
+  if (limits.size_rule == bw::SizeRule::sum && !limits.allowed_sizes.empty() && random.chance(60)) {
     limits.allowed_sizes = {1 + random.below(2), 3 + random.below(2), 5 + random.below(2)};
     limits.max_batch_size = limits.allowed_sizes.back() + (random.chance(50) ? 0 : random.below(6));
     limits.preferred_sizes.clear();
     limits.fit = random.chance(80) ? bw::FitRule::cheapest : bw::FitRule::trim_down;
+    if (random.chance(limits.fit == bw::FitRule::cheapest ? 8 : 30)) {
+      limits.preferred_sizes = draw_subset(random, limits.allowed_sizes, 2);
+    }
     shape.chosen.policy = random.chance(50)
                               ? AnyTestPolicy(batchwright_test::ReleaseAll{})
                               : AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 70});
@@ -573,6 +581,14 @@ Shape draw_shape(Random& random) {
     limits.max_batch_size = 3;
     limits.executors = 1;
     limits.max_in_flight = 1;
+  }
+  // Company of the same priority, among which an order shows.
+  if (limits.order != bw::QueueOrder::fifo && limits.overtaking_bound != 1000 &&
+      random.chance(70)) {
+    if (random.chance(50)) shape.priorities = {0, 1};
+    shape.max_length = std::max<std::uint32_t>(shape.max_length, 4);
+    shape.deadline_percent = std::max(shape.deadline_percent, 50u);
+    shape.burst = std::max<std::size_t>(shape.burst, 4);
   }
   draw_changes(random, density, shape);
   // The model knows no size classes: all up to 16 are exact.
@@ -803,7 +819,10 @@ class Schedule {
     for (Batch& batch : batches_) {
       const bool finishes = random_.chance(shape_.finish_percent);
       if (shape_.asynchronous) {
-        if (!batch.vacated && random_.chance(50)) vacate(batch);
+        if (!batch.vacated && random_.chance(50)) {
+          acts(kAsynchronous);
+          vacate(batch);
+        }
         if (finishes && !batch.reported) report(batch);
         if (!batch.vacated && random_.chance(10)) vacate(batch);
       } else if (finishes) {
@@ -838,7 +857,9 @@ class Schedule {
     if (batch.report.count > 1 && random_.chance(10)) {
       --batch.report.count;
       batch.report.size = batch.report.count;
+      ++reach_.partial_reports;
     }
+    reach_.failed_reports += batch.report.failed && batch.report.count > 0 ? 1 : 0;
     note("report batch, executor, size, service time",
          static_cast<std::int64_t>(batch.report.batch_id),
          static_cast<std::int64_t>(batch.report.executor),
@@ -867,6 +888,7 @@ class Schedule {
       note("grant executor", static_cast<std::int64_t>(i));
       real_.executors().grant(i);
       model_.grant(i);
+      acts(kLeased);
       wants_executor_ = false;
     }
   }
@@ -900,6 +922,7 @@ class Schedule {
          chosen.asks_service);
     model_.set_policy(model_policy(chosen), chosen.asks_service);
     real_.set_policy(WitnessedPolicy{std::move(chosen), &seen_by_real_});
+    acts(kPolicyChanges);
   }
 
   void errands() {
@@ -926,6 +949,7 @@ class Schedule {
       if (begun) {
         note("begin errand on executor, new predictor", static_cast<std::int64_t>(errand.executor),
              errand.new_predictor);
+        acts(kErrands);
         ++reach_.errands;
         reach_.errands_late += errand.had_to_wait ? 1 : 0;
       }
@@ -961,6 +985,8 @@ class Schedule {
       lane = 1 + random_.below(lanes_.size());
       request->flow = &flows_[(tenant - 1) * lanes_.size() + lane - 1];
     }
+    request->tenant = tenant;
+    request->lane = lane;
     note("arrive id, enqueued, deadline, priority, weight", static_cast<std::int64_t>(request->id),
          ticks(request->enqueued), ticks(request->deadline), request->priority, request->weight);
     continue_note("  expiry, delay_at, tenant, lane, length, bytes", ticks(request->expiry),
@@ -1000,7 +1026,9 @@ class Schedule {
       const std::uint64_t sequence = model_.arrive(twin);
       if (request->sequence != sequence) difference("sequence", request->sequence, sequence);
       const bool judged = features_[kForecast] && request->expires() != bw::kNever;
-      reach_.hopeful += judged && model_.service().samples() >= 8 ? 1 : 0;
+      const bool hopeful = judged && model_.service().samples() >= 8;
+      acts(kForecast, hopeful);
+      reach_.hopeful += hopeful ? 1 : 0;
     }
     live_.push_back(std::move(request));
   }
@@ -1081,6 +1109,7 @@ class Schedule {
 
   void withdraw(NamedRequest& request) {
     note("withdraw id", static_cast<std::int64_t>(request.id));
+    acts(kWithdrawals);
     ++reach_.withdrawn;
     reach_.withdrawn_refused += request.refused ? 1 : 0;
     real_.withdraw(request);
@@ -1104,6 +1133,7 @@ class Schedule {
     }
     note("rerank id, priority, deadline, delay_at", static_cast<std::int64_t>(request->id),
          urgency.priority, ticks(urgency.deadline), ticks(urgency.delay_at));
+    acts(kReranks);
     ++reach_.reranked;
     if (request->delayed) {
       ++(urgency.delay_at == request->delay_at ? reach_.reranked_delayed : reach_.revived);
@@ -1190,6 +1220,7 @@ class Schedule {
                static_cast<std::int64_t>(expected.requests.size()));
           break;
       }
+      acts(kPause, model_.paused() && model_.queued() > 0);
       compare_views();
       if (failure_.empty()) compare(actual, expected);
       if (!failure_.empty()) return;
@@ -1307,13 +1338,76 @@ class Schedule {
     live_.pop_back();
   }
 
+  void acts(Feature feature, bool has_acted = true) {
+    acted_[feature] = acted_[feature] || (features_[feature] && has_acted);
+  }
+
+  /// Marks what had a part in an action.
+  void mark_acted(const ReferenceModel::Action& action) {
+    acts(kExpiry, action.outcome == bw::Outcome::expired);
+    acts(kEviction, action.outcome == bw::Outcome::evicted);
+    acts(kCancellations, action.outcome == bw::Outcome::cancelled);
+    acts(kForecast, action.outcome == bw::Outcome::would_expire && !action.dropped);
+    acts(kDrops, action.dropped);
+    for (const ReferenceModel::Request& request : action.requests) acts(kDelay, request.delayed());
+    if (action.kind != ReferenceModel::Kind::dispatch) return;
+    using Cut = ReferenceModel::Cut;
+    acts(kPreferred, action.cut == Cut::preferred);
+    acts(kPadUp, action.padded_size > action.size);
+    acts(kTrimDown, action.cut == Cut::trimmed);
+    acts(kCheapest, action.cut == Cut::trimmed || action.cut == Cut::kept);
+    acts(kFlush, action.reason == bw::ReleaseReason::flush);
+    acts(kExecutors, batches_.size() > 1);
+    acts(kCapChanges, cap_ < shape_.limits.cap() && action.size == cap_);
+    acts(kCapacity, action.crowded);
+    std::size_t lengths = 0;
+    for (const ReferenceModel::Request& request : action.requests) {
+      acts(kWeights, request.weight > 1);
+      acts(kBoundLanes,
+           request.lane > 0 && shape_.lane_executors[request.lane - 1] != bw::kNoCount);
+      acts(kSmallBound, request.at_bound);
+      lengths += request.length;
+    }
+    acts(kPadded, action.size > lengths);
+    for (std::size_t i = 0; i < seen_by_model_.calls; ++i) {
+      const auto& service = seen_by_model_.sights[i].service;
+      acts(kService, service.has_value() && service->samples > 0);
+    }
+    mark_order(action);
+  }
+
+  /// The same of what decides who goes before whom: those who stay are looked at.
+  void mark_order(const ReferenceModel::Action& action) {
+    bool acted = true;
+    for (const Feature feature :
+         {kTenants, kLanes, kPriorities, kEarliestDeadline, kShortestFirst}) {
+      acted = acted && acted_[feature] == features_[feature];
+    }
+    if (acted) return;
+    for (const auto& other : live_) {
+      if (!other->queued) continue;
+      for (const ReferenceModel::Request& request : action.requests) {
+        acts(kTenants, request.tenant != other->tenant);
+        acts(kLanes, request.lane != other->lane);
+        if (request.tenant != other->tenant || request.lane != other->lane) continue;
+        if (request.sequence < other->sequence) continue;
+        acts(kPriorities, request.priority > other->priority);
+        if (request.priority != other->priority || request.at_bound || other->delayed) continue;
+        acts(kEarliestDeadline, request.deadline < other->deadline);
+        acts(kShortestFirst, request.length < other->length);
+      }
+    }
+  }
+
   void count_reach(const ReferenceModel::Action& action) {
+    mark_acted(action);
     bool plain = true;
     for (std::size_t i = 0; i < kFeatureCount; ++i) {
       if (!features_[i]) continue;
       const bool is_plain = i == kWeights || i == kPriorities || i == kExpiry || i > kEviction;
       plain = plain && is_plain;
-      for (std::size_t j = i; j < kFeatureCount; ++j) reach_.pairs[i][j] += features_[j] ? 1 : 0;
+      if (!acted_[i]) continue;
+      for (std::size_t j = i; j < kFeatureCount; ++j) reach_.pairs[i][j] += acted_[j] ? 1 : 0;
     }
     reach_.plain += plain ? 1 : 0;
     if (action.outcome == bw::Outcome::would_expire && action.dropped) {
@@ -1324,6 +1418,7 @@ class Schedule {
     const bool is_cheapest = features_[kCheapest];
     reach_.looked_at_several += seen_by_model_.calls > 1 ? 1 : 0;
     reach_.looked_at_fewer += seen_by_real_.calls < seen_by_model_.calls ? 1 : 0;
+    reach_.alone += action.size > cap_ ? 1 : 0;
     reach_.below_cap += cap_ < shape_.limits.cap() && action.size == cap_ ? 1 : 0;
     reach_.crowded += action.crowded ? 1 : 0;
     reach_.crowded_lanes += action.crowded && seen_by_model_.calls > 1 ? 1 : 0;
@@ -1513,6 +1608,7 @@ class Schedule {
   Reach& reach_;
   const Shape shape_;
   const FeatureSet features_;
+  FeatureSet acted_{};  // Of these.
   std::vector<bw::detail::Tenant> tenants_;
   std::vector<bw::detail::Lane> lanes_;
   std::vector<bw::detail::Flow> flows_;
@@ -1598,6 +1694,9 @@ TEST(SchedulerRandom, EveryActionIsTheOneOfTheReferenceModel) {
   expect_reached("cheaper padded", reach.kept);
   expect_reached("padded up", reach.padded_up);
   expect_reached("spared", reach.spared);
+  expect_reached("too large, alone", reach.alone);
+  expect_reached("failed reports", reach.failed_reports);
+  expect_reached("partial reports", reach.partial_reports);
   expect_reached("hopeful", reach.hopeful);
   expect_reached("refused, cancelled", reach.refused_cancelled);
   expect_reached("executor wanted", reach.wanted);

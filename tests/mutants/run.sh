@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Plants the bugs of scheduler_mutants.txt one by one and expects tests/detail/scheduler_random_test.cpp
-# to fail for each of them. A line to be replaced that is not found exactly once is an error, and so is
-# a bug that does not compile: the list has to follow the code.
+# to fail for each of them at a step that it names, or by a hang or a crash. A line to be replaced that
+# is not found exactly once is an error, and so is a bug that does not compile: the list has to follow
+# the code.
 #
 # usage: tests/mutants/run.sh [list]
 #   CXX          the compiler, g++ unless set
@@ -79,12 +80,18 @@ plant() {
   run_test
   status=$?
   step=$(grep -o -m 1 'step [0-9]* of all' "$work/log")
-  case $status in
-    0) problem "NOT caught: $bug" ;;
-    1) echo "caught at ${step% of all}: $bug" ;;
-    124) echo "caught by a hang: $bug" ;;
-    *) echo "caught by a crash ($status): $bug" ;;
-  esac
+  if [[ $status -eq 0 ]]; then
+    problem "NOT caught: $bug"
+  elif [[ -n $step ]]; then
+    echo "caught at ${step% of all}: $bug"
+  elif [[ $status -eq 124 ]]; then
+    echo "caught by a hang: $bug"
+  elif [[ $status -gt 128 ]] || grep -q 'std::bad_alloc' "$work/log"; then
+    echo "caught by a crash ($status): $bug"
+  else
+    problem "ends with $status, but at no step: $bug"
+    cat "$work/log"
+  fi
 }
 
 # Without a planted bug the test must pass, else its failures say nothing.
