@@ -433,11 +433,13 @@ TEST(BatcherReasons, DeadlineIsCountedWhereABatchIsCutForOne) {
 
 TEST(BatcherReasons, SplitIsCountedWhereSmallerBatchesWorkALongQueueOff) {
   TestRuntime runtime({.time = batchwright::testing::TimeMode::automatic});
-  AutoBatcher batcher([runtime](std::span<const int> inputs) {
-    const auto size = static_cast<int>(inputs.size());
-    work_for(runtime, 1ms * size * size);
-    return std::vector<int>(inputs.size());
-  }, {.max_batch_size = 8}, runtime);
+  AutoBatcher batcher(
+      [runtime](std::span<const int> inputs) {
+        const auto size = static_cast<int>(inputs.size());
+        work_for(runtime, 1ms * size * size);
+        return std::vector<int>(inputs.size());
+      },
+      {.max_batch_size = 8}, runtime);
   for (int i = 0; i < 40; ++i) {
     for (const auto& ticket :
          batcher.submit_many(std::vector<int>(static_cast<std::size_t>(1 + i % 8)), use_ticket)) {

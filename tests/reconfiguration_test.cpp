@@ -482,9 +482,9 @@ struct Kitchen {
   }
 
   static Batcher::Options options(Place place, const TestRuntime& runtime) {
-    return placed(Batcher::Options{.max_batch_size = 8,
-                                   .allowed_sizes = {2, 4, 8},
-                                   .warm_up = {[] { return 5; }}},
+    return placed(Batcher::Options{.max_batch_size = 8, .allowed_sizes = {2, 4, 8}, .warm_up = {[] {
+                                                                                      return 5;
+                                                                                    }}},
                   place, runtime);
   }
 };
@@ -739,10 +739,10 @@ TEST(Reconfigure, LosesNothingAndPassesNoCapInEveryInterleaving) {
           };
           std::size_t answered = 0;
           std::size_t wrong = 0;
-          Any batcher(shared_predictor(predict),
-                      placed(Any::Options{.max_batch_size = 8, .policy = GreedyPolicy{}}, place,
-                             runtime),
-                      runtime);
+          Any batcher(
+              shared_predictor(predict),
+              placed(Any::Options{.max_batch_size = 8, .policy = GreedyPolicy{}}, place, runtime),
+              runtime);
           const auto submit = [&](int input) {
             batcher.submit(input, [&, input](const Result<int>& result) {
               ++answered;

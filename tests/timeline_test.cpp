@@ -594,8 +594,8 @@ TEST(TimelineOfABatcher, SaysThatTheNetCaughtARequest) {
   const auto recorder = std::make_shared<TimelineRecorder>();
   Calls calls;
   TestBatcher<int, int, batchwright::SizePolicy> batcher(
-      doubler(runtime, calls),
-      {.policy = {.size = 2}, .max_wait = 20ms, .observer = recorder}, runtime);
+      doubler(runtime, calls), {.policy = {.size = 2}, .max_wait = 20ms, .observer = recorder},
+      runtime);
   std::future<int> future = batcher.submit(1);
   runtime.advance(20ms);
   EXPECT_EQ(runtime.get(future), 2);

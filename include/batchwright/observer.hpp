@@ -50,7 +50,7 @@ struct AnsweredEvent {
   Outcome outcome = Outcome::ok;
   int priority = 0;
   TimePoint enqueued{};  ///< When it was admitted.
-  TimePoint started{};  ///< When the predictor was entered with it; unset if it never was.
+  TimePoint started{};   ///< When the predictor was entered with it; unset if it never was.
   TimePoint answered{};
   TimePoint deadline = kNever;
   std::uint64_t batch_id = 0;  ///< 0 for a request that no predictor saw.

@@ -784,9 +784,9 @@ TEST(PrometheusOfABatcher, HasTheSameSeriesInEachScrapeOfARunAndAgreesWithItsCal
       clients.push_back(runtime.start([&, client] {
         std::vector<TestTicket<int>> tickets;
         for (int i = 0; i < 60; ++i) {
-          tickets.push_back(batcher.submit(
-              60 * client + i, use_ticket,
-              {.deadline = i % 5 == 0 ? runtime.now() + 1us : batchwright::kNever}));
+          tickets.push_back(
+              batcher.submit(60 * client + i, use_ticket,
+                             {.deadline = i % 5 == 0 ? runtime.now() + 1us : batchwright::kNever}));
           if (i % 7 == 0) tickets.back().cancel();
           if (i % 4 == 0) work_for(runtime, 1us);
         }
