@@ -60,7 +60,6 @@ struct NamedRequest : RequestHeader {
   std::size_t lane = 0;    // ...and lanes.
   bool withdrawn = false;  // Cancelled or evicted.
   bool refused = false;    // By the forecast.
-  std::size_t tenant = 0;
   std::uint64_t overtaken = 0;
 };
 
@@ -993,7 +992,6 @@ class Schedule {
                   ticks(request->delay_at), static_cast<std::int64_t>(tenant),
                   static_cast<std::int64_t>(lane), request->length,
                   static_cast<std::int64_t>(request->bytes));
-    request->tenant = tenant;
     ++arrived_;
     arrived_size_ += request->weight;
     first_arrival_ = std::min(first_arrival_, request->enqueued);
