@@ -150,7 +150,9 @@ TEST(ReplacePredictor, NeitherDoesItWhereAllUnloadFirst) {
           return predictor_per_executor([&, number] {
             return [&, number, run = version(number, runtime, 1us)](std::span<const int> inputs) {
               computed_by.push_back(number);
-              return run(inputs);
+              auto results = run(inputs);
+              computed_by.push_back(number);
+              return results;
             };
           });
         };
@@ -179,7 +181,7 @@ TEST(ReplacePredictor, NeitherDoesItWhereAllUnloadFirst) {
         }
         EXPECT_EQ(answered, 40u);
         EXPECT_EQ(wrong, 0u);
-        // No two of them are there at once.
+        // Nobody begins before the old ones have ended.
         EXPECT_TRUE(std::is_sorted(computed_by.begin(), computed_by.end()));
       },
       TestOptions{.time = TimeMode::automatic});
@@ -422,17 +424,19 @@ TEST(WarmUp, RunsEachAllowedSizeOnEachExecutorBeforeTheFirstRequest) {
   EXPECT_EQ(runtime.get(answer), 3);
 }
 
-// Where a batcher's predictors run: on the dispatcher's own thread, on two executors of its own, or on
-// those of a pool.
-enum class Place { dispatcher, executors, pool };
-constexpr Place kPlaces[] = {Place::dispatcher, Place::executors, Place::pool};
+// Where a batcher's predictors run: on the dispatcher's own thread, on one executor of its own or two, or
+// on those of a pool.
+enum class Place { dispatcher, executor, executors, pool };
+constexpr Place kPlaces[] = {Place::dispatcher, Place::executor, Place::executors, Place::pool};
 
-std::size_t executors_at(Place place) { return place == Place::dispatcher ? 1 : 2; }
+std::size_t executors_at(Place place) {
+  return place == Place::executors || place == Place::pool ? 2 : 1;
+}
 
 template <class Options>
 Options placed(Options options, Place place, const TestRuntime& runtime) {
   if (place != Place::pool) {
-    options.executors = place == Place::dispatcher ? 0 : 2;
+    options.executors = place == Place::dispatcher ? 0 : executors_at(place);
   } else {
     options.pool = std::make_shared<batchwright::BasicExecutorPool<TestRuntime>>(
         batchwright::ExecutorPoolOptions{.executors = 2}, runtime);

@@ -201,6 +201,7 @@ TEST(ExecutorPoolStress, NothingIsLostWhileBothBatchersChange) {
       });
     }
     threads.emplace_back([&, random = Random(77)]() mutable {
+      for (Side* const side : sides) side->replace(ReplaceOrder::unload_first);
       while (submitting.load() > 0 && rejects.serving() < kVersions - 1 &&
              blocks.serving() < kVersions - 1) {
         const auto order =
