@@ -6,6 +6,7 @@
 
 #include <batchwright/batchwright.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <functional>
@@ -33,19 +34,25 @@ struct ShapeHash {
   }
 };
 
+const std::vector<std::size_t> kModelSizes = {1, 4, 8, 16};
+
 int main() {
   std::size_t rows = 0;
   std::size_t padding = 0;
+  int misfits = 0;
   std::printf("batch  shape    images  run as\n");
   auto predict = [&](std::span<const Image> images, const batchwright::BatchInfo& info) {
     const Shape& shape = *info.lane<Shape>();
     std::printf("%5llu  %3dx%-3d  %6zu  %6zu\n", static_cast<unsigned long long>(info.batch_id),
                 shape.height, shape.width, info.size, info.padded_size);
+    // The next size that the model has.
+    misfits +=
+        info.padded_size != *std::lower_bound(kModelSizes.begin(), kModelSizes.end(), info.size);
     rows += info.padded_size;
     padding += info.padded_size - info.size;
     std::vector<float> means;
     for (const Image& image : images) {
-      if (image.height != shape.height || image.width != shape.width) return means;  // Never.
+      misfits += image.height != shape.height || image.width != shape.width;
       means.push_back(std::accumulate(image.pixels.begin(), image.pixels.end(), 0.0F) /
                       static_cast<float>(image.pixels.size()));
     }
@@ -54,7 +61,7 @@ int main() {
 
   batchwright::DynamicBatcher<Image, float> batcher(predict,
                                                     {.max_batch_size = 16,
-                                                     .allowed_sizes = {1, 4, 8, 16},
+                                                     .allowed_sizes = kModelSizes,
                                                      .lane = batchwright::KeyFunction<Image>(
                                                          [](const Image& image) {
                                                            return Shape{image.height, image.width};
@@ -75,6 +82,7 @@ int main() {
   for (int i = 0; i < 30; ++i) {
     wrong += answers[static_cast<std::size_t>(i)].get() != static_cast<float>(i);
   }
-  std::printf("30 images in %zu rows: %zu are padding; %d wrong answers\n", rows, padding, wrong);
-  return wrong == 0 ? 0 : 1;
+  std::printf("30 images in %zu rows: %zu are padding; %d wrong answers, %d misfits\n", rows,
+              padding, wrong, misfits);
+  return wrong == 0 && misfits == 0 && rows - padding == 30 ? 0 : 1;
 }

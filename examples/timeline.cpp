@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: MIT
 // A burst on a small batcher, as a timeline to look at: urgent requests overtake, some expire in the
-// queue, some are refused.
+// queue, some are refused. What was written is read back and checked.
 //
 // Usage: timeline [file, timeline.json unless given]
 
 #include <batchwright/batchwright.hpp>
 #include <batchwright/timeline.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <future>
+#include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -25,6 +33,66 @@ namespace {
 std::vector<int> predict(std::span<const int> inputs) {
   std::this_thread::sleep_for(1ms + 100us * inputs.size());
   return {inputs.begin(), inputs.end()};
+}
+
+// Takes a JSON value off the text; false if none stands there.
+bool take_value(std::string_view& text) {
+  const auto take = [&text](char expected) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
+    if (!text.starts_with(expected)) return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  const auto take_string = [&] {
+    if (!take('"')) return false;
+    while (!text.empty() && text.front() != '"') {
+      text.remove_prefix(text.front() == '\\' && text.size() > 1 ? 2 : 1);
+    }
+    return take('"');
+  };
+  const auto take_list = [&](char end, auto take_item) {
+    if (take(end)) return true;
+    do {
+      if (!take_item()) return false;
+    } while (take(','));
+    return take(end);
+  };
+  if (take('{')) {
+    return take_list('}', [&] { return take_string() && take(':') && take_value(text); });
+  }
+  if (take('[')) return take_list(']', [&] { return take_value(text); });
+  if (text.starts_with('"')) return take_string();
+  const std::string word(text.substr(0, text.find_first_of(",]} \n")));
+  text.remove_prefix(word.size());
+  char* end = nullptr;
+  std::strtod(word.c_str(), &end);
+  return word == "true" || word == "false" || (!word.empty() && *end == '\0');
+}
+
+// The events, each of which has a line of its own, with all of these texts.
+std::size_t count(std::string_view json, std::initializer_list<std::string_view> texts) {
+  std::size_t events = 0;
+  for (std::size_t end; !json.empty(); json.remove_prefix(std::min(end + 1, json.size()))) {
+    end = std::min(json.find('\n'), json.size());
+    const std::string_view line = json.substr(0, end);
+    events += std::all_of(texts.begin(), texts.end(), [line](std::string_view text) {
+      return line.find(text) != std::string_view::npos;
+    });
+  }
+  return events;
+}
+
+// Each request that was accepted is there from its admission to its answer, and each batch with why it
+// left.
+bool is_complete(const std::string& path, const batchwright::MetricsSnapshot& metrics) {
+  std::ifstream file(path);
+  const std::string json((std::istreambuf_iterator<char>(file)), {});
+  std::string_view rest = json;
+  if (!take_value(rest) || rest.find_first_not_of('\n') != std::string_view::npos) return false;
+  const std::string_view request = "\"name\":\"request\"";
+  return count(json, {request, "\"ph\":\"b\"", "\"outcome\":\""}) == metrics.accepted &&
+         count(json, {request, "\"ph\":\"e\""}) == metrics.accepted &&
+         count(json, {"\"cat\":\"batch\"", "\"dur\":", "\"reason\":\""}) == metrics.batches.total();
 }
 
 }  // namespace
@@ -66,11 +134,14 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
   }
+  if (metrics.completed == 0 || !is_complete(path, metrics)) {
+    std::fprintf(stderr, "%s does not show all that happened\n", path.c_str());
+    return 1;
+  }
   std::printf("%llu answered, %llu expired, %llu refused, in %llu batches\n",
               static_cast<unsigned long long>(metrics.completed),
               static_cast<unsigned long long>(metrics.expired),
               static_cast<unsigned long long>(metrics.rejected.total()),
               static_cast<unsigned long long>(metrics.batches.total()));
   std::printf("Open %s in https://ui.perfetto.dev or chrome://tracing.\n", path.c_str());
-  return metrics.completed > 0 && recorder->dropped() == 0 ? 0 : 1;
 }
