@@ -1111,9 +1111,9 @@ TEST(Coalescing, MadeForAnotherResultItIsAnError) {
                           {.coalesce = coalesce_by<long>(std::identity{})});
     FAIL();
   } catch (const std::invalid_argument& error) {
-    EXPECT_NE(std::string(error.what()).find("coalesce must be made by coalesce_by<TOut>"),
-              std::string::npos)
-        << error.what();
+    EXPECT_STREQ(error.what(),
+                 "DynamicBatcher: coalesce must be made by coalesce_by<TOut> with the batcher's "
+                 "TOut, got one that was made with another type");
   }
 }
 

@@ -29,6 +29,7 @@ using namespace batchwright_test;
 using batchwright::BasicExecutorPool;
 using batchwright::Batch;
 using batchwright::BatchInfo;
+using batchwright::CallerRunsWhen;
 using batchwright::ExecutorPool;
 using batchwright::ExecutorPoolOptions;
 using batchwright::HybridPolicy;
@@ -39,6 +40,7 @@ using batchwright::ReplaceOrder;
 using batchwright::Result;
 using batchwright::shared_predictor;
 using batchwright::ShutdownMode;
+using batchwright::StickyLanes;
 using batchwright::ThreadInfo;
 using batchwright::TimePoint;
 using batchwright::use_ticket;
@@ -549,12 +551,27 @@ TEST(ExecutorPool, SaysWhatItRefuses) {
   };
   EXPECT_EQ(message_of([&] { Pool none({.executors = 0}, runtime); }),
             "ExecutorPool: executors must be from 1 to 1024, got 0");
+  EXPECT_EQ(message_of([&] { Pool many({.executors = 1025}, runtime); }),
+            "ExecutorPool: executors must be from 1 to 1024, got 1025");
   EXPECT_EQ(message_of([&] { Batcher(adds(1), {.executors = 2, .pool = pool}); }),
             "DynamicBatcher: executors must be unset with pool, got 2");
   EXPECT_EQ(message_of([&] { Batcher(adds(1), {.pool = pool, .pool_share = 0}); }),
             "DynamicBatcher: pool_share must be from 1 to 1000, got 0");
+  EXPECT_EQ(message_of([&] { Batcher(adds(1), {.pool = pool, .pool_share = 1001}); }),
+            "DynamicBatcher: pool_share must be from 1 to 1000, got 1001");
+  EXPECT_EQ(message_of([&] { Batcher(adds(1), {.pool = pool, .pool_share = 1000}); }), "nothing");
   EXPECT_EQ(message_of([&] { Batcher(adds(1), {.pool_share = 2}); }),
             "DynamicBatcher: pool_share must be 1 without pool, got 2");
+  EXPECT_EQ(message_of([&] {
+              Batcher(adds(1), {.pool = pool,
+                                .lane = [](const int& input) { return input; },
+                                .sticky_lanes = StickyLanes::yes});
+            }),
+            "DynamicBatcher: sticky_lanes must be no with pool, got yes");
+  EXPECT_EQ(message_of([&] {
+              Batcher(adds(1), {.pool = pool, .caller_runs = CallerRunsWhen::executor_free});
+            }),
+            "DynamicBatcher: caller_runs must be never with a pool, got executor_free");
   EXPECT_EQ(message_of([&] {
               Batcher([](std::span<const int> inputs) { return Ints(inputs.size()); },
                       {.pool = pool});

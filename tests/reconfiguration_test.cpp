@@ -790,7 +790,10 @@ TEST(Reconfigure, ChangesNothingWhenSomethingDoesNotFit) {
   Calls calls;
   TestBatcher<int, int, AnyPolicy> batcher(
       doubler(runtime, calls),
-      {.max_batch_size = 8, .allowed_sizes = {2, 8}, .policy = SizePolicy{.size = 8}});
+      {.max_batch_size = 8,
+       .allowed_sizes = {2, 8},
+       .policy = SizePolicy{.size = 8},
+       .weight = [](const int& input) { return static_cast<std::size_t>(input); }});
   const auto message_of = [&](const batchwright::Reconfiguration<AnyPolicy>& changes) {
     try {
       batcher.reconfigure(changes);
@@ -799,12 +802,43 @@ TEST(Reconfigure, ChangesNothingWhenSomethingDoesNotFit) {
     }
     return std::string("nothing");
   };
-  EXPECT_EQ(message_of({.max_batch_size = 1}),
+  // The cap is 8 for everybody who asks, and the policy waits until that much is there.
+  const auto expect_unchanged = [&] {
+    EXPECT_EQ(batcher.metrics().max_batch_size, 8u);
+    calls.all.clear();
+    auto largest = batcher.submit(8);
+    runtime.settle();
+    ASSERT_TRUE(is_ready(largest));
+    EXPECT_EQ(runtime.get(largest), 16);
+    auto first = batcher.submit(3);
+    auto second = batcher.submit(4);
+    runtime.settle();
+    EXPECT_FALSE(is_ready(first));
+    auto third = batcher.submit(1);
+    runtime.settle();
+    ASSERT_TRUE(is_ready(third));
+    EXPECT_EQ(runtime.get(first) + runtime.get(second) + runtime.get(third), 16);
+    EXPECT_EQ(calls.sizes(), (std::vector<std::size_t>{1, 3}));
+    // What later changes are measured against is the same too.
+    EXPECT_EQ(message_of({.max_batch_size = 2}),
+              "DynamicBatcher: SizePolicy::size must be from 1 to max_batch_size (2), got 8");
+    EXPECT_EQ(message_of({.policy = SizePolicy{.size = 9}}),
+              "DynamicBatcher: SizePolicy::size must be from 1 to max_batch_size (8), got 9");
+  };
+  expect_unchanged();
+  EXPECT_EQ(message_of({.max_batch_size = 1, .policy = GreedyPolicy{}}),
             "DynamicBatcher: max_batch_size must be from 2 to 8 when it is changed, got 1");
-  EXPECT_EQ(message_of({.max_batch_size = 9}),
+  expect_unchanged();
+  EXPECT_EQ(message_of({.max_batch_size = 9, .policy = GreedyPolicy{}}),
             "DynamicBatcher: max_batch_size must be from 2 to 8 when it is changed, got 9");
-  EXPECT_NE(message_of({.max_batch_size = 2}), "nothing");  // The policy's 8 does not fit.
-  EXPECT_NE(message_of({.policy = SizePolicy{.size = 9}}), "nothing");
+  expect_unchanged();
+  EXPECT_EQ(message_of({.max_batch_size = 2, .policy = SizePolicy{.size = 3}}),
+            "DynamicBatcher: SizePolicy::size must be from 1 to max_batch_size (2), got 3");
+  expect_unchanged();
+  EXPECT_EQ(message_of({.max_batch_size = 2, .policy = HybridPolicy{.max_wait = 1001ms}}),
+            "DynamicBatcher: HybridPolicy::max_wait must be from 0 to the batcher's max_wait "
+            "(1000000000 ns), got 1001000000 ns");
+  expect_unchanged();
   EXPECT_EQ(message_of({.max_batch_size = 2, .policy = GreedyPolicy{}}), "nothing");
   EXPECT_EQ(batcher.metrics().max_batch_size, 2u);
 }

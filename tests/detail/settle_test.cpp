@@ -21,7 +21,8 @@ using Options = bw::BatcherOptions<int, bw::GreedyPolicy>;
 std::size_t one(const int&) { return 1; }
 
 /// What is said of these settings.
-std::string complaint(Options options) {
+template <class TIn, class Policy>
+std::string complaint(bw::BatcherOptions<TIn, Policy> options) {
   try {
     bw::detail::settle(options, false, false);
   } catch (const std::invalid_argument& error) {
@@ -49,6 +50,19 @@ TEST(Settle, ContradictionsAreErrorsThatNameThem) {
   EXPECT_EQ(complaint(Options{
                 .allowed_sizes = {4, 8}, .weight = one, .oversized = bw::Oversized::run_alone}),
             "DynamicBatcher: oversized must be refuse with allowed_sizes, got run_alone");
+  EXPECT_EQ(complaint(Options{
+                .preferred_sizes = {4, 8}, .length = one, .size_rule = bw::SizeRule::padded}),
+            "DynamicBatcher: preferred_sizes must be empty with size_rule padded, got {4, 8}");
+  EXPECT_EQ(complaint(Options{.weight = one, .length = one, .size_rule = bw::SizeRule::padded}),
+            "DynamicBatcher: weight must be unset with size_rule padded, got a function");
+  EXPECT_EQ(complaint(Options{.order = bw::QueueOrder::shortest_first}),
+            "DynamicBatcher: length must be set with order shortest_first, got none");
+  EXPECT_EQ(complaint(Options{.order = bw::QueueOrder::earliest_deadline, .length = one}),
+            "DynamicBatcher: length must be unset without size_rule padded or order "
+            "shortest_first, got a function");
+  EXPECT_EQ(complaint(Options{.oversized = bw::Oversized::run_alone}),
+            "DynamicBatcher: oversized must be refuse without weight or size_rule padded, got "
+            "run_alone");
   EXPECT_EQ(complaint(Options{.share = one}),
             "DynamicBatcher: share must be unset without tenant, got a function");
   EXPECT_EQ(complaint(Options{.sticky_lanes = bw::StickyLanes::yes}),
@@ -59,18 +73,37 @@ TEST(Settle, ContradictionsAreErrorsThatNameThem) {
   EXPECT_EQ(complaint(Options{.queue = {.priority = 3}}),
             "DynamicBatcher: queue.priority must be unset (queue is for all priorities that levels "
             "do not list), got 3");
+  EXPECT_EQ(complaint(Options{.queue = {.timeout = 0ms}}),
+            "DynamicBatcher: queue.timeout must be above 0 ns, got 0 ns");
+  EXPECT_EQ(complaint(Options{.queue = {.timeout = -1ms}}),
+            "DynamicBatcher: queue.timeout must be above 0 ns, got -1000000 ns");
   EXPECT_EQ(complaint(Options{.levels = {{.priority = 1}, {.priority = 1}}}),
             "DynamicBatcher: levels[1].priority must be named once, got 1");
   EXPECT_EQ(complaint(Options{.levels = {{.priority = 1, .capacity = 1025}}}),
             "DynamicBatcher: levels[0].capacity must be at most the capacity of the whole queue "
             "(1024), got 1025");
+  EXPECT_EQ(complaint(Options{.levels = {{.priority = 1}, {.priority = 2, .capacity = 0}}}),
+            "DynamicBatcher: levels[1].capacity must be at least 1, got 0");
   EXPECT_EQ(complaint(Options{.levels = {{.priority = 1, .timeout = 0ms}}}),
             "DynamicBatcher: levels[0].timeout must be above 0 ns, got 0 ns");
+}
+
+TEST(Settle, APoliciesSizeIsWithinTheLargestAllowedOne) {
+  using Sized = bw::BatcherOptions<int, bw::SizePolicy>;
+  EXPECT_EQ(complaint(Sized{.allowed_sizes = {4, 8}, .policy = {.size = 9}}),
+            "DynamicBatcher: SizePolicy::size must be from 1 to max_batch_size (8), got 9");
+  EXPECT_EQ(complaint(Sized{.allowed_sizes = {4, 8}, .policy = {.size = 8}}), "none");
 }
 
 TEST(Settle, WhatFitsTogetherIsAccepted) {
   EXPECT_EQ(complaint(Options{.preferred_sizes = {4}, .allowed_sizes = {2, 4, 32}}), "none");
   EXPECT_EQ(complaint(Options{.length = one, .size_rule = bw::SizeRule::padded}), "none");
+  EXPECT_EQ(
+      complaint(Options{
+          .length = one, .size_rule = bw::SizeRule::padded, .oversized = bw::Oversized::run_alone}),
+      "none");
+  EXPECT_EQ(complaint(Options{.order = bw::QueueOrder::shortest_first, .length = one}), "none");
+  EXPECT_EQ(complaint(Options{.weight = one, .oversized = bw::Oversized::run_alone}), "none");
   EXPECT_EQ(complaint(Options{.levels = {{.priority = -1, .capacity = 1}, {.priority = 1}}}),
             "none");
   EXPECT_EQ(complaint(Options{.capacity = 5000, .levels = {{.priority = 1, .capacity = 5000}}}),
