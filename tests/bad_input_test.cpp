@@ -156,6 +156,20 @@ TEST(BadConstruction, WhatTheStartHookThrowsComesOutWhicheverThreadItIs) {
   }
 }
 
+TEST(BadConstruction, AKeyIsNotMadeByNull) {
+  TestRuntime runtime({.seed = 1});
+  std::string (*const key)(const int&) = nullptr;
+  EXPECT_EQ(invalid_argument_of([&] { Batcher batcher(doubled, {.lane = key}, runtime); }),
+            "DynamicBatcher: lane must be callable, got null");
+  EXPECT_EQ(invalid_argument_of([&] {
+              Batcher batcher(
+                  doubled,
+                  {.coalesce = batchwright::coalesce_by<int>(std::function<int(const int&)>())},
+                  runtime);
+            }),
+            "DynamicBatcher: coalesce must be callable, got null");
+}
+
 // ---- Callbacks.
 
 TEST(BadCallback, NullIsRefusedAndNothingIsAccepted) {

@@ -135,6 +135,16 @@ template <class Error>
                               value));
 }
 
+/// Whether a callable that can be null is.
+template <class F>
+bool is_null([[maybe_unused]] const F& callable) {
+  if constexpr (requires { callable == nullptr; }) {
+    return callable == nullptr;
+  } else {
+    return false;
+  }
+}
+
 /// One prepared exception object for each outcome: refusing a million requests throws nothing and
 /// allocates nothing, it hands out references to these. Null for `ok`, and without exceptions.
 inline std::exception_ptr prepared_exception(Outcome outcome) {

@@ -5,11 +5,13 @@
 #include "batch_info.hpp"
 #include "detail/key_label.hpp"
 #include "detail/pooled.hpp"
+#include "errors.hpp"
 
 #include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -43,6 +45,9 @@ class KeyTraits {
   virtual bool has_label() const noexcept = 0;
   virtual void with_label(const void* key, void (*use)(void*, std::string_view),
                           void* context) const = 0;
+
+  /// Which of the user's functions for the setting `name` is null; empty if none is.
+  virtual std::string null_function(const std::string& name) const = 0;
 };
 
 template <class TIn, class F, class Hash, class Key, class Label>
@@ -75,6 +80,12 @@ class TypedKeyTraits final : public KeyTraits<TIn> {
     }
   }
 
+  std::string null_function(const std::string& name) const override {
+    if (detail::is_null(function_)) return name;
+    if (detail::is_null(hash_)) return "hash of " + name;
+    return detail::is_null(label_) ? "label of " + name : std::string();
+  }
+
  private:
   using Shown = std::remove_cvref_t<std::invoke_result_t<const Label&, const Key&>>;
 
@@ -93,7 +104,8 @@ class TypedKeyTraits final : public KeyTraits<TIn> {
 /// Where metrics are kept by key, a key is shown by its label: a string as it is, else what a function
 /// `to_string(key)` of its type's namespace says, else a number, an enumerator's included; or the result
 /// of the third argument `label(const Key&)`, which is one of these: `{by_customer, {}, tier_of}`. Keys
-/// of one label are counted together. A label is asked for when a lane or tenant comes up.
+/// of one label are counted together. A label is asked for when a lane or tenant comes up. None of the
+/// three may be null.
 ///
 /// Called on the submitting thread, by several at a time, before admission; what it, the hash, `==` or
 /// the copy throws comes out of `submit`, and nothing was accepted. `==` is called while others wait, so

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -93,6 +94,41 @@ TEST(Settle, APoliciesSizeIsWithinTheLargestAllowedOne) {
   EXPECT_EQ(complaint(Sized{.allowed_sizes = {4, 8}, .policy = {.size = 9}}),
             "DynamicBatcher: SizePolicy::size must be from 1 to max_batch_size (8), got 9");
   EXPECT_EQ(complaint(Sized{.allowed_sizes = {4, 8}, .policy = {.size = 8}}), "none");
+}
+
+TEST(Settle, TheFunctionsOfAKeyAreNotNull) {
+  using Key = bw::KeyFunction<int>;
+  using Function = std::function<int(const int&)>;
+  using Hash = std::function<std::size_t(const int&)>;
+  using Label = std::function<std::string(const int&)>;
+  const auto same = [](const int& x) { return x; };
+  const auto null = [](const char* what) {
+    return "DynamicBatcher: " + std::string(what) + " must be callable, got null";
+  };
+  int (*const no_function)(const int&) = nullptr;
+  EXPECT_EQ(complaint(Options{.lane = no_function}), null("lane"));
+  EXPECT_EQ(complaint(Options{.lane = Function()}), null("lane"));
+  EXPECT_EQ(complaint(Options{.lane = Key(same, Hash())}), null("hash of lane"));
+  EXPECT_EQ(complaint(Options{.lane = Key(same, std::hash<int>(), Label())}),
+            null("label of lane"));
+  EXPECT_EQ(complaint(Options{.tenant = no_function}), null("tenant"));
+  EXPECT_EQ(complaint(Options{.tenant = Key(same, Hash())}), null("hash of tenant"));
+  EXPECT_EQ(complaint(Options{.coalesce = bw::coalesce_by<int>(no_function)}), null("coalesce"));
+  EXPECT_EQ(complaint(Options{.coalesce = bw::coalesce_by<int>(same, Hash())}),
+            null("hash of coalesce"));
+
+  struct Input {
+    int key = 0;
+  };
+  int Input::*const no_member = nullptr;
+  EXPECT_EQ(complaint(bw::BatcherOptions<Input, bw::GreedyPolicy>{.lane = no_member}),
+            null("lane"));
+
+  EXPECT_EQ(complaint(Options{.lane = Key(Function(same), Hash(std::hash<int>()),
+                                          Label([](const int&) { return "label"; })),
+                              .tenant = +same,
+                              .coalesce = bw::coalesce_by<int>(Function(same))}),
+            "none");
 }
 
 TEST(Settle, WhatFitsTogetherIsAccepted) {

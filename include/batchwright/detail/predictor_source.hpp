@@ -67,10 +67,8 @@ using RunnerFor = std::conditional_t<
 
 /// A callable that can be null must not be.
 template <class F>
-void require_callable(const char* name, [[maybe_unused]] const F& callable) {
-  if constexpr (requires { callable == nullptr; }) {
-    if (callable == nullptr) raise_invalid(name, "callable", "null");
-  }
+void require_callable(const char* name, const F& callable) {
+  if (detail::is_null(callable)) raise_invalid(name, "callable", "null");
 }
 
 template <class F>

@@ -100,6 +100,12 @@ inline void check_queue_policies(const QueuePolicy& queue, const std::vector<Que
 }
 
 template <class TIn>
+void check_key(const char* setting, const KeyFunction<TIn>& key) {
+  const std::string null = key ? key.traits()->null_function(setting) : std::string();
+  if (!null.empty()) raise_invalid(null, "callable", "null");
+}
+
+template <class TIn>
 void check_counted_key(const char* setting, const char* key_setting, bool counted,
                        const KeyFunction<TIn>& key) {
   if (!counted) return;
@@ -153,6 +159,9 @@ void check_features(const Options& options) {
       options.order != QueueOrder::shortest_first) {
     raise_invalid("length", "unset without size_rule padded or order shortest_first", "a function");
   }
+  check_key("lane", options.lane);
+  check_key("tenant", options.tenant);
+  check_key("coalesce", options.coalesce.key());
   check_metrics(options);
   if (options.share && !options.tenant)
     raise_invalid("share", "unset without tenant", "a function");

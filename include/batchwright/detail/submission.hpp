@@ -256,10 +256,8 @@ class Submission {
   }
 
   template <class Callback>
-  static void require([[maybe_unused]] const Callback& callback) {
-    if constexpr (requires { callback == nullptr; }) {
-      if (callback == nullptr) raise_invalid("callback", "callable", "null");
-    }
+  static void require(const Callback& callback) {
+    if (detail::is_null(callback)) raise_invalid("callback", "callable", "null");
   }
 
   Submitter<TIn, TOut, R>& submitter_;
