@@ -401,6 +401,21 @@ TEST(ReplacePredictor, SaysWhatItRefuses) {
   EXPECT_TRUE(refused);
 }
 
+TEST(ReplacePredictor, InAnOrderThatIsNoneIsAnErrorAndTheOldOneServesOn) {
+  TestRuntime runtime;
+  Model::reset();
+  Batcher batcher(factory(1), {.executors = 2});
+  try {
+    batcher.replace_predictor(factory(2), ReplaceOrder{7});
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(), "DynamicBatcher: order must be one of the 2 enumerators, got 7");
+  }
+  EXPECT_EQ(Model::log, (std::vector<std::string>{"load 1", "load 1"}));
+  auto answer = batcher.submit(3);
+  EXPECT_EQ(runtime.get(answer), 301);
+}
+
 TEST(WarmUp, RunsEachAllowedSizeOnEachExecutorBeforeTheFirstRequest) {
   TestRuntime runtime;
   std::vector<std::vector<std::size_t>> seen(2);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -134,6 +135,26 @@ TEST(Shutdown, AbandonWhilePausedComputesNothing) {
   expect_report(batcher.shutdown({.mode = ShutdownMode::abandon}), 0, 1, 0, true);
   EXPECT_EQ(outcome_of(runtime, future), Outcome::stopped);
   EXPECT_EQ(calls.count(), 0u);
+}
+
+TEST(Shutdown, InAModeThatIsNoneIsAnErrorAndNothingIsShutDown) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls), {}, runtime);
+  batcher.pause();
+  auto queued = batcher.submit(1);
+  try {
+    batcher.shutdown({.mode = ShutdownMode{7}});
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(), "DynamicBatcher: mode must be one of the 2 enumerators, got 7");
+  }
+  runtime.settle();
+  EXPECT_FALSE(is_ready(queued));
+  auto later = batcher.submit(2);
+  batcher.resume();
+  EXPECT_EQ(runtime.get(queued), 2);
+  EXPECT_EQ(runtime.get(later), 4);
 }
 
 TEST(Shutdown, OfAnIdleBatcherReportsNothing) {

@@ -337,11 +337,12 @@ class BasicDynamicBatcher {
   /// queue waits where nobody else takes from it. When this returns all batches are computed by the new
   /// predictor, and its times are learned anew; before, some may be. Blocks as long as that takes; calls
   /// of several threads follow one another. Throws what loading throws, and std::invalid_argument for a
-  /// bare predictor with several executors: then the old one serves on, see ReplaceOrder. Throws
-  /// BatcherStoppedError in or after a shutdown, WouldDeadlockError on one of the batcher's own threads,
-  /// and ForkedError in a forked child.
+  /// bare predictor with several executors or an order that is none: then the old one serves on, see
+  /// ReplaceOrder. Throws BatcherStoppedError in or after a shutdown, WouldDeadlockError on one of the
+  /// batcher's own threads, and ForkedError in a forked child.
   template <class P>
   void replace_predictor(P&& predictor, ReplaceOrder order = ReplaceOrder::load_first) {
+    detail::check_enumerator("order", order, 2);
     core_->replace(detail::make_source<TIn, TOut>(std::forward<P>(predictor)), order);
   }
 
@@ -357,8 +358,10 @@ class BasicDynamicBatcher {
   /// Refuses new requests, wakes those who wait for room, ends the rest as `options.mode` says, and
   /// waits for it, and for the threads' end, until `options.until`. May be called again, and from
   /// several threads at once. On one of the batcher's own threads it does not wait. What was accepted is
-  /// answered before `finished` is true. Throws nothing.
+  /// answered before `finished` is true. Throws std::invalid_argument for a mode that is none, and then
+  /// does nothing.
   ShutdownReport shutdown(const ShutdownOptions& options = {}) {
+    detail::check_enumerator("mode", options.mode, 2);
     const ShutdownReport report = core_->shutdown(options);
     if (!report.finished && !core_->on_own()) {
       gave_up_.store(true, std::memory_order_relaxed);
