@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 
@@ -145,6 +146,16 @@ TEST(BadOptions, MetricsKeepSomeClassesAndNotTooMany) {
   EXPECT_EQ(problem_of({.metrics = {.per_priority = true, .max_classes = 10'000}}), "");
 }
 
+TEST(BadOptions, ClassesAreLimitedOnlyWhereThereAreSome) {
+  EXPECT_EQ(problem_of({.metrics = {.max_classes = 5}}),
+            "DynamicBatcher: metrics.max_classes must be 100 without per_priority, per_lane or "
+            "per_tenant, got 5");
+  const batchwright::KeyFunction<std::string> key = [](const std::string& text) { return text; };
+  EXPECT_EQ(problem_of({.metrics = {.per_priority = true, .max_classes = 5}}), "");
+  EXPECT_EQ(problem_of({.lane = key, .metrics = {.per_lane = true, .max_classes = 5}}), "");
+  EXPECT_EQ(problem_of({.tenant = key, .metrics = {.per_tenant = true, .max_classes = 5}}), "");
+}
+
 TEST(BadOptions, NothingIsBeyondWhatTheLibraryCanHold) {
   EXPECT_EQ(problem_of({.max_batch_size = 0x1'0000'0000}),
             "DynamicBatcher: max_batch_size must be at most 4294967295, got 4294967296");
@@ -211,7 +222,12 @@ TEST(BadOptions, ABarePredictorServesOneExecutor) {
 TEST(BadOptions, ALimitInBytesNeedsAWayToCountThem) {
   EXPECT_EQ(problem_of({.max_queued_bytes = 1000}),
             "DynamicBatcher: bytes must be set where max_queued_bytes is, got none");
-  EXPECT_EQ(problem_of({.bytes = [](const std::string&) { return std::size_t{1}; }}), "");
+}
+
+TEST(BadOptions, NothingIsCountedThatHasNoLimit) {
+  EXPECT_EQ(problem_of({.bytes = [](const std::string&) { return std::size_t{1}; }}),
+            "DynamicBatcher: bytes must be unset without max_queued_bytes, got a function");
+  EXPECT_EQ(problem_of({.bytes = std::function<std::size_t(const std::string&)>()}), "");
 }
 
 TEST(BadOptions, APoliciesWindowIsNotLongerThanTheNet) {

@@ -117,7 +117,7 @@ struct BatcherOptions {
   std::size_t max_queued_bytes = kNoCount;
 
   /// The bytes of one input. Called on the submitting thread before admission; if it throws, nothing
-  /// was accepted. Needed where `max_queued_bytes` is set.
+  /// was accepted. Needed where `max_queued_bytes` is set, and left alone where it is not.
   std::function<std::size_t(const TIn&)> bytes = {};
 
   /// What an input counts in a batch: its rows, its tokens; at least 1. Every size is a sum of weights

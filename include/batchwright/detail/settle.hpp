@@ -126,6 +126,13 @@ void check_metrics(const Options& options) {
   if (metrics.max_classes < 1 || metrics.max_classes > 10'000) {
     raise_invalid("metrics.max_classes", "from 1 to 10000", std::to_string(metrics.max_classes));
   }
+  constexpr std::size_t kUnset = MetricsOptions{}.max_classes;
+  if (metrics.max_classes != kUnset && !metrics.per_priority && !metrics.per_lane &&
+      !metrics.per_tenant) {
+    raise_invalid("metrics.max_classes",
+                  std::to_string(kUnset) + " without per_priority, per_lane or per_tenant",
+                  std::to_string(metrics.max_classes));
+  }
 }
 
 /// Settings that contradict each other, or mean nothing without another one.
@@ -269,6 +276,9 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   check_at_least_one("max_queued_bytes", options.max_queued_bytes);
   if (options.max_queued_bytes != kNoCount && !options.bytes) {
     raise_invalid("bytes", "set where max_queued_bytes is", "none");
+  }
+  if (options.max_queued_bytes == kNoCount && options.bytes) {
+    raise_invalid("bytes", "unset without max_queued_bytes", "a function");
   }
   if (options.max_block < Duration::zero()) {
     raise_invalid("max_block", "at least 0 ns", to_text(options.max_block));
