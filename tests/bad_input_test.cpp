@@ -11,6 +11,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -31,6 +32,7 @@ using batchwright::predictor_per_executor;
 using batchwright::Result;
 using batchwright::ResultCountError;
 using batchwright::shared_predictor;
+using batchwright::SubmitOptions;
 using batchwright::ThreadInfo;
 using batchwright::UnansweredError;
 using batchwright::use_ticket;
@@ -378,6 +380,104 @@ TEST(BadInput, WhatTheBytesFunctionThrowsComesOutAndNothingWasAccepted) {
   EXPECT_THROW(static_cast<void>(batcher.predict(-1)), std::domain_error);
   EXPECT_EQ(batcher.metrics().submitted, 0u);
   expect_at_rest(runtime, batcher.metrics());
+}
+
+// An input that says itself what the options' functions say of it.
+struct Values {
+  std::size_t weight = 1;
+  std::size_t length = 1;
+  std::size_t share = 1;
+};
+using ValuesBatcher = TestBatcher<Values, int>;
+
+ValuesBatcher::Options values_options() {
+  return {.order = batchwright::QueueOrder::shortest_first,
+          .weight = [](const Values& input) { return input.weight; },
+          .length = [](const Values& input) { return input.length; },
+          .oversized = batchwright::Oversized::run_alone,
+          .tenant = [](const Values&) { return 0; },
+          .share = [](const Values& input) { return input.share; }};
+}
+
+std::vector<int> ones(std::span<const Values> inputs) { return std::vector<int>(inputs.size(), 1); }
+
+// What each way to submit a good input and then this one says.
+std::set<std::string> messages_of_each_way(ValuesBatcher& batcher, const Values& input,
+                                           const SubmitOptions& options = {}) {
+  const std::vector<Values> inputs = {Values{}, input};
+  const auto fail = [](auto) { ADD_FAILURE() << "answered"; };
+  const std::function<void()> ways[] = {
+      [&] { batcher.submit(input, options); },
+      [&] { batcher.submit(input, use_ticket, options); },
+      [&] { batcher.submit(input, fail, options); },
+      [&] { static_cast<void>(batcher.try_submit(input, options)); },
+      [&] { static_cast<void>(batcher.try_submit(input, use_ticket, options)); },
+      [&] { batcher.try_submit(input, fail, options); },
+      [&] { batcher.submit_many(inputs, options); },
+      [&] { batcher.submit_many(inputs, use_ticket, options); },
+      [&] { batcher.submit_rows(inputs, options); },
+      [&] { batcher.submit_rows(inputs, use_ticket, options); },
+      [&] { batcher.submit_rows(inputs, fail, options); },
+      [&] { static_cast<void>(batcher.try_submit_rows(inputs, options)); },
+      [&] { static_cast<void>(batcher.try_submit_rows(inputs, use_ticket, options)); },
+      [&] { batcher.try_submit_rows(inputs, fail, options); },
+      [&] { batcher.predict_and_wait(input, options); },
+      [&] { static_cast<void>(batcher.predict(input, options)); },
+  };
+  std::set<std::string> messages;
+  for (const auto& way : ways) messages.insert(invalid_argument_of(way));
+  return messages;
+}
+
+TEST(BadInput, AValueOfARequestOutOfItsRangeIsToldAndNothingWasAccepted) {
+  TestRuntime runtime({.seed = 3});
+  ValuesBatcher batcher(ones, values_options(), runtime);
+  const struct {
+    Values input;
+    const char* message;
+  } cases[] = {
+      {{.weight = 0}, "weight of a request must be from 1 to 4294967295, got 0"},
+      {{.weight = 0x1'0000'0000},
+       "weight of a request must be from 1 to 4294967295, got 4294967296"},
+      {{.length = 0}, "length of a request must be from 1 to 4294967295, got 0"},
+      {{.length = 0x1'0000'0000},
+       "length of a request must be from 1 to 4294967295, got 4294967296"},
+      {{.share = 0}, "share of a request must be from 1 to 1048576, got 0"},
+      {{.share = 1048577}, "share of a request must be from 1 to 1048576, got 1048577"},
+  };
+  for (const auto& [input, message] : cases) {
+    EXPECT_EQ(messages_of_each_way(batcher, input),
+              (std::set<std::string>{"DynamicBatcher: " + std::string(message)}));
+  }
+  EXPECT_EQ(batcher.metrics().submitted, 0u);
+  expect_at_rest(runtime, batcher.metrics());
+  auto last = batcher.submit({.weight = 0xffff'ffff, .length = 0xffff'ffff, .share = 1048576});
+  EXPECT_EQ(runtime.get(last), 1);
+}
+
+TEST(BadInput, ATimeoutOfARequestIsAboveZero) {
+  TestRuntime runtime({.seed = 3});
+  ValuesBatcher batcher(ones, {}, runtime);
+  const auto expect_told = [&](batchwright::Duration timeout, const std::string& text) {
+    EXPECT_EQ(
+        messages_of_each_way(batcher, {}, {.timeout = timeout}),
+        (std::set<std::string>{
+            "DynamicBatcher: timeout of a request must be unset or above 0 ns, got " + text}));
+  };
+  expect_told(0ns, "0 ns");
+  expect_told(-3us, "-3000 ns");
+  expect_told(batchwright::Duration::min() + 1ns, "-9223372036854775807 ns");
+  EXPECT_EQ(batcher.metrics().submitted, 0u);
+  auto unset = batcher.submit({}, {.timeout = SubmitOptions{}.timeout});
+  EXPECT_EQ(runtime.get(unset), 1);
+
+  batcher.pause();
+  auto shortest = batcher.submit({}, {.timeout = 1ns});
+  runtime.advance(1ns);
+  EXPECT_EQ(outcome_of(runtime, shortest), Outcome::expired);
+
+  batcher.shutdown();
+  expect_told(0ns, "0 ns");  // It is the caller's mistake, whatever the batcher's state.
 }
 
 TEST(BadInput, AnEmptyRangeIsNoRequest) {

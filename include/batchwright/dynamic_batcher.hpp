@@ -102,8 +102,9 @@ class BasicDynamicBatcher {
   /// and `overflow` is `block`: until there is room, the deadline, a stop or `max_block`. Throws what
   /// TIn's constructor throws and what the options' functions of an input do (`bytes`, `weight`, `length`,
   /// `lane`, `tenant`, `share`, `coalesce`, all called here, on the caller's thread), std::invalid_argument
-  /// if one of these says 0, and std::bad_alloc; then nothing was accepted. The futures of one batch
-  /// become ready at about the same time, the oldest usually last; callbacks are called in order.
+  /// if one of these says 0 or too much, or for a timeout of zero or less, and std::bad_alloc; then
+  /// nothing was accepted. The futures of one batch become ready at about the same time, the oldest
+  /// usually last; callbacks are called in order.
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   std::future<TOut> submit(In&& input, const SubmitOptions& options = {}) {
@@ -316,6 +317,7 @@ class BasicDynamicBatcher {
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   Prediction<TIn, TOut, R> predict(In&& input, const SubmitOptions& options = {}) {
+    detail::check_request(options);
     auto& submitter = core_->submitter();
     Item* const request = submitter.make(options, {}, std::forward<In>(input));
     detail::with_undo([&] { submitter.read(request->input()).give_to(*request); },
