@@ -480,6 +480,28 @@ TEST(BadInput, ATimeoutOfARequestIsAboveZero) {
   expect_told(0ns, "0 ns");  // It is the caller's mistake, whatever the batcher's state.
 }
 
+TEST(BadInput, ATimeoutWhereNoneMayBeBroughtIsTold) {
+  TestRuntime runtime({.seed = 3});
+  ValuesBatcher batcher(ones,
+                        {.levels = {{.priority = 4,
+                                     .timeout = 5ms,
+                                     .timeout_override = batchwright::TimeoutOverride::refused}}},
+                        runtime);
+  EXPECT_EQ(
+      messages_of_each_way(batcher, {}, {.priority = 4, .timeout = 1ms}),
+      (std::set<std::string>{"DynamicBatcher: timeout of a request must be unset for priority "
+                             "4, got 1000000 ns"}));
+  EXPECT_EQ(batcher.metrics().submitted, 0u);
+  batcher.pause();
+  auto by_default = batcher.submit({}, {.priority = 4});
+  auto other = batcher.submit({}, {.priority = 3, .timeout = 1ms});
+  runtime.advance(1ms);
+  EXPECT_EQ(outcome_of(runtime, other), Outcome::expired);
+  EXPECT_FALSE(batchwright_test::is_ready(by_default));
+  runtime.advance(4ms);
+  EXPECT_EQ(outcome_of(runtime, by_default), Outcome::expired);
+}
+
 TEST(BadInput, AnEmptyRangeIsNoRequest) {
   TestRuntime runtime({.seed = 3});
   Batcher batcher(doubled, {}, runtime);

@@ -195,6 +195,12 @@ TEST(BadOptions, ANumberThatWasCastToAnEnumerationIsOneOfItsNames) {
   EXPECT_EQ(problem_of({.fit = batchwright::FitRule{9}}), problem("fit", 3, 9));
   EXPECT_EQ(problem_of({.preserve_order = batchwright::PreserveOrder{2}}),
             problem("preserve_order", 2, 2));
+  EXPECT_EQ(problem_of({.queue = {.timeout_override = batchwright::TimeoutOverride{2}}}),
+            problem("queue.timeout_override", 2, 2));
+  EXPECT_EQ(
+      problem_of(
+          {.levels = {{}, {.priority = 1, .timeout_override = batchwright::TimeoutOverride{7}}}}),
+      problem("levels[1].timeout_override", 2, 7));
   EXPECT_EQ(problem_of({.queue = {.on_timeout = batchwright::TimeoutAction{2}}}),
             problem("queue.on_timeout", 2, 2));
   EXPECT_EQ(

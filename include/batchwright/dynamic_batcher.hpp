@@ -317,8 +317,8 @@ class BasicDynamicBatcher {
   template <class In = TIn>
     requires std::convertible_to<In&&, TIn>
   Prediction<TIn, TOut, R> predict(In&& input, const SubmitOptions& options = {}) {
-    detail::check_request(options);
     auto& submitter = core_->submitter();
+    submitter.check(options);
     Item* const request = submitter.make(options, {}, std::forward<In>(input));
     detail::with_undo([&] { submitter.read(request->input()).give_to(*request); },
                       [&] { request->release(); });

@@ -15,6 +15,12 @@ enum class TimeoutAction : std::uint8_t {
   delay,  ///< It goes behind the other requests of its priority, before lower ones; no other timeout.
 };
 
+/// Whether a request may bring a timeout of its own, shorter or longer than its priority's.
+enum class TimeoutOverride : std::uint8_t {
+  allowed,
+  refused,  ///< One that does is a std::invalid_argument, and nothing was accepted.
+};
+
 /// How requests of one priority queue.
 struct QueuePolicy {
   /// The priority for which this holds; left alone in `BatcherOptions::queue`.
@@ -28,6 +34,7 @@ struct QueuePolicy {
   Duration timeout = Duration::max();
 
   TimeoutAction on_timeout = TimeoutAction::reject;
+  TimeoutOverride timeout_override = TimeoutOverride::allowed;
 };
 
 /// What becomes of a request that is larger than the cap by itself.

@@ -21,7 +21,7 @@ struct SubmitOptions {
   /// executor is free.
   TimePoint deadline = kNever;
   /// How long it may be queued, in place of what the batcher's options say for its priority: shorter or
-  /// longer, above zero. Unless set: as they say. It acts once: whom it has delayed
+  /// longer, above zero, if QueuePolicy::timeout_override allows it. Unless set: as they say. It acts once: whom it has delayed
   /// (TimeoutAction::delay) only the deadline can end.
   Duration timeout = Duration::min();
   /// If a stop is requested before the predictor is entered, the request ends as `Outcome::cancelled`.

@@ -64,6 +64,14 @@ TEST(Simulation, WhatIsWrongWithTheBatcherIsTheBatchersOwnError) {
             "DynamicBatcher: weight must be unset with size_rule padded, got a function");
 }
 
+TEST(Simulation, SoIsAClassThatAsksForWhatNoRequestMay) {
+  EXPECT_EQ(error_after([](Simulation& s) {
+              s.batcher.queue.timeout_override = batchwright::TimeoutOverride::refused;
+              s.classes = {{.timeout = 2us}};
+            }),
+            "DynamicBatcher: timeout of a request must be unset for priority 0, got 2000 ns");
+}
+
 TEST(Simulation, WhatMeansNothingInItIsRefused) {
   EXPECT_EQ(error_after([](Simulation& s) {
               s.batcher.weight = [](const RequestClass&) { return std::size_t{1}; };

@@ -65,6 +65,7 @@ void check_enumerators(const Options& options) {
   check_enumerator("forecast", options.forecast, 2);
   check_enumerator("caller_runs", options.caller_runs, 2);
   check_enumerator("queue.on_timeout", options.queue.on_timeout, 2);
+  check_enumerator("queue.timeout_override", options.queue.timeout_override, 2);
 }
 
 inline void check_queue_policies(const QueuePolicy& queue, const std::vector<QueuePolicy>& levels,
@@ -83,6 +84,7 @@ inline void check_queue_policies(const QueuePolicy& queue, const std::vector<Que
   for (auto level = levels.begin(); level != levels.end(); ++level) {
     const std::string name = "levels[" + std::to_string(level - levels.begin()) + "]";
     check_enumerator(name + ".on_timeout", level->on_timeout, 2);
+    check_enumerator(name + ".timeout_override", level->timeout_override, 2);
     if (level->capacity < 1) raise_invalid(name + ".capacity", "at least 1", "0");
     if (level->capacity != kNoCount && level->capacity > capacity) {
       raise_invalid(name + ".capacity",

@@ -5,7 +5,6 @@
 #include "../admitted.hpp"
 #include "../completion_task.hpp"
 #include "../errors.hpp"
-#include "../policies/settings.hpp"
 #include "../result.hpp"
 #include "../submit_options.hpp"
 #include "../ticket.hpp"
@@ -31,12 +30,6 @@ using ElementOf =
     std::conditional_t<std::is_rvalue_reference_v<Range&&>,
                        std::remove_reference_t<decltype(*std::begin(std::declval<Range&>()))>&&,
                        decltype(*std::begin(std::declval<Range&>()))>;
-
-/// Throws std::invalid_argument for what no request may ask for.
-inline void check_request(const SubmitOptions& options) {
-  if (options.timeout > Duration::zero() || options.timeout == SubmitOptions{}.timeout) return;
-  raise_invalid("timeout of a request", "unset or above 0 ns", to_text(options.timeout));
-}
 
 /// One call of a submitting function: makes its requests, and binds each to the way in which it is to be
 /// answered.
@@ -171,7 +164,7 @@ class Submission {
   template <class Made = Item, class In, class Bind>
   Outcome one(In&& input, const SubmitOptions& options, WhenFull when_full, Bind&& bind,
               Lent* lent = nullptr) {
-    check_request(options);
+    submitter_.check(options);
     RequestTraits traits = submitter_.read(input);
     const CallSize size{
         .count = 1, .heaviest = traits.weight, .bytes = traits.bytes, .longest = traits.length};
@@ -189,7 +182,7 @@ class Submission {
   template <class Made = Item, class Range, class Prepare, class Bind>
   Outcome range(Range&& inputs, const SubmitOptions& options, WhenFull when_full, Prepare&& prepare,
                 Bind&& bind) {
-    check_request(options);
+    submitter_.check(options);
     CallSize size;
     TraitsList list;
     for (const auto& input : inputs) {

@@ -5,6 +5,8 @@
 #include "../errors.hpp"
 #include "../observer.hpp"
 #include "../options.hpp"
+#include "../policies/settings.hpp"
+#include "../queue_policy.hpp"
 #include "../submit_options.hpp"
 #include "admission.hpp"
 #include "answering.hpp"
@@ -19,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -89,6 +92,19 @@ class alignas(64) Submitter {
 
   /// Whether the user's functions are to be asked about inputs.
   bool reads() const noexcept { return traits_.reads(); }
+
+  /// Throws std::invalid_argument for what a request may not ask for.
+  void check(const SubmitOptions& options) const {
+    if (options.timeout == SubmitOptions{}.timeout) return;
+    const std::size_t level = level_of(options.priority);
+    const QueuePolicy& policy = level == kNoCount ? queue_ : levels_[level];
+    const bool refused = policy.timeout_override == TimeoutOverride::refused;
+    if (options.timeout > Duration::zero() && !refused) return;
+    raise_invalid(
+        "timeout of a request",
+        refused ? "unset for priority " + std::to_string(options.priority) : "unset or above 0 ns",
+        to_text(options.timeout));
+  }
 
   /// What the user's functions say of an input. Throws what they throw. What is not a TIn yet becomes
   /// one for them alone.

@@ -5,7 +5,9 @@
 #include "../detail/batch_size.hpp"
 #include "../detail/flow.hpp"
 #include "../detail/request_header.hpp"
+#include "../errors.hpp"
 #include "../options.hpp"
+#include "../policies/settings.hpp"
 #include "../policy.hpp"
 #include "classes.hpp"
 #include "random.hpp"
@@ -14,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -129,6 +132,10 @@ class RequestMix {
     }
     const QueuePolicy& queue = kind.level == kNoCount ? options.queue : options.levels[kind.level];
     const bool own = one.timeout != simulation::RequestClass{}.timeout;
+    if (own && queue.timeout_override == TimeoutOverride::refused) {
+      raise_invalid("timeout of a request", "unset for priority " + std::to_string(one.priority),
+                    to_text(one.timeout));
+    }
     (queue.on_timeout == TimeoutAction::delay ? kind.delayed_after : kind.expires_after) =
         own ? one.timeout : queue.timeout;
     const std::size_t cap =
