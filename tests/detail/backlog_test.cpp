@@ -3,7 +3,7 @@
 
 #include <batchwright/detail/backlog.hpp>
 #include <batchwright/detail/batch_cut.hpp>
-#include <batchwright/detail/service_model.hpp>
+#include <batchwright/detail/size_times.hpp>
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ using batchwright::detail::Lane;
 using batchwright::detail::RequestChain;
 using batchwright::detail::RequestHeader;
 using batchwright::detail::SchedulerLimits;
-using batchwright::detail::ServiceModel;
+using batchwright::detail::SizeTimes;
 using batchwright::detail::Tenant;
 using batchwright_test::BacklogRig;
 using batchwright_test::NamedHeader;
@@ -72,9 +72,9 @@ class Rig : public BacklogRig {
   /// The names in a batch of at most `limit` that is dispatched.
   std::string dispatch(const Lane& lane, std::size_t limit) {
     const BatchCut cut(limits);
-    const ServiceModel service(limits.max_batch_size);
+    const SizeTimes times(limits.allowed_sizes);
     std::string names;
-    const RequestChain batch = backlog.dispatch(cut.cut(order, lane, limit, service));
+    const RequestChain batch = backlog.dispatch(cut.cut(order, lane, limit, times));
     batch.each<NamedHeader>([&](const NamedHeader& request) {
       EXPECT_FALSE(request.queued);
       names += request.name;
