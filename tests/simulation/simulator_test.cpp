@@ -169,7 +169,9 @@ TEST(Simulator, UnderLoadBatchesAreOfAPreferredSizeAndNeverOfOneMore) {
     }
     EXPECT_EQ(seen[8], of_eight);
     EXPECT_GT(of_eight, load > 1 ? 300u : 50u);
-    if (load < 1) EXPECT_GT(between, 50u);
+    if (load < 1) {
+      EXPECT_GT(between, 50u);
+    }
     for (const std::size_t size : {5u, 6u, 7u, 9u, 16u}) EXPECT_EQ(seen[size], 0u) << size;
   }
 }
