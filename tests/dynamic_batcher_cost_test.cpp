@@ -62,9 +62,10 @@ std::uint64_t allocations_of(int rounds, Round round) {
   const AllocationCount count;
   const std::size_t mapped = SystemPages::mapped();
   for (int i = 0; i < rounds; ++i) round(i);
+  const std::uint64_t made = count();
   if (batchwright::detail::kLargestPooled == 0) return 0;  // Nothing is recycled in this build.
-  EXPECT_EQ(SystemPages::mapped(), mapped);
-  return count();
+  EXPECT_LE(SystemPages::mapped(), mapped);  // What the tests before took may still go back.
+  return made;
 }
 
 // With the predictor on the dispatcher's thread, and on one of its own.
