@@ -102,7 +102,7 @@ class BasicDynamicBatcher {
   /// and `overflow` is `block`: until there is room, the deadline, a stop or `max_block`. Throws what
   /// TIn's constructor throws and what the options' functions of an input do (`bytes`, `weight`, `length`,
   /// `lane`, `tenant`, `share`, `coalesce`, all called here, on the caller's thread), std::invalid_argument
-  /// if one of these says 0 or too much, or for a timeout of zero or less, and std::bad_alloc; then
+  /// if one of these says 0 or too much, or for a timeout that it may not bring, and std::bad_alloc; then
   /// nothing was accepted. The futures of one batch become ready at about the same time, the oldest
   /// usually last; callbacks are called in order.
   template <class In = TIn>

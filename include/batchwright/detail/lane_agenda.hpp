@@ -23,6 +23,8 @@ namespace batchwright::inline v0_1::detail {
 /// again when it has changed, or its instant has come; one that is due, when its turn comes. Until then
 /// what was found of it holds, but of a lane that is restless, which is judged at each look.
 ///
+/// It knows their ages, too, for a full queue.
+///
 /// A lane that is bound to an executor is on that one's page, all others are on a page of their own;
 /// pages of occupied executors are left alone. A lane is on its page while something is queued in it.
 class LaneAgenda {
