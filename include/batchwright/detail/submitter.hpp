@@ -5,14 +5,13 @@
 #include "../errors.hpp"
 #include "../observer.hpp"
 #include "../options.hpp"
-#include "../policies/settings.hpp"
-#include "../queue_policy.hpp"
 #include "../submit_options.hpp"
 #include "admission.hpp"
 #include "answering.hpp"
 #include "fork_guard.hpp"
 #include "intake.hpp"
 #include "own_thread.hpp"
+#include "queue_levels.hpp"
 #include "request_traits.hpp"
 #include "waiting_room.hpp"
 
@@ -21,9 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <utility>
-#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -69,8 +66,7 @@ class alignas(64) Submitter {
         oversized_(options.oversized),
         size_rule_(options.size_rule),
         cap_(options.allowed_sizes.empty() ? options.max_batch_size : options.allowed_sizes.back()),
-        queue_(options.queue),
-        levels_(std::move(options.levels)),
+        levels_(options.queue, std::move(options.levels)),
         traits_(runtime, options, &answering.classes()),
         sink_(sink),
         watches_(watches),
@@ -95,15 +91,7 @@ class alignas(64) Submitter {
 
   /// Throws std::invalid_argument for what a request may not ask for.
   void check(const SubmitOptions& options) const {
-    if (options.timeout == SubmitOptions{}.timeout) return;
-    const std::size_t level = level_of(options.priority);
-    const QueuePolicy& policy = level == kNoCount ? queue_ : levels_[level];
-    const bool refused = policy.timeout_override == TimeoutOverride::refused;
-    if (options.timeout > Duration::zero() && !refused) return;
-    raise_invalid(
-        "timeout of a request",
-        refused ? "unset for priority " + std::to_string(options.priority) : "unset or above 0 ns",
-        to_text(options.timeout));
+    levels_.check(options.priority, options.timeout);
   }
 
   /// What the user's functions say of an input. Throws what they throw. What is not a TIn yet becomes
@@ -122,7 +110,7 @@ class alignas(64) Submitter {
     request->priority = options.priority;
     request->trace_id = options.trace_id;
     traits.give_to(*request);
-    request->level = level_of(options.priority);
+    request->level = levels_.find(options.priority);
     request->priority_class = answering_.classes().find(options.priority);
     request->sink = &sink_;
     request->watched = watches_.load(std::memory_order_relaxed);
@@ -140,7 +128,7 @@ class alignas(64) Submitter {
                  WaitingGroup* group, Build&& build, Lent* lent = nullptr) {
     if (forked()) return Outcome::forked;
     const Demand demand{
-        .count = size.count, .bytes = size.bytes, .level = level_of(options.priority)};
+        .count = size.count, .bytes = size.bytes, .level = levels_.find(options.priority)};
     Outcome refusal = Outcome::ok;
     // Without a deadline one call of the clock is enough, when the request is there.
     if (options.deadline != kNever && options.deadline <= runtime_.now()) {
@@ -176,13 +164,6 @@ class alignas(64) Submitter {
   }
 
  private:
-  std::size_t level_of(int priority) const noexcept {
-    for (std::size_t index = 0; index < levels_.size(); ++index) {
-      if (levels_[index].priority == priority) return index;
-    }
-    return kNoCount;
-  }
-
   bool reserve(const Demand& demand) noexcept {
     if (admission_.reserve(demand)) return true;
     // Meanwhile this may have held room without the rest of it; whoever found none then looks again.
@@ -285,11 +266,8 @@ class alignas(64) Submitter {
   RequestBase* list(const RequestChain& chain, const SubmitOptions& options,
                     TimePoint now) const noexcept {
     const std::size_t level = static_cast<RequestBase&>(*chain.first).level;
-    const QueuePolicy& policy = level == kNoCount ? queue_ : levels_[level];
-    const Duration timeout =
-        options.timeout == SubmitOptions{}.timeout ? policy.timeout : options.timeout;
-    const TimePoint timed_out = saturating_add(now, timeout);
-    const bool delays = policy.on_timeout == TimeoutAction::delay;
+    const TimePoint timed_out = saturating_add(now, levels_.timeout(level, options.timeout));
+    const bool delays = levels_.policy(level).on_timeout == TimeoutAction::delay;
     RequestBase* first = nullptr;
     RequestBase** place = &first;
     for (RequestHeader* item = chain.first; item != nullptr; item = RequestChain::next(*item)) {
@@ -325,8 +303,7 @@ class alignas(64) Submitter {
   const Oversized oversized_;
   const SizeRule size_rule_;
   std::atomic<std::size_t> cap_;
-  const QueuePolicy queue_;
-  const std::vector<QueuePolicy> levels_;
+  const QueueLevels levels_;
   TraitsReader<TIn, R> traits_;
   CancelSink& sink_;
   const std::atomic<bool>& watches_;

@@ -4,10 +4,9 @@
 
 #include "../detail/batch_size.hpp"
 #include "../detail/flow.hpp"
+#include "../detail/queue_levels.hpp"
 #include "../detail/request_header.hpp"
-#include "../errors.hpp"
 #include "../options.hpp"
-#include "../policies/settings.hpp"
 #include "../policy.hpp"
 #include "classes.hpp"
 #include "random.hpp"
@@ -16,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -127,17 +125,12 @@ class RequestMix {
               .length = static_cast<std::uint32_t>(one.length),
               .bytes = options.bytes ? one.bytes : 0,
               .deadline = one.deadline};
-    for (std::size_t i = 0; i < options.levels.size(); ++i) {
-      if (options.levels[i].priority == one.priority) kind.level = i;
-    }
-    const QueuePolicy& queue = kind.level == kNoCount ? options.queue : options.levels[kind.level];
-    const bool own = one.timeout != simulation::RequestClass{}.timeout;
-    if (own && queue.timeout_override == TimeoutOverride::refused) {
-      raise_invalid("timeout of a request", "unset for priority " + std::to_string(one.priority),
-                    to_text(one.timeout));
-    }
-    (queue.on_timeout == TimeoutAction::delay ? kind.delayed_after : kind.expires_after) =
-        own ? one.timeout : queue.timeout;
+    const QueueLevels levels(options.queue, options.levels);
+    levels.check(one.priority, one.timeout);
+    kind.level = levels.find(one.priority);
+    (levels.policy(kind.level).on_timeout == TimeoutAction::delay ? kind.delayed_after
+                                                                  : kind.expires_after) =
+        levels.timeout(kind.level, one.timeout);
     const std::size_t cap =
         options.allowed_sizes.empty() ? options.max_batch_size : options.allowed_sizes.back();
     kind.too_large = options.oversized == Oversized::refuse &&
