@@ -80,7 +80,7 @@ struct ReleaseBeforeDeadline {
       earliest = std::min(earliest, request.deadline);
     }
     if (earliest == batchwright::kNever) return batchwright::Decision::wait(earliest);
-    if (earliest - slack <= view.now) {
+    if (earliest <= view.now + slack) {
       return batchwright::Decision::release(view.size, batchwright::ReleaseReason::deadline);
     }
     return batchwright::Decision::wait(earliest - slack);
