@@ -11,6 +11,7 @@
 #include <future>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +25,6 @@ using batchwright::MetricsSnapshot;
 using batchwright::Outcome;
 using batchwright::OverflowAction;
 using batchwright::QueueFullError;
-using batchwright::QueuePolicy;
 using batchwright::Result;
 using batchwright::StopSource;
 using batchwright::SubmitOptions;
@@ -600,20 +600,184 @@ TEST(BlockedCoroutine, ARefusalDoesNotSuspendIt) {
   busy.note_submitted(2);
 }
 
+// ---- By tenant.
+
+int tens(const int& input) { return input / 10; }
+
+TEST(TenantRoom, WhoFloodsFindsTheQueueFullBeforeTheOthersDo) {
+  TestRuntime runtime;
+  Busy busy(runtime, {.capacity = 10, .tenant = tens});
+  int accepted = 0;
+  for (int i = 10; i < 20; ++i) accepted += busy->try_submit(i) ? 1 : 0;
+  EXPECT_EQ(accepted, 8);
+  EXPECT_TRUE(busy->try_submit(20));
+  EXPECT_FALSE(busy->try_submit(18));
+  EXPECT_TRUE(busy->try_submit(30));  // The last place.
+  EXPECT_EQ(busy->metrics().queued, 10u);
+  busy.finish(4);
+  EXPECT_TRUE(busy->try_submit(21));
+  busy.note_submitted(14);
+}
+
+TEST(TenantRoom, IsForgottenWithTheTenantAndComesBackWhole) {
+  TestRuntime runtime;
+  Busy busy(runtime, {.capacity = 5, .tenant = tens});
+  for (int round = 0; round < 3; ++round) {
+    int accepted = 0;
+    for (int i = 10; i < 20; ++i) accepted += busy->try_submit(i) ? 1 : 0;
+    EXPECT_EQ(accepted, 4);
+    busy.finish(4);  // The last one is in the predictor.
+    EXPECT_EQ(busy->metrics().queued, 0u);
+  }
+  busy.note_submitted(30);
+}
+
+TEST(TenantRoom, HasItsLevelsToItself) {
+  TestRuntime runtime;
+  Busy busy(runtime, {.capacity = 10,
+                      .levels = {{.priority = 1}, {.priority = 2, .capacity = 1}},
+                      .tenant = tens});
+  EXPECT_TRUE(busy->try_submit(10, {.priority = 2}));
+  EXPECT_FALSE(busy->try_submit(11, {.priority = 2}));
+  EXPECT_TRUE(busy->try_submit(12, {.priority = 1}));
+  EXPECT_TRUE(busy->try_submit(20, {.priority = 2}));
+  EXPECT_FALSE(busy->try_submit(21, {.priority = 2}));
+  busy.finish(2);
+  EXPECT_EQ(busy.computed, (std::vector<int>{0, 10, 20}));
+  EXPECT_TRUE(busy->try_submit(13, {.priority = 2}));
+  busy.note_submitted(6);
+}
+
+TEST(TenantRoom, WhoWaitsForItHoldsUpNobodyOfAnotherTenant) {
+  for_each_seed(20, [](const TestRuntime& runtime) {
+    Busy busy(runtime, {.capacity = 5, .tenant = tens, .overflow = OverflowAction::block});
+    auto held = busy->submit_many(std::vector<int>{10, 11, 12, 13});
+    Producer fifth(runtime, busy, 14);
+    runtime.settle();
+    Producer sixth(runtime, busy, 15);
+    runtime.settle();
+    EXPECT_EQ(busy->metrics().blocked, 2u);
+    Producer other(runtime, busy, 20);
+    runtime.settle();
+    EXPECT_TRUE(other.returned());  // That was the last place.
+    Producer others(runtime, busy, 30);
+    runtime.settle();
+    EXPECT_FALSE(others.returned());
+    busy.finish(1);  // A place comes free: with it the first tenant would hold all but that of 20.
+    EXPECT_FALSE(fifth.returned());
+    EXPECT_TRUE(others.returned());
+    EXPECT_EQ(busy->try_submit(16).outcome(), Outcome::queue_full);
+    busy.finish(8);
+    EXPECT_EQ(fifth.outcome(), Outcome::ok);
+    EXPECT_EQ(sixth.outcome(), Outcome::ok);
+    busy.note_submitted(5);
+  });
+}
+
+TEST(TenantRoom, ACallOfSeveralTenantsWaitsForAllOfTheirRooms) {
+  for_each_seed(20, [](const TestRuntime& runtime) {
+    Busy busy(
+        runtime,
+        {.capacity = 10, .tenant = tens, .tenant_room = 1, .overflow = OverflowAction::block});
+    auto ones = busy->submit_many(std::vector<int>{10, 11, 12});
+    auto twos = busy->submit_many(std::vector<int>{20, 21});
+    std::vector<std::future<int>> both;
+    auto caller = runtime.start([&] {
+      both = busy->submit_many(std::vector<int>{22, 13, 23});
+      for (auto& one : both) runtime.run_until([&] { return is_ready(one); });
+    });
+    runtime.settle();
+    EXPECT_EQ(busy->metrics().blocked, 1u);
+    EXPECT_EQ(busy->metrics().queued, 5u);
+    EXPECT_TRUE(busy->try_submit(30));  // Passes.
+    EXPECT_FALSE(busy->try_submit(24));
+    busy.finish(7);
+    EXPECT_EQ(busy->metrics().blocked, 0u);
+    busy.finish(3);
+    caller.join();
+    busy.note_submitted(10);
+  });
+}
+
+TEST(TenantRoom, ACallOfSeveralTenantsThatIsCancelledLeavesNothingBehind) {
+  for_each_seed(20, [](const TestRuntime& runtime) {
+    Busy busy(runtime,
+              {.capacity = 6, .tenant = tens, .tenant_room = 1, .overflow = OverflowAction::block});
+    auto ones = busy->submit_many(std::vector<int>{10, 11, 12});
+    StopSource stop;
+    auto caller = runtime.start([&] {
+      for (auto& one :
+           busy->submit_many(std::vector<int>{20, 13, 21}, {.stop = stop.get_token()})) {
+        EXPECT_EQ(outcome_of(runtime, one), Outcome::cancelled);
+      }
+    });
+    runtime.settle();
+    EXPECT_EQ(busy->metrics().blocked, 1u);
+    stop.request_stop();
+    caller.join();
+    EXPECT_TRUE(busy->try_submit(22));
+    busy.finish(2);
+    EXPECT_TRUE(busy->try_submit(14));
+    busy.note_submitted(8);
+  });
+}
+
+TEST(TenantRoom, IsMadeByEvictingTheTenantsOwn) {
+  TestRuntime runtime;
+  Busy busy(runtime, {.capacity = 10, .tenant = tens, .overflow = OverflowAction::evict});
+  auto low = busy->submit_many(std::vector<int>{10, 11, 12, 13, 14, 15, 16, 17});
+  auto other = busy->submit(20);
+  auto refused = busy->submit(18);  // Its equals do not give way.
+  EXPECT_EQ(outcome_of(runtime, refused), Outcome::queue_full);
+  auto urgent = busy->submit(19, {.priority = 1});
+  runtime.settle();
+  EXPECT_EQ(outcome_of(runtime, low[7]), Outcome::evicted);
+  EXPECT_EQ(outcome_of(runtime, low[6]), Outcome::evicted);
+  EXPECT_FALSE(is_ready(other));
+  busy.finish(9);
+  EXPECT_EQ(runtime.get(urgent), 19);
+  EXPECT_EQ(runtime.get(low[5]), 15);
+  busy.note_submitted(11);
+}
+
+TEST(TenantRoom, IsGivenBackWhenACopyThrowsInTheMiddleOfACall) {
+  struct Fragile {
+    explicit Fragile(int number) : value(number) {}
+    Fragile(const Fragile& other) : value(other.value) {
+      if (value < 0) throw std::range_error("copy");
+    }
+    int value;
+  };
+  TestRuntime runtime;
+  TestBatcher<Fragile, int> batcher(
+      [](std::span<const Fragile> inputs) { return std::vector<int>(inputs.size(), 1); },
+      {.capacity = 3,
+       .levels = {{.priority = 0, .capacity = 2}},
+       .tenant = [](const Fragile& input) { return input.value; }},
+      runtime);
+  std::vector<Fragile> inputs;
+  inputs.reserve(3);
+  for (const int number : {1, 2, 3}) inputs.emplace_back(number);
+  for (int i = 0; i < 2; ++i) {
+    inputs[1].value = -2;
+    EXPECT_THROW(static_cast<void>(batcher.submit_many(inputs)), std::range_error);
+    inputs[1].value = 2;
+    for (auto& answer : batcher.submit_many(inputs)) EXPECT_EQ(runtime.get(answer), 1);
+  }
+  EXPECT_EQ(batcher.metrics().queued, 0u);
+}
+
 // ---- All of it at once.
 
-void many_producers_lose_nothing(const std::vector<QueuePolicy>& levels) {
+void many_producers_lose_nothing(Batcher::Options settings) {
+  settings.max_batch_size = 2;
+  settings.overflow = OverflowAction::block;
+  settings.max_block = 6ms;
   for_each_seed(
       25,
-      [&levels](const TestRuntime& runtime) {
+      [&settings](const TestRuntime& runtime) {
         Calls calls;
-        Batcher batcher(batchwright_test::doubler(runtime, calls, 1ms),
-                        {.max_batch_size = 2,
-                         .capacity = 2,
-                         .levels = levels,
-                         .overflow = OverflowAction::block,
-                         .max_block = 6ms},
-                        runtime);
+        Batcher batcher(batchwright_test::doubler(runtime, calls, 1ms), settings, runtime);
         std::uint64_t ended[batchwright::kOutcomeCount] = {};
         StopSource stop;
         std::vector<TestThread> producers;
@@ -624,7 +788,7 @@ void many_producers_lose_nothing(const std::vector<QueuePolicy>& levels) {
               if (p == 1) options.deadline = runtime.now() + 3ms;
               if (p == 2) options.stop = stop.get_token();
               if (p == 3 && i % 2 == 1) {
-                for (auto& future : batcher.submit_many(std::vector<int>{i, i}, options)) {
+                for (auto& future : batcher.submit_many(std::vector<int>{i, i + 1}, options)) {
                   runtime.run_until([&] { return is_ready(future); });
                   ++ended[static_cast<std::size_t>(outcome_of(runtime, future))];
                 }
@@ -652,10 +816,20 @@ void many_producers_lose_nothing(const std::vector<QueuePolicy>& levels) {
       {.time = batchwright::testing::TimeMode::automatic});
 }
 
-TEST(Capacity, ManyProducersThroughOnePlaceLoseNothing) { many_producers_lose_nothing({}); }
+TEST(Capacity, ManyProducersThroughOnePlaceLoseNothing) {
+  many_producers_lose_nothing({.capacity = 2});
+}
 
 TEST(Capacity, ManyProducersThroughLevelsOfTheirOwnLoseNothing) {
-  many_producers_lose_nothing({{.priority = 0, .capacity = 1}, {.priority = 1, .capacity = 2}});
+  many_producers_lose_nothing(
+      {.capacity = 2, .levels = {{.priority = 0, .capacity = 1}, {.priority = 1, .capacity = 2}}});
+}
+
+TEST(TenantRoom, ManyProducersOfSeveralTenantsLoseNothing) {
+  many_producers_lose_nothing({.capacity = 3,
+                               .levels = {{.priority = 1, .capacity = 2}},
+                               .tenant = [](const int& input) { return input % 2; },
+                               .tenant_room = 1});
 }
 
 TEST(Capacity, BelowTheCapNobodyWaitsForWhatCannotCome) {

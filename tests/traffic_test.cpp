@@ -724,6 +724,7 @@ TEST(Eviction, TakesNothingFromAnotherTenant) {
   Batcher batcher(batchwright_test::echo_behind(gate),
                   {.capacity = 2,
                    .tenant = [](const int& x) { return x / 10; },
+                   .tenant_room = bw::kNoCount,
                    .overflow = bw::OverflowAction::evict},
                   runtime);
   Futures answers;

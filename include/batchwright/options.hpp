@@ -139,12 +139,19 @@ struct BatcherOptions {
 
   /// Requests with equal keys are of one tenant. Tenants get equal parts of the executors, by weight, or
   /// parts in proportion to `share`; what one does not use goes to the others. Priorities order the
-  /// requests of one tenant. With `size_rule` padded each request counts 1 in this. Room in the queue is
-  /// not shared out.
+  /// requests of one tenant, and `levels` hold for each tenant by itself. With `size_rule` padded each
+  /// request counts 1 in this.
   KeyFunction<TIn> tenant = {};
 
   /// The share of an input's tenant, at least 1; asked of the request with which it comes up.
   std::function<std::size_t(const TIn&)> share = {};
+
+  /// A tenant that has something queued may add to it as long as it holds no more than this many times,
+  /// times its share, what is left of `capacity` and `max_queued_bytes` to everybody. So whoever floods
+  /// finds the queue full before the others do: alone it fills no more than 4/5 of it, and of several that
+  /// flood each holds a part in proportion to its share. One that has nothing queued takes what room there
+  /// is. At least 1; kNoCount: no limit, and who floods fills the queue. Left alone without `tenant`.
+  std::size_t tenant_room = 4;
 
   /// Requests with equal keys, of one lane and tenant, are computed once, and each gets the answer: while
   /// an equal one is queued or running a request joins it, whatever its own priority, deadline and stop,

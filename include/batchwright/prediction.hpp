@@ -53,6 +53,7 @@ class [[nodiscard]] Prediction {
     const SubmitOptions options = options_;
     detail::CallSize size;
     size.add(request.bytes, request.weight, request.length);
+    if (request.held_flow != nullptr) size.add_to_tenant(*request.held_flow, request.bytes);
     const Outcome outcome = submitter_.submit(
         options, size, detail::WhenFull::suspend, &group_,
         [this](detail::RequestChain& chain) { chain.append(*std::exchange(request_, nullptr)); });

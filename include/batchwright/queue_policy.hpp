@@ -26,8 +26,8 @@ struct QueuePolicy {
   /// The priority for which this holds; left alone in `BatcherOptions::queue`.
   int priority = 0;
 
-  /// Requests of this priority that may be queued: at most the capacity of the whole queue, which holds
-  /// besides.
+  /// Requests of this priority, and of one tenant, that may be queued: at most the capacity of the whole
+  /// queue, which holds besides.
   std::size_t capacity = kNoCount;
 
   /// How long a request may be queued, unless it brings a timeout of its own. Unless set: for ever.

@@ -66,6 +66,34 @@ TEST(FlowTable, WithOneKeyTheOtherHalfIsCommon) {
   tenants.release(*c);
 }
 
+TEST(FlowTable, ATenantHasRoomOfItsOwnWhereThatHasALimit) {
+  const TestRuntime runtime;
+  const bw::detail::Admission none(10, bw::kNoCount);
+  Table unlimited(runtime, {}, ones(), 0, nullptr, &none);
+  HeldFlow* const free = unlimited.acquire(12, 1);
+  EXPECT_EQ(bw::detail::room_of(free), nullptr);
+  bw::detail::release_flow(free);
+
+  const bw::detail::Admission admission(10, bw::kNoCount, {{.priority = 1}}, 2);
+  Table table(runtime, tens(), ones(), 0, nullptr, &admission);
+  HeldFlow* const a = table.acquire(12, 3);
+  HeldFlow* const b = table.acquire(22, 1);
+  HeldFlow* const c = table.acquire(11, 1);
+  bw::detail::TenantRoom* const room = bw::detail::room_of(a);
+  ASSERT_NE(room, nullptr);
+  EXPECT_EQ(bw::detail::room_of(b), room);
+  EXPECT_NE(bw::detail::room_of(c), room);
+  EXPECT_TRUE(room->may_take(5, 1, 2));  // 6 times.
+  EXPECT_FALSE(room->may_take(12, 1, 2));
+  EXPECT_EQ(room->level(0).queued, 0u);
+  for (HeldFlow* flow : {a, b, c}) bw::detail::release_flow(flow);
+
+  Table lanes(runtime, tens(), {}, 0, nullptr, &admission);
+  HeldFlow* const lane = lanes.acquire(12, 1);
+  EXPECT_EQ(bw::detail::room_of(lane), nullptr);
+  bw::detail::release_flow(lane);
+}
+
 TEST(FlowTable, AStickyLaneHasTheSameExecutorEachTimeItComesUp) {
   const TestRuntime runtime;
   Table table(runtime, tens(), {}, 4);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -100,6 +101,14 @@ TEST_F(KeySpaceTest, WhatTheKeyThrowsLeavesNothingBehind) {
   EXPECT_THROW(acquire("no copy"), std::runtime_error);
   EXPECT_EQ(space_.size(), 0u);
   EXPECT_EQ(alive_, 0);
+}
+
+TEST_F(KeySpaceTest, WhatTheFirstUseOfANodeThrowsLeavesNothingBehind) {
+  EXPECT_THROW(space_.acquire("a", [](Node&, const ErasedKey&) { throw std::bad_alloc(); }),
+               std::bad_alloc);
+  EXPECT_EQ(space_.size(), 0u);
+  EXPECT_EQ(alive_, 0);
+  space_.release(acquire("a"));
 }
 
 TEST_F(KeySpaceTest, AnEqualityThatThrowsIsTheCallersAndNeverThatOfWhoLetsGo) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <new>
+#include <optional>
 #include <utility>
 
 namespace {
@@ -31,6 +33,12 @@ class Owner final : public FlowOwner {
   int held = 0;
 };
 
+std::uint32_t next_weight(TraitsList& list) {
+  std::uint32_t weight = 0;
+  list.use_first([&](const RequestTraits& traits) { weight = traits.weight; });
+  return weight;
+}
+
 TEST(TraitsList, GivesThemInTheirOrder) {
   TraitsList list;
   for (std::uint32_t weight = 1; weight <= 3; ++weight) {
@@ -38,21 +46,21 @@ TEST(TraitsList, GivesThemInTheirOrder) {
     traits.weight = weight;
     list.append(std::move(traits));
   }
-  EXPECT_EQ(list.take_first().weight, 1u);
-  EXPECT_EQ(list.take_first().weight, 2u);
+  EXPECT_EQ(next_weight(list), 1u);
+  EXPECT_EQ(next_weight(list), 2u);
   RequestTraits late;
   late.weight = 4;
   list.append(std::move(late));
-  EXPECT_EQ(list.take_first().weight, 3u);
-  EXPECT_EQ(list.take_first().weight, 4u);
+  EXPECT_EQ(next_weight(list), 3u);
+  EXPECT_EQ(next_weight(list), 4u);
 }
 
 TEST(TraitsList, GivesTheUsualOnesWhereItIsEmpty) {
   TraitsList list;
-  EXPECT_EQ(list.take_first().weight, 1u);
+  EXPECT_EQ(next_weight(list), 1u);
   list.append(RequestTraits());
-  list.take_first();
-  EXPECT_EQ(list.take_first().length, 1u);
+  next_weight(list);
+  EXPECT_EQ(next_weight(list), 1u);
 }
 
 TEST(TraitsList, WhatIsNotTakenIsLetGoOf) {
@@ -60,9 +68,20 @@ TEST(TraitsList, WhatIsNotTakenIsLetGoOf) {
   {
     TraitsList list;
     for (std::uint32_t i = 1; i <= 3; ++i) list.append(owner.hold(i));
-    const RequestTraits taken = list.take_first();
+    std::optional<RequestTraits> taken;
+    list.use_first([&](RequestTraits&& traits) { taken.emplace(std::move(traits)); });
     EXPECT_EQ(owner.held, 3);
   }
+  EXPECT_EQ(owner.held, 0);
+}
+
+TEST(TraitsList, KeepsWhatHasNotBeenTakenByWhoThrows) {
+  Owner owner;
+  TraitsList list;
+  list.append(owner.hold(1));
+  EXPECT_THROW(list.use_first([](RequestTraits&&) { throw std::bad_alloc(); }), std::bad_alloc);
+  EXPECT_EQ(owner.held, 1);
+  EXPECT_EQ(next_weight(list), 1u);
   EXPECT_EQ(owner.held, 0);
 }
 

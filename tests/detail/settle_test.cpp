@@ -66,6 +66,10 @@ TEST(Settle, ContradictionsAreErrorsThatNameThem) {
             "run_alone");
   EXPECT_EQ(complaint(Options{.share = one}),
             "DynamicBatcher: share must be unset without tenant, got a function");
+  EXPECT_EQ(complaint(Options{.tenant_room = 2}),
+            "DynamicBatcher: tenant_room must be unset without tenant, got 2");
+  EXPECT_EQ(complaint(Options{.tenant = [](const int& x) { return x; }, .tenant_room = 0}),
+            "DynamicBatcher: tenant_room must be at least 1, got 0");
   EXPECT_EQ(complaint(Options{.sticky_lanes = bw::StickyLanes::yes}),
             "DynamicBatcher: sticky_lanes must be no without lane, got yes");
   EXPECT_EQ(

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -11,9 +13,13 @@ namespace {
 using namespace std::chrono_literals;
 using batchwright::kNever;
 using batchwright::TimePoint;
+using batchwright::detail::Flow;
 using batchwright::detail::pool_new;
 using batchwright::detail::Request;
 using batchwright::detail::RequestChain;
+using batchwright::detail::Tenant;
+using batchwright::detail::TenantDemands;
+using batchwright::detail::TenantRoom;
 using batchwright::detail::WaitingGroup;
 using batchwright::detail::WaitingRoom;
 using Item = Request<int, int>;
@@ -114,6 +120,35 @@ TEST(WaitingGroup, OneOfItsRequestsMayLeaveIt) {
   WaitingRoom::withdraw(group, *items[2]);
   EXPECT_TRUE(group.requests.empty());
   EXPECT_EQ(group.demand.bytes, 0u);
+  for (Item* item : items) item->release();
+}
+
+TEST(WaitingGroup, WhoLeavesItLeavesTheDemandOfItsTenant) {
+  TenantRoom rooms[2], all;
+  Tenant tenants[3];
+  Flow flows[3];
+  std::vector<Item*> items;
+  WaitingGroup group;
+  TenantDemands by_tenant;
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (i < 2) tenants[i].room = &rooms[i];
+    flows[i].tenant = &tenants[i];
+    items.push_back(pool_new<Item>(static_cast<int>(i)));
+    items.back()->bytes = 10 + i;
+    items.back()->flow = &flows[i];
+    group.requests.append(*items.back());
+    by_tenant.add(i < 2 ? rooms[i] : all, 1, 10 + i);
+  }
+  group.ask_for({.count = 3, .bytes = 33, .level = 0}, std::move(by_tenant));
+  WaitingRoom::withdraw(group, *items[0]);
+  ASSERT_NE(group.demand.tenants, nullptr);
+  EXPECT_EQ(group.demand.count, 2u);
+  EXPECT_EQ(group.demand.tenants->room, &rooms[1]);
+  EXPECT_EQ(group.demand.tenants->bytes, 11u);
+  WaitingRoom::withdraw(group, *items[1]);
+  EXPECT_EQ(group.demand.tenants->room, &all);
+  WaitingRoom::withdraw(group, *items[2]);
+  EXPECT_EQ(group.demand.tenants, nullptr);
   for (Item* item : items) item->release();
 }
 

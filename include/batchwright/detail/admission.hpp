@@ -4,12 +4,12 @@
 
 #include "../policy.hpp"
 #include "../queue_policy.hpp"
+#include "tenant_room.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -19,35 +19,59 @@ struct Demand {
   std::size_t count = 0;
   std::size_t bytes = 0;
   std::size_t level = kNoCount;  ///< Index of its priority's queue policy; kNoCount if it has none.
+  TenantDemand* tenants =
+      nullptr;  ///< By tenant; null where the whole queue is all that has a limit.
+};
+
+/// What one who waits lacks. Of his tenant, or its level, alone: others pass him.
+enum class Lack : std::uint8_t { queue, tenant, level };
+
+/// What has to leave the queue for a demand to fit, of its first tenant.
+struct Shortage {
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  bool other = false;  ///< Room of another tenant is lacking too, or of the level.
 };
 
 /// The first stage of admission, on the caller's thread: an atomic reservation against the capacity,
 /// made before an argument is moved and given back when the request leaves the queue.
 class Admission {
  public:
+  /// `tenant_room`: see BatcherOptions.
   Admission(std::size_t capacity, std::size_t max_bytes,
-            const std::vector<QueuePolicy>& policies = {})
+            const std::vector<QueuePolicy>& policies = {}, std::size_t tenant_room = kNoCount)
       : capacity_(std::min(capacity, kClosed - 1)),
         max_bytes_(max_bytes),
-        level_count_(policies.size()),
-        levels_(policies.empty() ? nullptr : std::make_unique<Level[]>(policies.size())) {
-    for (std::size_t i = 0; i < policies.size(); ++i) levels_[i].capacity = policies[i].capacity;
+        tenant_room_(tenant_room),
+        policies_(policies) {
+    own_.open(policies.size(), kNoCount);
   }
 
-  std::size_t levels() const noexcept { return level_count_; }
+  /// Whether tenants, but for the one that all are of without a key, need a room of their own.
+  bool limits_tenants() const noexcept { return tenant_room_ != kNoCount || !policies_.empty(); }
+
+  /// Makes that of one with so large a share ready. Throws std::bad_alloc.
+  void open(TenantRoom& room, std::uint32_t share) const {
+    room.open(policies_.size(), times(share));
+  }
+
+  /// Of requests without a tenant: for those of a level.
+  TenantRoom& own_room() noexcept { return own_; }
 
   /// Whether so much could ever fit.
   bool possible(const Demand& demand) const noexcept {
-    return demand.count <= capacity_ && demand.bytes <= max_bytes_ &&
-           (demand.level == kNoCount || demand.count <= levels_[demand.level].capacity);
+    if (demand.count > capacity_ || demand.bytes > max_bytes_) return false;
+    for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      if (its->count > level_capacity(demand.level)) return false;
+    }
+    return true;
   }
 
-  /// All or nothing. Whoever waits for capacity goes before a newcomer; who waits for room in a level
-  /// alone, before newcomers of that level.
+  /// All or nothing. Whoever waits for capacity goes before a newcomer; who waits for room of a tenant
+  /// or level alone, before newcomers of that.
   bool reserve(const Demand& demand) noexcept {
     const std::uint64_t waiting = waiting_.load(std::memory_order_acquire);
-    return (waiting == 0 ||
-            (waiting % kOfLevel == waiting / kOfLevel && !waits_in(demand.level))) &&
+    return (waiting == 0 || (waiting % kAlone == waiting / kAlone && !is_awaited(demand))) &&
            reserve_first(demand);
   }
 
@@ -55,51 +79,75 @@ class Admission {
   bool reserve_first(const Demand& demand) noexcept {
     if (!add(queued_, demand.count, capacity_)) return false;
     if (demand.bytes == 0 || add(bytes_, demand.bytes, max_bytes_)) {
-      if (demand.level == kNoCount) return true;
-      Level& level = levels_[demand.level];
-      if (add(level.queued, demand.count, level.capacity)) return true;
+      if (demand.tenants == nullptr || add_tenants(demand)) return true;
       if (demand.bytes > 0) bytes_.fetch_sub(demand.bytes, std::memory_order_seq_cst);
     }
     queued_.fetch_sub(demand.count, std::memory_order_seq_cst);
     return false;
   }
 
-  /// Whether room in its level is all that a demand lacks now.
-  bool lacks_level_alone(const Demand& demand) const noexcept {
-    const Demand missing = shortage(demand);
-    return missing.level != kNoCount && missing.count == 0 && missing.bytes == 0;
+  /// What a demand lacks now, if it has just been found that it does not fit.
+  Lack lack(const Demand& demand) const noexcept {
+    const std::size_t queued = this->queued();
+    const std::size_t bytes = bytes_.load(std::memory_order_relaxed);
+    if (over(queued, demand.count, capacity_) > 0 || over(bytes, demand.bytes, max_bytes_) > 0) {
+      return Lack::queue;
+    }
+    const std::size_t left = capacity_ - queued - demand.count;
+    const std::size_t bytes_left = max_bytes_ - bytes - demand.bytes;
+    Lack lack = Lack::queue;
+    for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      const TenantRoom& room = *its->room;
+      if (!room.may_take(room.count.load(std::memory_order_relaxed), its->count, left) ||
+          !room.may_take(room.bytes.load(std::memory_order_relaxed), its->bytes, bytes_left)) {
+        return Lack::tenant;
+      }
+      if (lacks_level(*its, demand.level)) lack = Lack::level;
+    }
+    return lack;
   }
 
-  /// By how much a demand exceeds the room there is now. Room in its level cannot be made by evicting
-  /// others, which are of other levels: `level` is then set.
-  Demand shortage(const Demand& demand) const noexcept {
-    const auto over = [](std::size_t used, std::size_t wanted, std::size_t limit) {
-      return used + wanted > limit ? used + wanted - limit : 0;
-    };
-    Demand missing{.count = over(queued(), demand.count, capacity_)};
-    if (demand.bytes > 0 && max_bytes_ != kNoCount) {
-      missing.bytes = over(bytes_.load(std::memory_order_relaxed), demand.bytes, max_bytes_);
-    }
-    if (demand.level != kNoCount) {
-      const Level& level = levels_[demand.level];
-      if (level.capacity != kNoCount &&
-          over(level.queued.load(std::memory_order_relaxed), demand.count, level.capacity) > 0) {
-        missing.level = demand.level;
+  /// By how much a demand exceeds the room there is now.
+  Shortage shortage(const Demand& demand) const noexcept {
+    Shortage missing{
+        .count = over(queued(), demand.count, capacity_),
+        .bytes = over(bytes_.load(std::memory_order_relaxed), demand.bytes, max_bytes_)};
+    for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      if (lacks_level(*its, demand.level)) missing.other = true;
+      const TenantRoom& room = *its->room;
+      const std::size_t count =
+          least_to_leave(room, room.count, its->count, queued(), demand.count, capacity_);
+      const std::size_t bytes =
+          least_to_leave(room, room.bytes, its->bytes, bytes_.load(std::memory_order_relaxed),
+                         demand.bytes, max_bytes_);
+      if (its != demand.tenants && (count > 0 || bytes > 0)) missing.other = true;
+      if (its == demand.tenants) {
+        missing.count = std::max(missing.count, count);
+        missing.bytes = std::max(missing.bytes, bytes);
       }
     }
     return missing;
   }
 
-  /// `level` too is left: see `leave_level`.
+  /// `leave` comes first.
   void give_back(std::size_t count, std::size_t bytes) noexcept {
     queued_.fetch_sub(count, std::memory_order_relaxed);
     if (bytes > 0) bytes_.fetch_sub(bytes, std::memory_order_relaxed);
   }
 
-  /// Requests admitted by that level leave the queue; nothing for kNoCount. Before `give_back`, so that
-  /// whoever finds room in the queue finds it in the level.
-  void leave_level(std::size_t level, std::size_t count = 1) noexcept {
-    if (level != kNoCount) levels_[level].queued.fetch_sub(count, std::memory_order_relaxed);
+  /// A request leaves its tenant, null without one, and its level, kNoCount without one. Before
+  /// `give_back`, so that whoever finds room in the queue finds it there too.
+  void leave(TenantRoom* tenant, std::size_t level, std::size_t bytes) noexcept {
+    if (tenant == nullptr && level == kNoCount) return;
+    take_off(tenant == nullptr ? own_ : *tenant, level, 1, bytes);
+  }
+
+  /// What has been reserved is not used.
+  void give_back(const Demand& demand) noexcept {
+    for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      take_off(*its->room, demand.level, its->count, its->bytes);
+    }
+    give_back(demand.count, demand.bytes);
   }
 
   /// From now on nothing can be reserved. What has been reserved before is still handed over, so that
@@ -110,41 +158,125 @@ class Admission {
   // Sequentially consistent, with `add` and the retreat of `reserve_first`: either the one who retreats
   // sees that somebody waits, or that one sees the room.
 
-  /// Somebody waits, for room in that level alone; for room at large if it is kNoCount.
-  void begin_waiting(std::size_t level) noexcept {
-    if (level != kNoCount) levels_[level].waiting.fetch_add(1, std::memory_order_relaxed);
-    waiting_.fetch_add(level == kNoCount ? 1 : 1 + kOfLevel, std::memory_order_seq_cst);
+  /// Somebody waits.
+  void begin_waiting(const Demand& demand, Lack lack) noexcept {
+    count_alone(demand, lack, 1);
+    waiting_.fetch_add(waiters(lack), std::memory_order_seq_cst);
   }
-  void end_waiting(std::size_t level) noexcept {
-    waiting_.fetch_sub(level == kNoCount ? 1 : 1 + kOfLevel, std::memory_order_relaxed);
-    if (level != kNoCount) levels_[level].waiting.fetch_sub(1, std::memory_order_relaxed);
+  void end_waiting(const Demand& demand, Lack lack) noexcept {
+    waiting_.fetch_sub(waiters(lack), std::memory_order_relaxed);
+    count_alone(demand, lack, kNoCount);
   }
 
-  /// Whether one of those who wait does so for room in that level alone has changed.
-  void wait_for_level(std::size_t level, bool alone) noexcept {
-    if (alone) {
-      levels_[level].waiting.fetch_add(1, std::memory_order_relaxed);
-      waiting_.fetch_add(kOfLevel, std::memory_order_release);
-    } else {
-      waiting_.fetch_sub(kOfLevel, std::memory_order_relaxed);
-      levels_[level].waiting.fetch_sub(1, std::memory_order_relaxed);
-    }
+  /// What one of them lacks has changed.
+  void change_lack(const Demand& demand, Lack from, Lack to) noexcept {
+    if (from == to) return;
+    begin_waiting(demand, to);
+    end_waiting(demand, from);
   }
 
   std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed) % kClosed; }
   std::size_t waiting() const noexcept {
-    return static_cast<std::size_t>(waiting_.load(std::memory_order_seq_cst) % kOfLevel);
+    return static_cast<std::size_t>(waiting_.load(std::memory_order_seq_cst) % kAlone);
   }
 
  private:
-  struct Level {
-    std::size_t capacity = kNoCount;
-    std::atomic<std::size_t> queued{0};
-    std::atomic<std::size_t> waiting{0};  // For room in it alone.
-  };
+  static std::size_t over(std::size_t used, std::size_t wanted, std::size_t limit) noexcept {
+    if (limit == kNoCount || wanted == 0) return 0;
+    return used + wanted > limit ? used + wanted - limit : 0;
+  }
 
-  bool waits_in(std::size_t level) const noexcept {
-    return level != kNoCount && levels_[level].waiting.load(std::memory_order_relaxed) > 0;
+  std::size_t times(std::uint32_t share) const noexcept {
+    return tenant_room_ > kNoCount / share ? kNoCount : tenant_room_ * share;
+  }
+
+  std::size_t level_capacity(std::size_t level) const noexcept {
+    return level == kNoCount ? kNoCount : policies_[level].capacity;
+  }
+
+  bool lacks_level(const TenantDemand& its, std::size_t level) const noexcept {
+    return level != kNoCount && over(its.room->level(level).queued.load(std::memory_order_relaxed),
+                                     its.count, level_capacity(level)) > 0;
+  }
+
+  // How much of what a tenant holds would have to leave a queue that holds `used`.
+  static std::size_t least_to_leave(const TenantRoom& room, const std::atomic<std::size_t>& its,
+                                    std::size_t wanted, std::size_t used, std::size_t all_wanted,
+                                    std::size_t limit) noexcept {
+    const std::size_t held = std::min(its.load(std::memory_order_relaxed), used);
+    std::size_t least = over(used, all_wanted, limit);
+    if (limit == kNoCount || least >= held) return least;
+    for (std::size_t most = held; least < most;) {
+      const std::size_t leaving = least + (most - least) / 2;
+      const std::size_t left = limit - (used - leaving) - all_wanted;
+      room.may_take(held - leaving, wanted, left) ? most = leaving : least = leaving + 1;
+    }
+    return least;
+  }
+
+  bool is_awaited(const Demand& demand) const noexcept {
+    for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      if (its->room->waiting.load(std::memory_order_relaxed) > 0 ||
+          (demand.level != kNoCount &&
+           its->room->level(demand.level).waiting.load(std::memory_order_relaxed) > 0)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static void count_alone(const Demand& demand, Lack lack, std::size_t change) noexcept {
+    if (lack == Lack::queue) return;
+    for (TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      (lack == Lack::tenant ? its->room->waiting : its->room->level(demand.level).waiting)
+          .fetch_add(change, std::memory_order_relaxed);
+    }
+  }
+  static constexpr std::uint64_t waiters(Lack lack) noexcept {
+    return lack == Lack::queue ? 1 : 1 + kAlone;
+  }
+
+  bool add_tenants(const Demand& demand) noexcept {
+    for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      if (add_tenant(*its, demand.level)) continue;
+      for (const TenantDemand* added = demand.tenants; added != its; added = added->next) {
+        take_off(*added->room, demand.level, added->count, added->bytes);
+      }
+      return false;
+    }
+    return true;
+  }
+
+  // The whole demand has been added to what the queue holds.
+  bool add_tenant(const TenantDemand& its, std::size_t level) noexcept {
+    TenantRoom& room = *its.room;
+    const std::size_t left = capacity_ - queued();
+    const std::size_t bytes_left = max_bytes_ - bytes_.load(std::memory_order_relaxed);
+    if (!take(room, room.count, its.count, left)) return false;
+    if (take(room, room.bytes, its.bytes, bytes_left)) {
+      if (level == kNoCount || add(room.level(level).queued, its.count, level_capacity(level))) {
+        return true;
+      }
+      room.bytes.fetch_sub(its.bytes, std::memory_order_relaxed);
+    }
+    room.count.fetch_sub(its.count, std::memory_order_relaxed);
+    return false;
+  }
+
+  static bool take(const TenantRoom& room, std::atomic<std::size_t>& held, std::size_t wanted,
+                   std::size_t left) noexcept {
+    std::size_t seen = held.load(std::memory_order_relaxed);
+    do {
+      if (!room.may_take(seen, wanted, left)) return false;
+    } while (!held.compare_exchange_weak(seen, seen + wanted, std::memory_order_relaxed));
+    return true;
+  }
+
+  static void take_off(TenantRoom& room, std::size_t level, std::size_t count,
+                       std::size_t bytes) noexcept {
+    room.count.fetch_sub(count, std::memory_order_relaxed);
+    if (bytes > 0) room.bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    if (level != kNoCount) room.level(level).queued.fetch_sub(count, std::memory_order_relaxed);
   }
 
   static bool add(std::atomic<std::size_t>& sum, std::size_t part, std::size_t limit) noexcept {
@@ -156,16 +288,18 @@ class Admission {
   }
 
   // The unit of the upper half of waiting_.
-  static constexpr std::uint64_t kOfLevel = std::uint64_t{1} << 32;
+  static constexpr std::uint64_t kAlone = std::uint64_t{1} << 32;
   static constexpr std::size_t kClosed = ~(~std::size_t{0} >> 1);  // The highest bit of queued_.
 
   const std::size_t capacity_;
   const std::size_t max_bytes_;
-  const std::size_t level_count_;
-  const std::unique_ptr<Level[]> levels_;
+  const std::size_t tenant_room_;
+  const std::vector<QueuePolicy> policies_;
+  TenantRoom own_;
   std::atomic<std::size_t> queued_{0};
   std::atomic<std::size_t> bytes_{0};
-  std::atomic<std::uint64_t> waiting_{0};  // How many, and of them how many for a level alone.
+  std::atomic<std::uint64_t> waiting_{
+      0};  // How many, and of them how many for a tenant or level alone.
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -322,7 +322,7 @@ class Dispatcher {
     const auto arrives = [this](Item& request) { arrive(request); };
     return desk_.serve(
         now, [&](const RequestChain& requests) { requests.each<Item>(arrives); },
-        [this](const Demand& shortage, const Item& newcomer) {
+        [this](const Shortage& shortage, const Item& newcomer) {
           return scheduler_.evict(shortage.count, shortage.bytes, newcomer.priority,
                                   newcomer.flow == nullptr ? nullptr : newcomer.flow->tenant);
         });

@@ -23,6 +23,7 @@ namespace batchwright::inline v0_1::detail {
 
 struct Tenant;
 struct Lane;
+class TenantRoom;
 
 /// Of two of FairShare's tags, which wrap around.
 constexpr bool tag_before(std::uint64_t a, std::uint64_t b) noexcept {
@@ -124,7 +125,8 @@ class FlowWalk {
 
 /// Who shares the executors with others.
 struct Tenant {
-  std::uint32_t share = 1;  ///< Its part, relative to the others'. Constant.
+  std::uint32_t share = 1;     ///< Its part, relative to the others'. Constant.
+  TenantRoom* room = nullptr;  ///< What it holds of the queue, if that is limited. Constant.
 
   std::uint64_t tag = 0;  // FairShare
   OvertakingLedger ledger;
@@ -132,6 +134,11 @@ struct Tenant {
   IntrusiveList<&Flow::Turn::in_tenant> turns;  // DueFlows
   ListHook<Tenant> in_backlog{};
 };
+
+/// The room of a request's tenant, if that has one.
+inline TenantRoom* room_of(const Flow* flow) noexcept {
+  return flow == nullptr ? nullptr : flow->tenant->room;
+}
 
 /// Requests that may share a batch.
 struct Lane {

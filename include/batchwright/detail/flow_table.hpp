@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_DETAIL_FLOW_TABLE_HPP
 #define BATCHWRIGHT_DETAIL_FLOW_TABLE_HPP
 
+#include "admission.hpp"
 #include "class_register.hpp"
 #include "flow.hpp"
 #include "key_space.hpp"
@@ -22,10 +23,13 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, Runtime R>
 class FlowTable final : public FlowOwner {
  public:
-  /// `classes`, if given, says by which keys requests are counted, and outlives it.
+  /// `classes`, if given, says by which keys requests are counted; `admission`, what room tenants have.
+  /// Both outlive it.
   FlowTable(const R& runtime, const KeyFunction<TIn>& lane, const KeyFunction<TIn>& tenant,
-            std::size_t sticky_executors, ClassRegister<R>* classes = nullptr)
+            std::size_t sticky_executors, ClassRegister<R>* classes = nullptr,
+            const Admission* admission = nullptr)
       : sticky_executors_(sticky_executors),
+        admission_(admission != nullptr && admission->limits_tenants() ? admission : nullptr),
         classes_(classes),
         counts_lanes_(classes != nullptr && classes->counts(ClassKind::lane)),
         counts_tenants_(classes != nullptr && classes->counts(ClassKind::tenant)),
@@ -53,11 +57,13 @@ class FlowTable final : public FlowOwner {
     with_undo(
         [&] {
           if (tenants_) {
-            tenant =
-                &tenants_->acquire(input, [share](TenantNode& node, const ErasedKey& key) noexcept {
-                  node.share = share;
-                  node.key = key.value;
-                });
+            tenant = &tenants_->acquire(input, [&](TenantNode& node, const ErasedKey& key) {
+              node.share = share;
+              node.key = key.value;
+              if (admission_ == nullptr) return;
+              admission_->open(node.own_room, share);
+              node.room = &node.own_room;
+            });
           }
           const LockGuard guard(lock_);
           const auto [place, is_new] = flows_.try_emplace(Pair{tenant, lane});
@@ -100,6 +106,7 @@ class FlowTable final : public FlowOwner {
   };
   struct TenantNode : Tenant {
     const void* key = nullptr;
+    TenantRoom own_room;
   };
 
   struct Pair {
@@ -151,6 +158,7 @@ class FlowTable final : public FlowOwner {
   }
 
   const std::size_t sticky_executors_;
+  const Admission* const admission_;  // Null where tenants have no room of their own.
   ClassRegister<R>* const classes_;
   const bool counts_lanes_;
   const bool counts_tenants_;

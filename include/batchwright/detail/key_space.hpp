@@ -33,7 +33,7 @@ class KeySpace {
   }
 
   /// The node of an input's key, held once more. A new one is made ready by `prepare(node, key)`. Throws
-  /// what the key throws, and std::bad_alloc. Keys are equal only `within` the same.
+  /// what the key and `prepare` throw, and std::bad_alloc. Keys are equal only `within` the same.
   template <class Prepare>
   Node& acquire(const TIn& input, Prepare&& prepare, const void* within = nullptr) {
     Query<Prepare> query{*this, prepare, within, nullptr};
@@ -123,13 +123,13 @@ class KeySpace {
     with_undo(
         [&] {
           const LockGuard guard(lock_);
-          const auto [place, is_new] = entries_.try_emplace(own);
-          Entry& entry = place->second;
+          const auto place = entries_.try_emplace(own);
+          Entry& entry = place.first->second;
           node = &entry;
-          made = is_new;
-          if (is_new) {
+          made = place.second;
+          if (made) {
             entry.key = own;
-            prepare(*node, own);
+            with_undo([&] { prepare(*node, own); }, [&] { entries_.erase(place.first); });
           } else {
             ++entry.holders;
           }

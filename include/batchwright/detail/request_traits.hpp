@@ -4,6 +4,7 @@
 
 #include "../errors.hpp"
 #include "../options.hpp"
+#include "admission.hpp"
 #include "fair_share.hpp"
 #include "flow_table.hpp"
 #include "pooled.hpp"
@@ -62,7 +63,7 @@ class TraitsList {
   TraitsList(const TraitsList&) = delete;
   TraitsList& operator=(const TraitsList&) = delete;
   ~TraitsList() {
-    while (first_ != nullptr) take_first();
+    while (first_ != nullptr) drop_first();
   }
 
   /// Throws std::bad_alloc.
@@ -72,16 +73,18 @@ class TraitsList {
     last_ = node;
   }
 
-  /// Those of the next input; where nothing was asked, and so nothing appended, the usual ones.
-  RequestTraits take_first() noexcept {
-    if (first_ == nullptr) return {};
-    Node* const node = std::exchange(first_, first_->next);
-    RequestTraits traits = std::move(node->traits);
-    pool_delete(node);
-    return traits;
+  /// Calls `use(traits)` with those of the next input; where nothing was asked, and so nothing appended,
+  /// with the usual ones. What it leaves, if it throws, is kept.
+  template <class Use>
+  void use_first(Use&& use) {
+    if (first_ == nullptr) return use(RequestTraits());
+    use(std::move(first_->traits));
+    drop_first();
   }
 
  private:
+  void drop_first() noexcept { pool_delete(std::exchange(first_, first_->next)); }
+
   struct Node {
     explicit Node(RequestTraits&& its) noexcept : traits(std::move(its)) {}
     RequestTraits traits;
@@ -96,9 +99,10 @@ class TraitsList {
 template <class TIn, Runtime R>
 class TraitsReader {
  public:
-  /// `classes` as for FlowTable.
+  /// `classes` and `admission` as for FlowTable.
   template <class Options>
-  TraitsReader(const R& runtime, Options& options, ClassRegister<R>* classes)
+  TraitsReader(const R& runtime, Options& options, ClassRegister<R>* classes,
+               const Admission* admission = nullptr)
       : bytes_(std::move(options.bytes)),
         weight_(std::move(options.weight)),
         length_(std::move(options.length)),
@@ -107,7 +111,7 @@ class TraitsReader {
                options.sticky_lanes == StickyLanes::yes
                    ? std::max<std::size_t>(options.executors, 1)
                    : 0,
-               classes),
+               classes, admission),
         shared_keys_(options.coalesce
                          ? std::make_unique<SharedKeys<TIn, R>>(runtime, options.coalesce.key())
                          : nullptr),

@@ -174,6 +174,10 @@ void check_features(const Options& options) {
   check_metrics(options);
   if (options.share && !options.tenant)
     raise_invalid("share", "unset without tenant", "a function");
+  check_at_least_one("tenant_room", options.tenant_room);
+  if (options.tenant_room != Options{}.tenant_room && !options.tenant) {
+    raise_invalid("tenant_room", "unset without tenant", std::to_string(options.tenant_room));
+  }
   if (options.sticky_lanes == StickyLanes::yes && !options.lane) {
     raise_invalid("sticky_lanes", "no without lane", "yes");
   }

@@ -166,8 +166,9 @@ class Submission {
               Lent* lent = nullptr) {
     submitter_.check(options);
     RequestTraits traits = submitter_.read(input);
-    const CallSize size{
+    CallSize size{
         .count = 1, .heaviest = traits.weight, .bytes = traits.bytes, .longest = traits.length};
+    if (traits.flow != nullptr) size.add_to_tenant(*traits.flow, traits.bytes);
     return submitter_.submit(
         options, size, when_full, nullptr,
         [&](RequestChain& chain) {
@@ -187,7 +188,7 @@ class Submission {
     TraitsList list;
     for (const auto& input : inputs) {
       RequestTraits traits = submitter_.read(input);
-      size.add(traits.bytes, traits.weight, traits.length);
+      size.add(traits);
       if (submitter_.reads()) list.append(std::move(traits));
     }
     if (size.count == 0) {
@@ -198,11 +199,13 @@ class Submission {
       prepare(size.count);
       for (auto&& input : inputs) {
         Made* request = nullptr;
-        if constexpr (std::is_rvalue_reference_v<Range&&>) {
-          request = make<Made>(options, list.take_first(), std::move(input));
-        } else {
-          request = make<Made>(options, list.take_first(), input);
-        }
+        list.use_first([&](RequestTraits&& traits) {
+          if constexpr (std::is_rvalue_reference_v<Range&&>) {
+            request = make<Made>(options, std::move(traits), std::move(input));
+          } else {
+            request = make<Made>(options, std::move(traits), input);
+          }
+        });
         chain.append(*request);
         bind(*request);
       }

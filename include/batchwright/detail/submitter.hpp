@@ -34,12 +34,24 @@ struct CallSize {
   std::size_t heaviest = 0;
   std::size_t bytes = 0;
   std::size_t longest = 0;
+  TenantDemands tenants = {};
 
   void add(std::size_t its_bytes, std::size_t weight, std::size_t length) noexcept {
     ++count;
     bytes += its_bytes;
     heaviest = std::max(heaviest, weight);
     longest = std::max(longest, length);
+  }
+
+  /// Throws std::bad_alloc.
+  void add(const RequestTraits& traits) {
+    add(traits.bytes, traits.weight, traits.length);
+    if (traits.flow != nullptr) add_to_tenant(*traits.flow, traits.bytes);
+  }
+
+  /// Throws std::bad_alloc, not for the first.
+  void add_to_tenant(const Flow& flow, std::size_t its_bytes) {
+    if (TenantRoom* const room = room_of(&flow)) tenants.add(*room, 1, its_bytes);
   }
 
   /// The size of the largest of them by itself.
@@ -67,7 +79,7 @@ class alignas(64) Submitter {
         size_rule_(options.size_rule),
         cap_(options.allowed_sizes.empty() ? options.max_batch_size : options.allowed_sizes.back()),
         levels_(options.queue, std::move(options.levels)),
-        traits_(runtime, options, &answering.classes()),
+        traits_(runtime, options, &answering.classes(), &admission),
         sink_(sink),
         watches_(watches),
         stand_in_(stand_in),
@@ -124,11 +136,15 @@ class alignas(64) Submitter {
   /// `lent`, unless null, says whether the caller has the dispatcher's role when this returns.
   /// `group` outlives the wait for room where the caller suspends; null otherwise.
   template <class Build>
-  Outcome submit(const SubmitOptions& options, const CallSize& size, WhenFull when_full,
+  Outcome submit(const SubmitOptions& options, CallSize& size, WhenFull when_full,
                  WaitingGroup* group, Build&& build, Lent* lent = nullptr) {
     if (forked()) return Outcome::forked;
+    const std::size_t level = levels_.find(options.priority);
+    if (level != kNoCount && size.tenants.first() == nullptr) {
+      size.tenants.add(admission_.own_room(), size.count, size.bytes);
+    }
     const Demand demand{
-        .count = size.count, .bytes = size.bytes, .level = levels_.find(options.priority)};
+        .count = size.count, .bytes = size.bytes, .level = level, .tenants = size.tenants.first()};
     Outcome refusal = Outcome::ok;
     // Without a deadline one call of the clock is enough, when the request is there.
     if (options.deadline != kNever && options.deadline <= runtime_.now()) {
@@ -147,14 +163,14 @@ class alignas(64) Submitter {
     } else if (when_full == WhenFull::refuse || overflow_ == OverflowAction::reject) {
       refusal = Outcome::queue_full;
     } else if (overflow_ == OverflowAction::evict) {
-      if (wait_pooled(options, demand, build)) return Outcome::ok;
+      if (wait_pooled(options, demand, size, build)) return Outcome::ok;
       refusal = Outcome::stopped;
     } else if (when_full == WhenFull::suspend) {
-      if (wait(options, *group, demand, build)) return Outcome::ok;
+      if (wait(options, *group, demand, size, build)) return Outcome::ok;
       refusal = Outcome::stopped;
     } else if (on_own_thread(batcher_) || on_own_thread(pool_)) {
       refusal = Outcome::would_deadlock;
-    } else if (wait_blocked(options, demand, build)) {
+    } else if (wait_blocked(options, demand, size, build)) {
       return Outcome::ok;
     } else {
       refusal = Outcome::stopped;
@@ -167,7 +183,7 @@ class alignas(64) Submitter {
   bool reserve(const Demand& demand) noexcept {
     if (admission_.reserve(demand)) return true;
     // Meanwhile this may have held room without the rest of it; whoever found none then looks again.
-    if ((demand.bytes > 0 || demand.level != kNoCount) &&
+    if ((demand.bytes > 0 || demand.tenants != nullptr) &&
         (admission_.waiting() > 0 || admission_.closed()))
       intake_.nudge();
     return false;
@@ -175,13 +191,14 @@ class alignas(64) Submitter {
 
   template <class Build>
   void enter(const SubmitOptions& options, const Demand& demand, Build& build, Lent* lent) {
-    const RequestChain chain = with_undo([&] { return built(build); },
-                                         [&] {
-                                           // Somebody may wait for this room, or for its end.
-                                           admission_.leave_level(demand.level, demand.count);
-                                           admission_.give_back(demand.count, demand.bytes);
-                                           intake_.nudge();
-                                         });
+    RequestChain chain;
+    with_undo([&] { build(chain); },
+              [&] {
+                // While there are requests there are their tenants.
+                admission_.give_back(demand);
+                intake_.nudge();  // Somebody may wait for this room, or for its end.
+                release(chain);
+              });
     RequestBase* const first = list(chain, options, runtime_.now());
     if (options.stop.stop_possible()) prepare_stops(first);
     for (const RequestBase* request = first; request != nullptr; request = request->next_of_call) {
@@ -202,10 +219,11 @@ class alignas(64) Submitter {
 
   // Hands the requests over to wait for room. True if they will be answered.
   template <class Build>
-  bool wait(const SubmitOptions& options, WaitingGroup& group, const Demand& demand, Build& build) {
+  bool wait(const SubmitOptions& options, WaitingGroup& group, const Demand& demand, CallSize& size,
+            Build& build) {
     const TimePoint now = runtime_.now();
-    group.requests = built(build);
-    group.demand = demand;
+    with_undo([&] { build(group.requests); }, [&] { release(group.requests); });
+    group.ask_for(demand, std::move(size.tenants));
     group.limit = saturating_add(now, max_block_);
     RequestBase* const first = list(group.requests, options, now);
     group.deadline = first->expires();
@@ -213,11 +231,11 @@ class alignas(64) Submitter {
       request->group = &group;
     }
     if (options.stop.stop_possible()) prepare_stops(first);
-    group.for_level = admission_.lacks_level_alone(demand);
-    admission_.begin_waiting(group.waits_in());
+    group.lack = admission_.lack(group.demand);
+    admission_.begin_waiting(group.demand, group.lack);
     runtime_.interleave("push waiting");
     if (!intake_.push_waiting(group)) {
-      admission_.end_waiting(group.waits_in());
+      admission_.end_waiting(group.demand, group.lack);
       discard(options, first);
       return false;
     }
@@ -227,39 +245,35 @@ class alignas(64) Submitter {
 
   // Who evicts others is not kept waiting: the dispatcher decides, and the answer says how.
   template <class Build>
-  bool wait_pooled(const SubmitOptions& options, const Demand& demand, Build& build) {
+  bool wait_pooled(const SubmitOptions& options, const Demand& demand, CallSize& size,
+                   Build& build) {
     WaitingGroup* const group = pool_new<WaitingGroup>();
     group->evicts = group->pooled = true;
-    const bool waits = with_undo([&] { return wait(options, *group, demand, build); },
+    const bool waits = with_undo([&] { return wait(options, *group, demand, size, build); },
                                  [&] { pool_delete(group); });
     if (!waits) pool_delete(group);
     return waits;
   }
 
   template <class Build>
-  bool wait_blocked(const SubmitOptions& options, const Demand& demand, Build& build) {
+  bool wait_blocked(const SubmitOptions& options, const Demand& demand, CallSize& size,
+                    Build& build) {
     // Copied, because the batcher may be destroyed as soon as its last waiter has been told.
     const R runtime = runtime_;
     WaitingGroup group;
-    if (!wait(options, group, demand, build)) return false;
+    if (!wait(options, group, demand, size, build)) return false;
     while (group.decided.load(std::memory_order_acquire) == 0) {
       runtime.park(group.decided, 0, kNever);
     }
     return true;
   }
 
-  template <class Build>
-  static RequestChain built(Build& build) {
-    RequestChain chain;
-    with_undo([&] { build(chain); },
-              [&] {
-                for (RequestHeader* item = chain.first; item != nullptr;) {
-                  auto& request = static_cast<RequestBase&>(*item);
-                  item = RequestChain::next(*item);
-                  request.release();
-                }
-              });
-    return chain;
+  static void release(const RequestChain& chain) noexcept {
+    for (RequestHeader* item = chain.first; item != nullptr;) {
+      auto& request = static_cast<RequestBase&>(*item);
+      item = RequestChain::next(*item);
+      request.release();
+    }
   }
 
   // Once handed over, the chain's links are the dispatcher's; the submitter keeps a list of its own.

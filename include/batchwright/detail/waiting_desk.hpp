@@ -7,12 +7,10 @@
 #include "answering.hpp"
 #include "waiting_room.hpp"
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -26,11 +24,7 @@ class WaitingDesk {
   /// `lost` counts requests whose cancellation is still on its way to the dispatcher.
   WaitingDesk(const R& runtime, Admission& admission, Answering<TIn, TOut, R>& answering,
               std::atomic<std::int64_t>& lost) noexcept
-      : runtime_(runtime),
-        admission_(admission),
-        answering_(answering),
-        lost_(lost),
-        full_levels_(admission.levels()) {}
+      : runtime_(runtime), admission_(admission), answering_(answering), lost_(lost) {}
 
   bool empty() const noexcept { return room_.empty(); }
 
@@ -54,33 +48,31 @@ class WaitingDesk {
     }
   }
 
-  /// Turns away whose time is up, and lets in who fits, in order: `arrive(requests)` takes them. Those of
-  /// other levels pass who lacks room in a level alone. For one who may evict others `evict(shortage,
-  /// first request)` says whether they are about to leave. True if somebody was let in, or is to be.
+  /// Turns away whose time is up, and lets in who fits, in order: `arrive(requests)` takes them. Others
+  /// pass who lacks room of its tenant or level alone. For one who may evict others `evict(shortage, first
+  /// request)` says whether they are about to leave. True if somebody was let in, or is to be.
   template <class Arrive, class Evict>
   bool serve(TimePoint now, Arrive&& arrive, Evict&& evict) noexcept {
     while (WaitingGroup* const due = room_.first_due(now)) {
       turn_away(*due, due->deadline <= now ? Outcome::expired : Outcome::queue_full);
     }
     bool admitted = false;
-    std::fill(full_levels_.begin(), full_levels_.end(), false);
+    ++look_;
     for (WaitingGroup* next = room_.first(); next != nullptr;) {
       WaitingGroup& group = *std::exchange(next, WaitingRoom::next(*next));
-      const std::size_t level = group.demand.level;
-      if (level != kNoCount && full_levels_[level]) {
-        wait_for_level(group, true);
+      if (const Lack lack = passed_before(group.demand); lack != Lack::queue) {
+        pass(group, lack);
         continue;
       }
       if (!admission_.reserve_first(group.demand)) {
         if (!group.evicts || group.evicted) {
-          wait_for_level(group, admission_.lacks_level_alone(group.demand));
-          if (!group.for_level) break;
-          full_levels_[level] = true;
+          pass(group, admission_.lack(group.demand));
+          if (group.lack == Lack::queue) break;
           continue;
         }
-        const Demand shortage = admission_.shortage(group.demand);
+        const Shortage shortage = admission_.shortage(group.demand);
         const auto& first = static_cast<const Item&>(*group.requests.first);
-        if (shortage.level != kNoCount || !evict(shortage, first)) {
+        if (shortage.other || !evict(shortage, first)) {
           turn_away(group, Outcome::queue_full);
           continue;
         }
@@ -103,6 +95,7 @@ class WaitingDesk {
   /// A request in the room has been cancelled.
   void cancel(Item& request) noexcept {
     WaitingGroup& group = *request.group;
+    change_lack(group, Lack::queue);  // Its tenant may not be of the group any more.
     WaitingRoom::withdraw(group, request);
     request.place = Place::gone;
     if (group.requests.empty()) dismiss(group);
@@ -143,16 +136,36 @@ class WaitingDesk {
     }
   }
 
-  void wait_for_level(WaitingGroup& group, bool alone) noexcept {
-    if (group.for_level == alone) return;
-    group.for_level = alone;
-    admission_.wait_for_level(group.demand.level, alone);
+  void change_lack(WaitingGroup& group, Lack lack) noexcept {
+    admission_.change_lack(group.demand, std::exchange(group.lack, lack), lack);
+  }
+
+  // Who lacks room of its tenant or level alone, or is behind one who does, is passed by others.
+  void pass(WaitingGroup& group, Lack lack) noexcept {
+    change_lack(group, lack);
+    if (lack == Lack::queue) return;
+    for (TenantDemand* its = group.demand.tenants; its != nullptr; its = its->next) {
+      (lack == Lack::tenant ? its->room->passed : its->room->level(group.demand.level).passed) =
+          look_;
+    }
+  }
+
+  // Whether somebody has been passed in this look whom these may not pass.
+  Lack passed_before(const Demand& demand) const noexcept {
+    Lack lack = Lack::queue;
+    for (TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      if (its->room->passed == look_) return Lack::tenant;
+      if (demand.level != kNoCount && its->room->level(demand.level).passed == look_) {
+        lack = Lack::level;
+      }
+    }
+    return lack;
   }
 
   // The group's memory is its waiter's from here on.
   void dismiss(WaitingGroup& group) noexcept {
     room_.leave(group);
-    admission_.end_waiting(group.waits_in());
+    admission_.end_waiting(group.demand, group.lack);
     if (group.pooled) {
       pool_delete(&group);
       return;
@@ -167,7 +180,7 @@ class WaitingDesk {
   Answering<TIn, TOut, R>& answering_;
   std::atomic<std::int64_t>& lost_;
   WaitingRoom room_;
-  std::vector<char> full_levels_;  // Of those who were passed by in one look.
+  std::uint64_t look_ = 0;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -19,19 +20,23 @@ namespace batchwright::inline v0_1::detail {
 struct WaitingGroup {
   RequestChain requests;
   Demand demand;
+  TenantDemands tenants;        ///< Those of the demand.
   TimePoint deadline = kNever;  ///< Of the requests: they expire.
   TimePoint limit = kNever;     ///< Of the wait: the queue counts as full.
   WaitingGroup* next = nullptr;
-  bool evicts = false;     ///< Does not wait: room is made by evicting others, or it is refused.
-  bool evicted = false;    ///< The room that was made is about to come free.
-  bool for_level = false;  ///< All that it waits for is room in its level.
-  bool pooled = false;     ///< Nobody waits for the decision: the dispatcher deletes it then.
+  Lack lack = Lack::queue;  ///< As of the last look.
+  bool evicts = false;      ///< Does not wait: room is made by evicting others, or it is refused.
+  bool evicted = false;     ///< The room that was made is about to come free.
+  bool pooled = false;      ///< Nobody waits for the decision: the dispatcher deletes it then.
   std::atomic<std::uint32_t> decided{0};
 
   TimePoint until() const noexcept { return std::min(deadline, limit); }
 
-  /// The level for which alone it waits; kNoCount if there is none.
-  std::size_t waits_in() const noexcept { return for_level ? demand.level : kNoCount; }
+  void ask_for(const Demand& all, TenantDemands&& by_tenant) noexcept {
+    tenants = std::move(by_tenant);
+    demand = all;
+    demand.tenants = tenants.first();
+  }
 };
 
 /// Who waits for capacity, first come, first served. Touched by the dispatcher alone.
@@ -75,7 +80,7 @@ class WaitingRoom {
     return nullptr;
   }
 
-  /// Takes one request out of its group.
+  /// Takes one request out of its group, which waits for the queue.
   static void withdraw(WaitingGroup& group, RequestBase& request) noexcept {
     RequestChain rest;
     RequestHeader* item = group.requests.first;
@@ -87,6 +92,10 @@ class WaitingRoom {
     group.requests = rest;
     group.demand.bytes -= request.bytes;
     --group.demand.count;
+    if (group.demand.tenants == nullptr) return;
+    TenantRoom* const room = room_of(request.flow);
+    group.tenants.remove_one(room == nullptr ? *group.demand.tenants->room : *room, request.bytes);
+    group.demand.tenants = group.tenants.first();
   }
 
  private:

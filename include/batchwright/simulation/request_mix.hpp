@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_SIMULATION_REQUEST_MIX_HPP
 #define BATCHWRIGHT_SIMULATION_REQUEST_MIX_HPP
 
+#include "../detail/admission.hpp"
 #include "../detail/batch_size.hpp"
 #include "../detail/flow.hpp"
 #include "../detail/queue_levels.hpp"
@@ -71,18 +72,21 @@ class RequestMix {
     std::size_t bytes = 0;
     std::size_t level = kNoCount;
     Flow* flow = nullptr;
+    TenantRoom* room = nullptr;  ///< Null where the whole queue is all that has a limit.
     Duration deadline = Duration::max();
     Duration expires_after = Duration::max();
     Duration delayed_after = Duration::max();
     bool too_large = false;
   };
 
-  /// Settled options.
+  /// Settled options. `admission`, if given, says what room tenants have, and outlives it.
   template <class Options>
   RequestMix(const std::vector<simulation::RequestClass>& classes, const Options& options,
-             const simulation::Random& random)
+             const simulation::Random& random, Admission* admission = nullptr)
       : random_(random) {
     if (options.lane || options.tenant) make_flows(classes, options);
+    if (options.tenant && admission != nullptr && admission->limits_tenants())
+      make_rooms(*admission);
     double sum = 0;
     for (const simulation::RequestClass& one : classes) sum += one.proportion;
     double before = 0;
@@ -92,6 +96,10 @@ class RequestMix {
       before += classes[i].proportion;
       kinds_[i].below = before / sum;
       if (!flow_of_.empty()) kinds_[i].flow = &flows_[flow_of_[i]];
+      kinds_[i].room = room_of(kinds_[i].flow);
+      if (kinds_[i].room == nullptr && kinds_[i].level != kNoCount && admission != nullptr) {
+        kinds_[i].room = &admission->own_room();
+      }
     }
   }
 
@@ -169,12 +177,21 @@ class RequestMix {
     }
   }
 
+  void make_rooms(const Admission& admission) {
+    rooms_ = std::vector<TenantRoom>(tenants_.size());
+    for (std::size_t i = 0; i < tenants_.size(); ++i) {
+      admission.open(rooms_[i], tenants_[i].share);
+      tenants_[i].room = &rooms_[i];
+    }
+  }
+
   simulation::Random random_;
   std::vector<Kind> kinds_;
   std::vector<std::size_t> flow_of_;  // By class; empty where all are of the scheduler's own flow.
   std::vector<Flow> flows_;
   std::vector<Lane> lanes_;
   std::vector<Tenant> tenants_;
+  std::vector<TenantRoom> rooms_;
 };
 
 }  // namespace batchwright::inline v0_1::detail

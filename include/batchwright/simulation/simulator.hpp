@@ -55,9 +55,9 @@ class Simulator {
         scheduler_(settings.batcher.policy, limits_of(settings.batcher)),
         leases_(pool_, seat),
         admission_(settings.batcher.capacity, settings.batcher.max_queued_bytes,
-                   settings.batcher.levels),
+                   settings.batcher.levels, settings.batcher.tenant_room),
         stream_(settings.arrivals.start(random(Chance::arrivals))),
-        mix_(settings.classes, settings.batcher, random(Chance::classes)),
+        mix_(settings.classes, settings.batcher, random(Chance::classes), &admission_),
         sharing_(SimulatedSharing::make(settings.classes, random(Chance::keys), admission_)),
         machine_(settings.machine, random(Chance::machine), executors_, kStart),
         computing_(executors_, !inline_,
@@ -220,14 +220,14 @@ class Simulator {
   }
 
   Outcome admit(const RequestMix::Kind& kind, TimePoint now) {
-    const Demand demand{.count = 1, .bytes = kind.bytes, .level = kind.level};
+    TenantDemand own{.room = kind.room, .count = 1, .bytes = kind.bytes};
+    const Demand demand{1, kind.bytes, kind.level, kind.room == nullptr ? nullptr : &own};
     if (kind.too_large || !admission_.possible(demand)) return Outcome::too_large;
     if (admission_.reserve(demand)) return Outcome::ok;
     if (settings_.batcher.overflow != OverflowAction::evict) return Outcome::queue_full;
-    const Demand shortage = admission_.shortage(demand);
+    const Shortage its = admission_.shortage(demand);
     Tenant* const tenant = kind.flow == nullptr ? nullptr : kind.flow->tenant;
-    if (shortage.level != kNoCount ||
-        !scheduler_.evict(shortage.count, shortage.bytes, kind.priority, tenant)) {
+    if (its.other || !scheduler_.evict(its.count, its.bytes, kind.priority, tenant)) {
       return Outcome::queue_full;
     }
     act(now);  // Those who were evicted leave.
@@ -310,7 +310,7 @@ class Simulator {
     const auto leave = [&](const SimulatedRequest& request) {
       ++count;
       bytes += request.bytes;
-      admission_.leave_level(request.level);
+      admission_.leave(room_of(request.flow), request.level, request.bytes);
     };
     RequestHeader* first = action.requests.first;
     if (sharing_ == nullptr) {
@@ -326,7 +326,7 @@ class Simulator {
 
   void fail(const RequestChain& requests, Outcome outcome, TimePoint now) {
     requests.each<SimulatedRequest>([&](SimulatedRequest& request) {
-      admission_.leave_level(request.level);
+      admission_.leave(room_of(request.flow), request.level, request.bytes);
       admission_.give_back(1, request.bytes);
       collector_.drop(request.number, request.request_class, outcome, request.rides ? 0 : 1, now);
       end(request, outcome, now);
