@@ -33,7 +33,7 @@ class Departures {
     std::size_t bytes = 0;
     const auto leave = [&](Item& request) {
       bytes += request.bytes;
-      admission_.leave(room_of(request.flow), request.level, request.bytes);
+      admission_.leave(room_of(request.held_flow), request.level, request.bytes);
       answering_.left_queue(request);
     };
     action.requests.each<RequestHeader>([&](RequestHeader& header) {
@@ -85,7 +85,7 @@ class Departures {
   void leave(Item& request) noexcept {
     const bool rode = request.place == Place::riding;
     request.place = Place::gone;
-    admission_.leave(room_of(request.flow), request.level, request.bytes);
+    admission_.leave(room_of(request.held_flow), request.level, request.bytes);
     admission_.give_back(1, request.bytes);
     rode ? coalescer_->rode() : answering_.left_queue(request);
   }

@@ -88,7 +88,7 @@ class SharedSeats {
     forget_due(rider);
     rider.seat = Seat::boarded;
     riding_.fetch_sub(1, std::memory_order_relaxed);
-    admission_.leave(room_of(rider.flow), rider.level, rider.bytes);
+    admission_.leave(room_of(rider.held_flow), rider.level, rider.bytes);
     admission_.give_back(1, rider.bytes);
   }
 

@@ -93,7 +93,7 @@ class WaitingRoom {
     group.demand.bytes -= request.bytes;
     --group.demand.count;
     if (group.demand.tenants == nullptr) return;
-    TenantRoom* const room = room_of(request.flow);
+    TenantRoom* const room = room_of(request.held_flow);
     group.tenants.remove_one(room == nullptr ? *group.demand.tenants->room : *room, request.bytes);
     group.demand.tenants = group.tenants.first();
   }
