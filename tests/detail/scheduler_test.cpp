@@ -379,6 +379,16 @@ TEST(Scheduler, AWaitUntilAnInstantInThePastIsNoWait) {
   EXPECT_EQ(rig.next(50), "run a on 0: time");
 }
 
+TEST(Scheduler, AWindowOfZeroTakesAllThatIsThere) {
+  Rig rig(WaitForAge{Duration(0)});
+  rig.arrive("a", {.at = 0});
+  EXPECT_EQ(rig.next(0), "run a on 0: time");
+  rig.arrive("b", {.at = 1});
+  rig.arrive("c", {.at = 2});
+  rig.finish(1);
+  EXPECT_EQ(rig.next(3), "run b c on 0: time");
+}
+
 TEST(Scheduler, TheAwaitedSizeReleasesAsMuchAsTheCapAllows) {
   Rig rig(WaitForSize{2}, {.max_batch_size = 3});
   for (const char* name : {"a", "b", "c", "d"}) rig.arrive(name);
@@ -413,9 +423,9 @@ TEST(Scheduler, WhatIsLeftBehindIsDueByItsOwnOldestRequest) {
   rig.arrive("a", {.at = 0});
   rig.arrive("b", {.at = 3});
   rig.arrive("c", {.at = 4});
-  EXPECT_EQ(rig.next(4), "run a b on 0: size");
+  EXPECT_EQ(rig.next(6), "run a b on 0: size");
   rig.finish(1);
-  EXPECT_EQ(rig.next(5), "wait until 14 for 1");
+  EXPECT_EQ(rig.next(7), "wait until 14 for 1");
 }
 
 TEST(Scheduler, AFullBatchLeavesBeforeItsWindowEnds) {

@@ -142,12 +142,12 @@ TEST(ServiceModel, AServiceTimeBelowZeroCountsAsNone) {
 TEST(ServiceModel, KeepsTheMeanOfEachSizeUpToSixteen) {
   ServiceModel model(16);
   for (int round = 0; round < 5; ++round) {
-    for (const std::size_t size : {5u, 1u, 16u, 9u}) {
+    for (const std::size_t size : {5u, 1u, 16u, 6u}) {
       model.observe(size, Duration(static_cast<std::int64_t>(1000 * size) + round));
     }
   }
   const ServiceEstimate estimate = model.estimate();
-  const std::size_t sizes[] = {1, 5, 9, 16};
+  const std::size_t sizes[] = {1, 5, 6, 16};
   ASSERT_EQ(estimate.means.size(), 4u);
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(estimate.means[i].size, sizes[i]);
