@@ -305,6 +305,7 @@ TEST(DynamicBatcher, HigherPrioritiesLeaveFirstWhateverTheOrderOfTheirArrival) {
   batcher.resume();
   runtime.settle();
   EXPECT_EQ(calls.inputs(), (Values{5, 3, 1, 4, 2, 6}));
+  EXPECT_EQ(calls.sizes(), (std::vector<std::size_t>{2, 2, 2}));
   for (int i = 0; i < 6; ++i) EXPECT_EQ(results[static_cast<std::size_t>(i)].get(), 2 * (i + 1));
 }
 

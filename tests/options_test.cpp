@@ -64,7 +64,10 @@ TEST(Options, DefaultsAreFine) {
   EXPECT_EQ(options.observer, nullptr);
 }
 
-TEST(Options, ThereIsOneExecutorUnlessTold) { EXPECT_EQ(settled({}).executors, 1u); }
+TEST(Options, ThereIsOneExecutorUnlessTold) {
+  EXPECT_EQ(settled({}).executors, 1u);
+  EXPECT_EQ(settled({}, true).executors, 1u);
+}
 
 TEST(Options, CapacityFollowsTheCapAndTheExecutors) {
   EXPECT_EQ(settled({}).capacity, 1024u);

@@ -654,6 +654,7 @@ TEST(Reconfigure, TheCapIsOneOfTheAllowedSizesAndSetsAsidePreferredOnes) {
                                                                       .allowed_sizes = {4, 8, 16},
                                                                       .policy = {.size = 4}});
   batcher.reconfigure({.max_batch_size = 7});
+  EXPECT_EQ(batcher.metrics().max_batch_size, 4u);
   std::vector<std::future<int>> answers;
   for (int i = 0; i < 8; ++i) answers.push_back(batcher.submit(i));
   for (auto& answer : answers) runtime.get(answer);

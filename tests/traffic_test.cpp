@@ -244,6 +244,7 @@ TEST(Weights, TheCapCountsThemAndAnOversizedOneIsRefused) {
       {.max_batch_size = 10, .weight = [](const int& x) { return static_cast<std::size_t>(x); }},
       runtime);
   run_all(batcher, runtime, {6, 4, 3, 8, 10});
+  ASSERT_EQ(calls.count(), 4u);
   EXPECT_EQ(calls.all[0].inputs, (Inputs{6, 4}));
   EXPECT_EQ(calls.all[1].inputs, (Inputs{3}));
   EXPECT_EQ(calls.all[2].inputs, (Inputs{8}));
