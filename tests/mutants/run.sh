@@ -33,11 +33,19 @@ problem() {
   problems=$((problems + 1))
 }
 
+compiler=("${CXX:-g++}" -std=c++20 -O0 -w)
+
+# What no bug changes is read once.
+prefix=$all_work/prefix.hpp
+printf '#include <%s>\n' gtest/gtest.h algorithm atomic chrono coroutine functional future memory mutex \
+  span string thread unordered_map vector >"$prefix"
+"${compiler[@]}" -c -x c++-header "$prefix" -o "$prefix.gch" "${gtest_flags[@]}" 2>/dev/null
+
 # Compiles tests/$1_test.cpp.
 compile() {
   local defines=()
   [[ $1 == exhaustion ]] && defines=(-DBATCHWRIGHT_NO_POOL)
-  "${CXX:-g++}" -std=c++20 -O0 -w "${defines[@]}" -I"$work/include" -I"$root" \
+  "${compiler[@]}" "${defines[@]}" -include "$prefix" -I"$work/include" -I"$root" \
     "$root/tests/$1_test.cpp" -o "$work/test" "${gtest_flags[@]}" >"$work/log" 2>&1
 }
 
