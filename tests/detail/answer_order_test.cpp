@@ -31,6 +31,7 @@ using batchwright::PreserveOrder;
 using batchwright::Result;
 using batchwright::shared_predictor;
 using batchwright::StopSource;
+using batchwright::TimeoutAction;
 using batchwright::testing::TimeMode;
 
 using Batcher = TestBatcher<int, int>;
@@ -76,6 +77,26 @@ TEST(AnswerOrder, AnExecutorGoesOnWhileItsResultsWait) {
   }
   EXPECT_EQ(answers, Ints({9, 3, 3, 3}));
   EXPECT_EQ(runtime.now() - start, 9ms);  // 3 x 3 beside 9.
+}
+
+TEST(AnswerOrder, ItIsTheOrderOfDispatchWhereThatIsByPriorityAndADelayedOneIsLast) {
+  TestRuntime runtime(TestOptions{.time = TimeMode::automatic});
+  Ints answers;
+  {
+    Batcher batcher(as_long_as_told(runtime), {.max_batch_size = 1,
+                                               .executors = 2,
+                                               .preserve_order = PreserveOrder::yes,
+                                               .queue = {.on_timeout = TimeoutAction::delay}});
+    submit_all(batcher, {9, 9}, answers);
+    runtime.settle();
+    const auto note = [&](int value) {
+      return [&answers, value](const Result<int>&) { answers.push_back(value); };
+    };
+    batcher.submit(1, note(1), {.timeout = 1ms});
+    batcher.submit(3, note(3));
+    batcher.submit(8, note(8), {.priority = 1});
+  }
+  EXPECT_EQ(answers, Ints({9, 9, 8, 3, 1}));
 }
 
 TEST(AnswerOrder, WhatFailsHoldsNoPlaceAndWaitsForNone) {
