@@ -737,6 +737,16 @@ TEST(Scheduler, WhatIsDelayedKeepsItsAgeItsDeadlineAndItsBound) {
   EXPECT_EQ(rig.next(8), "expired c");
 }
 
+TEST(Scheduler, WhatIsDelayedIsCancelledLikeAnyOther) {
+  Rig rig(WaitForEither{.size = 3, .window = Duration(10)});
+  NamedRequest& a = rig.arrive("a", {.priority = 1, .delay_at = at(2)});
+  rig.arrive("b", {.priority = 1});
+  EXPECT_EQ(rig.next(2), "wait until 10 for 1");
+  rig.scheduler.cancel(a);
+  EXPECT_EQ(rig.next(3), "cancelled a");
+  EXPECT_EQ(rig.next(10), "run b on 0: time");
+}
+
 // Sizes.
 
 TEST(Scheduler, UnderThePaddedRuleASizeIsCountTimesTheLongest) {
