@@ -126,7 +126,7 @@ TEST(Capacity, RejectsWhatDoesNotFit) {
   auto first = busy->submit(1);
   auto second = busy->submit(2);
   auto third = busy->submit(3);
-  EXPECT_TRUE(is_ready(third));
+  ASSERT_TRUE(is_ready(third));
   EXPECT_THROW(third.get(), QueueFullError);
   EXPECT_EQ(busy->try_submit(3).outcome(), Outcome::queue_full);
   EXPECT_EQ(busy->submit(3, use_ticket).result().outcome(), Outcome::queue_full);

@@ -334,6 +334,21 @@ TEST(Guarantee, ARequestIsCancelledIfAndOnlyIfItsCancellationWins) {
   EXPECT_GE(lost, 10u);
 }
 
+TEST(Guarantee, ARequestThatWasDispatchedIsCancelledAsLongAsItHasNotStarted) {
+  std::size_t won = 0;
+  for_each_seed(80, [&](TestRuntime& runtime) {
+    Calls calls;
+    TestBatcher<int, int> batcher(doubler(runtime, calls));
+    auto ticket = batcher.submit(1, use_ticket);
+    while (batcher.metrics().queued > 0) runtime.interleave("until it is dispatched");
+    const bool cancelled = ticket.cancel();
+    EXPECT_EQ(ticket.result().outcome(), cancelled ? Outcome::cancelled : Outcome::ok);
+    EXPECT_EQ(calls.saw(1), !cancelled);
+    won += cancelled;
+  });
+  EXPECT_GE(won, 10u);
+}
+
 TEST(Guarantee, AnExpiredOrCancelledRequestIsNeverComputed) {
   std::size_t expired = 0;
   std::size_t cancelled = 0;
