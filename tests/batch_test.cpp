@@ -400,8 +400,8 @@ TEST(BatchByValue, ItsInputsStayWhereTheyAreWhileOtherBatchesComeAndGo) {
     runtime.settle();
     EXPECT_EQ(what_of(others), (Whats{"7", "8"}));
     ASSERT_EQ(slow->size(), 2u);
-    EXPECT_EQ(&slow->input(1), input);
     EXPECT_EQ(*input, 2);
+    EXPECT_EQ(&slow->input(1), input);
   }
   slow->answer(0, 10);
   slow->answer(1, 20);
