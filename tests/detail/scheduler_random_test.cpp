@@ -277,6 +277,7 @@ struct Shape {
   unsigned arrival_percent = 50;
   unsigned deadline_percent = 0;
   bool near_deadlines = false;  // Else they order requests, and never come.
+  std::int64_t farthest_deadline = 25;
   unsigned delay_percent = 0;
   unsigned evict_percent = 0;
   unsigned cancel_percent = 0;
@@ -376,6 +377,89 @@ Chosen draw_policy(Random& random, std::size_t max_batch_size, unsigned drop_per
   return chosen;
 }
 
+/// A forecast that hangs on what is queued: many of few levels, and deadlines that some of them meet.
+void draw_backlog(Random& random, Shape& shape) {
+  bw::detail::SchedulerLimits& limits = shape.limits;
+  if (random.chance(60)) {
+    limits.order = bw::QueueOrder::fifo;
+    shape.flush_percent /= 4;
+    if (shape.shares.size() > 1) shape.shares.resize(1);
+    std::fill(shape.shares.begin(), shape.shares.end(), 1);
+  }
+  if (random.chance(50)) {
+    limits.executors = std::max<std::size_t>(limits.executors, 2 + random.below(3));
+    limits.max_in_flight = std::max(limits.max_in_flight, limits.executors);
+  }
+  if (limits.size_rule == bw::SizeRule::sum) {
+    shape.max_weight = std::max<std::uint32_t>(shape.max_weight, 2);
+  }
+  shape.farthest_deadline = random.between(40, 200);
+  shape.deadline_percent = std::max(shape.deadline_percent, 60u);
+  shape.near_deadlines = true;
+  shape.priorities = {0, 1};
+  shape.burst = std::max<std::size_t>(shape.burst, 4);
+  shape.queue_limit = std::max<std::size_t>(shape.queue_limit, 12);
+  shape.finish_percent = std::max(shape.finish_percent, 40u);
+}
+
+/// More requests at their bound than a batch takes, and nobody who comes after them to make one due.
+void draw_pile(Random& random, Shape& shape) {
+  bw::detail::SchedulerLimits& limits = shape.limits;
+  limits.overtaking_bound = 1 + random.below(5);
+  limits.executors = limits.max_in_flight = 1;
+  for (std::size_t& executor : shape.lane_executors) {
+    if (executor != bw::kNoCount) executor = 0;
+  }
+  if (shape.shares.size() > 1) shape.shares.resize(1);
+  std::fill(shape.shares.begin(), shape.shares.end(), 1);
+  if (limits.size_rule == bw::SizeRule::sum) {
+    limits.max_batch_size = 3 + random.below(4);
+    limits.preferred_sizes.clear();
+    limits.allowed_sizes = {2, limits.max_batch_size};
+    limits.fit = bw::FitRule::trim_down;
+    if (random.chance(30)) limits.allowed_sizes.clear();
+    shape.max_weight = std::min<std::uint32_t>(shape.max_weight, 2);
+  }
+  shape.chosen.policy = batchwright_test::WaitForSize{};
+  limits.max_wait = Duration(random.between(20, 200));
+  shape.priorities = {-1, -1, 0, 5, 5};
+  shape.flush_percent = 0;
+  shape.arrival_percent = 30;
+  shape.queue_limit = std::max(shape.queue_limit, 3 * limits.max_batch_size);
+  shape.burst = 2 * limits.max_batch_size + 2;
+  shape.finish_percent = 50;
+}
+
+/// Few lanes, which wait for long; little happens but what concerns all of them at once.
+void draw_calm(Random& random, Shape& shape) {
+  bw::detail::SchedulerLimits& limits = shape.limits;
+  if (random.chance(70)) {
+    shape.chosen.policy = batchwright_test::WaitForSize{};
+  } else {
+    shape.chosen.policy = batchwright_test::WaitForAge{Duration(random.between(5, 60))};
+  }
+  shape.chosen.every_look = false;
+  limits.max_wait = Duration(random.between(50, 300));
+  shape.lane_executors.resize(std::min<std::size_t>(shape.lane_executors.size(), 3));
+  if (limits.allowed_sizes.empty()) {
+    limits.max_batch_size = 4 + random.below(5);
+    limits.preferred_sizes.clear();
+    if (limits.size_rule == bw::SizeRule::sum && random.chance(15)) {
+      limits.preferred_sizes = {2 + random.below(2)};
+    }
+  }
+  shape.steps = 80 + random.below(120);
+  shape.burst = 2;
+  shape.arrival_percent = 40;
+  shape.finish_percent = 90;
+  shape.deadline_percent /= 4;
+  shape.flush_percent /= 4;
+  shape.cancel_percent = random.chance(50) ? 10 : 0;
+  shape.pause_percent /= 2;
+  shape.cap_percent = random.chance(50) ? 20 : 0;
+  shape.policy_percent = random.chance(45) ? 8 : 0;
+}
+
 /// What may come to an executor but batches, and what may change in mid-run.
 void draw_changes(Random& random, unsigned density, Shape& shape) {
   bw::detail::SchedulerLimits& limits = shape.limits;
@@ -393,6 +477,9 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
     return random.chance(density / 2 + 5) ? static_cast<unsigned>(1 + random.below(at_most)) : 0;
   };
   shape.errand_percent = percent(20);
+  // A new predictor, of which no time is known by which a batch would be trimmed.
+  const bool cheapest = !limits.allowed_sizes.empty() && limits.fit == bw::FitRule::cheapest;
+  if (cheapest && shape.errand_percent == 0 && random.chance(45)) shape.errand_percent = 5;
   shape.cap_percent = percent(20);
   // Preferred sizes that a lowered cap puts out of reach, and weights that may miss the others.
   if (shape.cap_percent > 0 && limits.size_rule == bw::SizeRule::sum &&
@@ -413,6 +500,12 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
     shape.deadline_percent = std::max(shape.deadline_percent, 50u);
     shape.near_deadlines = true;
   }
+  // Many that are delayed and of one priority, so that their order among them shows.
+  if (shape.rerank_percent > 0 && shape.delay_percent > 0 && random.chance(65)) {
+    shape.priorities = {0, 1};
+    shape.delay_percent = std::max(shape.delay_percent, 50u);
+    limits.order = bw::QueueOrder::fifo;
+  }
   shape.withdraw_percent = percent(20);
   if (random.chance(density / 2 + 5)) {
     shape.drop_percent = static_cast<unsigned>(1 + random.below(20));
@@ -421,7 +514,7 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
   // Some are full before a batch is.
   if (random.chance(density / 2 + 5)) {
     limits.capacity = 1 + random.below(shape.queue_limit);
-    if (shape.drop_percent == 0 && random.chance(70)) {
+    if (shape.drop_percent == 0 && random.chance(85)) {
       limits.capacity = 1 + random.below(6);
       limits.max_wait = Duration(random.between(20, 200));
       shape.chosen.policy = batchwright_test::WaitForSize{};
@@ -429,7 +522,9 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
       if (shape.lane_executors.size() > 1) {
         limits.executors = std::max<std::size_t>(limits.executors, 2);
         limits.max_in_flight = std::max<std::size_t>(limits.max_in_flight, 2);
-        shape.lane_executors.front() = limits.leased_executors ? bw::kNoCount : 0;
+        for (std::size_t i = 0; i < shape.lane_executors.size(); i += 2) {
+          shape.lane_executors[i] = limits.leased_executors ? bw::kNoCount : 0;
+        }
         ++limits.capacity;
         shape.steps += 300;
         shape.finish_percent = 20;
@@ -441,6 +536,10 @@ void draw_changes(Random& random, unsigned density, Shape& shape) {
         }
       }
     }
+  }
+  if (limits.forecast != bw::Forecast::off && random.chance(80)) draw_backlog(random, shape);
+  if (shape.lane_executors.size() > 1 && limits.capacity == bw::kNoCount && random.chance(45)) {
+    draw_calm(random, shape);
   }
   shape.service_percent = percent(100);
   shape.chosen.asks_service = random.chance(shape.service_percent);
@@ -489,7 +588,7 @@ Shape draw_shape(Random& random) {
         static_cast<std::uint32_t>(1 + random.below(std::min<std::size_t>(heaviest, 9)));
   }
   draw_flows(random, density, shape);
-  if (random.chance(density)) {
+  if (random.chance(density + density / 3)) {
     limits.order =
         random.chance(50) ? bw::QueueOrder::earliest_deadline : bw::QueueOrder::shortest_first;
   }
@@ -539,24 +638,28 @@ Shape draw_shape(Random& random) {
   }
 
   // A policy that releases whatever there is, so that many a batch is between two allowed sizes.
-  if (limits.size_rule == bw::SizeRule::sum && !limits.allowed_sizes.empty() && random.chance(60)) {
+  if (limits.size_rule == bw::SizeRule::sum && !limits.allowed_sizes.empty() &&
+      random.chance(limits.order == bw::QueueOrder::fifo ? 60 : 40)) {
     limits.allowed_sizes = {1 + random.below(2), 3 + random.below(2), 5 + random.below(2)};
     limits.max_batch_size = limits.allowed_sizes.back() + (random.chance(50) ? 0 : random.below(6));
     limits.preferred_sizes.clear();
     limits.fit = random.chance(80) ? bw::FitRule::cheapest : bw::FitRule::trim_down;
-    if (random.chance(limits.fit == bw::FitRule::cheapest ? 8 : 30)) {
+    if (random.chance(limits.fit == bw::FitRule::cheapest ? 12 : 45)) {
       limits.preferred_sizes = draw_subset(random, limits.allowed_sizes, 2);
     }
     shape.chosen.policy = random.chance(50)
                               ? AnyTestPolicy(batchwright_test::ReleaseAll{})
                               : AnyTestPolicy(batchwright_test::Whimsical{random.bits(), 70});
     shape.finish_percent = static_cast<unsigned>(40 + random.below(61));
+    shape.arrival_percent = std::max(shape.arrival_percent, 60u);
+    shape.steps += 150;
     // What weighs more than the largest allowed size runs alone, and teaches nothing of that size.
     shape.max_weight = random.chance(25)
                            ? static_cast<std::uint32_t>(limits.allowed_sizes.back() + 2)
                            : std::min<std::uint32_t>(shape.max_weight, 2);
   }
 
+  if (limits.overtaking_bound < 1000 && random.chance(16)) draw_pile(random, shape);
   // Few schedules are long enough for a request to be overtaken a thousand times.
   if (limits.overtaking_bound == 1000 && random.chance(15)) {
     shape.steps = 4500;
@@ -848,7 +951,7 @@ class Schedule {
     // A batch may be faster than the clock can tell, or slower than the mean by any amount.
     batch.report.started = batch.report.dispatched;
     batch.report.finished =
-        random_.chance(50) ? now_ : batch.report.dispatched + Duration(random_.between(0, 100));
+        random_.chance(50) ? now_ : batch.report.dispatched + draw_service_time(batch);
     batch.report.padded_size = batch.padded_size;
     // Some of its requests, or all, may have expired or been cancelled before they were computed.
     if (random_.chance(10)) batch.report.size = batch.report.count = 0;
@@ -866,6 +969,13 @@ class Schedule {
     real_.report(batch.report);
     model_.report(batch.report);
     if (batch.report.size > 0) ++reported_;
+  }
+
+  Duration draw_service_time(const Batch& batch) {
+    // Where it decides how a batch is cut, larger ones take longer.
+    if (!features_[kCheapest]) return Duration(random_.between(0, 100));
+    const std::int64_t least = random_.between(0, 30);
+    return Duration(least + random_.between(0, 24) * static_cast<std::int64_t>(batch.padded_size));
   }
 
   ReferenceModel::Policy model_policy(const Chosen& chosen) {
@@ -1057,7 +1167,7 @@ class Schedule {
       case 2:
         return random_.chance(50) ? bw::kNever - Duration(1) : now_ + Duration(1'000'000);
       default:
-        return now_ + Duration(random_.between(1, 25));
+        return now_ + Duration(random_.between(1, shape_.farthest_deadline));
     }
   }
 
@@ -1126,7 +1236,7 @@ class Schedule {
     if (random_.chance(features_[kEarliestDeadline] ? 70 : shape_.deadline_percent)) {
       urgency.deadline = draw_deadline();
     }
-    if (random_.chance(shape_.delay_percent)) {
+    if (random_.chance(request->delayed ? 25 : shape_.delay_percent)) {
       urgency.delay_at = random_.chance(20) ? bw::kNever : now_ + Duration(random_.between(-2, 15));
     }
     note("rerank id, priority, deadline, delay_at", static_cast<std::int64_t>(request->id),
