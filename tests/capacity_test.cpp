@@ -674,6 +674,33 @@ TEST(TenantRoom, WhoWaitsForItHoldsUpNobodyOfAnotherTenant) {
   });
 }
 
+TEST(TenantRoom, OfOneTenantWhoCameFirstGoesFirst) {
+  for_each_seed(20, [](const TestRuntime& runtime) {
+    Busy busy(
+        runtime,
+        {.capacity = 10, .tenant = tens, .tenant_room = 1, .overflow = OverflowAction::block});
+    auto held = busy->submit_many(std::vector<int>{10, 11, 12, 13, 14});
+    auto caller = runtime.start([&] {
+      for (auto& one : busy->submit_many(std::vector<int>{15, 16})) {
+        runtime.run_until([&] { return is_ready(one); });
+      }
+    });
+    runtime.settle();
+    Producer single(runtime, busy, 17);
+    runtime.settle();
+    busy.finish();
+    EXPECT_FALSE(single.returned());  // There is room for one of it, and not for two.
+    busy.finish();
+    EXPECT_EQ(busy->metrics().blocked, 1u);
+    EXPECT_FALSE(single.returned());
+    busy.finish(7);
+    EXPECT_EQ(single.outcome(), Outcome::ok);
+    caller.join();
+    EXPECT_EQ(busy.computed, (std::vector<int>{0, 10, 11, 12, 13, 14, 15, 16, 17}));
+    busy.note_submitted(7);
+  });
+}
+
 TEST(TenantRoom, ACallOfSeveralTenantsWaitsForAllOfTheirRooms) {
   for_each_seed(20, [](const TestRuntime& runtime) {
     Busy busy(
