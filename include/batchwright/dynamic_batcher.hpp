@@ -21,7 +21,6 @@
 #include <concepts>
 #include <cstddef>
 #include <future>
-#include <iterator>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -73,12 +72,8 @@ class BasicDynamicBatcher {
   /// left behind.
   template <class P>
     requires(!std::same_as<std::remove_cvref_t<P>, BasicDynamicBatcher>)
-  explicit BasicDynamicBatcher(P&& predictor, Options options = {}, const R& runtime = R()) {
-    auto source = detail::make_source<TIn, TOut>(std::forward<P>(predictor));
-    detail::settle(options, source->parallel(), source->asynchronous());
-    detail::check_coalescing<TOut>(options);
-    core_ = std::make_shared<Core>(std::move(source), std::move(options), runtime);
-    core_->start();
+  explicit BasicDynamicBatcher(P&& predictor, Options options = {}, const R& runtime = R())
+      : core_(start(detail::make_source<TIn, TOut>(std::forward<P>(predictor)), options, runtime)) {
   }
 
   BasicDynamicBatcher(const BasicDynamicBatcher&) = delete;
@@ -365,9 +360,7 @@ class BasicDynamicBatcher {
   ShutdownReport shutdown(const ShutdownOptions& options = {}) {
     detail::check_enumerator("mode", options.mode, 2);
     const ShutdownReport report = core_->shutdown(options);
-    if (!report.finished && !core_->on_own()) {
-      gave_up_.store(true, std::memory_order_relaxed);
-    }
+    if (!report.finished && !core_->on_own()) gave_up_.store(true, std::memory_order_relaxed);
     return report;
   }
 
@@ -379,6 +372,15 @@ class BasicDynamicBatcher {
   using Item = detail::Request<TIn, TOut>;
   using Submission = detail::Submission<TIn, TOut, R>;
   using TicketedItem = typename Submission::TicketedItem;
+
+  static std::shared_ptr<Core> start(detail::Owned<typename Core::Source> source, Options& options,
+                                     const R& runtime) {
+    detail::settle(options, source->parallel(), source->asynchronous());
+    detail::check_coalescing<TOut>(options);
+    auto core = std::make_shared<Core>(std::move(source), std::move(options), runtime);
+    core->start();
+    return core;
+  }
 
   // Cheap: it refers to the core alone.
   Submission submission() const noexcept {

@@ -7,6 +7,7 @@
 #include "../result.hpp"
 #include "deferred_wakes.hpp"
 #include "executor_lender.hpp"
+#include "owned.hpp"
 #include "request.hpp"
 #include "scheduler_limits.hpp"
 
@@ -27,7 +28,7 @@ class PredictorRunner;
 template <class TIn, class TOut>
 class ErrandBase {
  public:
-  virtual void run(std::unique_ptr<PredictorRunner<TIn, TOut>>& runner) noexcept = 0;
+  virtual void run(Owned<PredictorRunner<TIn, TOut>>& runner) noexcept = 0;
 
   bool new_predictor = false;
   bool direct = false;  // The dispatcher does not know of it.

@@ -7,12 +7,12 @@
 #include "batch_state.hpp"
 #include "deferred_wakes.hpp"
 #include "lock.hpp"
+#include "owned.hpp"
 #include "scheduler.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -34,7 +34,7 @@ class BatchStates {
       : lock_(runtime), watch_(watch) {
     states_.reserve(limits.max_in_flight);
     for (std::size_t i = 0; i < limits.max_in_flight; ++i) {
-      Batch& state = *states_.emplace_back(std::make_unique<Batch>());
+      Batch& state = *states_.emplace_back(make_owned<Batch>());
       state.limits = &limits;
       state.items.reserve(max_count);
       if (watch_) state.watched.reserve(max_count);
@@ -170,7 +170,7 @@ class BatchStates {
     const bool good = guarded(
         [&] {
           // Not a local one, which GCC 12 takes for uninitialized where it inlines all of this.
-          const auto fresh = std::make_unique<StopSource>();
+          const auto fresh = make_owned<StopSource>();
           const LockGuard guard(lock_);
           std::swap(state.stop, *fresh);
         },
@@ -179,7 +179,7 @@ class BatchStates {
   }
 
   Lock<R> lock_;  // For `stop` of each state, between `renew_stop` and `request_stop`.
-  std::vector<std::unique_ptr<Batch>> states_;
+  std::vector<Owned<Batch>> states_;
   Batch* free_ = nullptr;
   bool watch_;
 };

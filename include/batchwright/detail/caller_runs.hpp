@@ -5,12 +5,12 @@
 #include "deferred_wakes.hpp"
 #include "loan.hpp"
 #include "own_thread.hpp"
+#include "owned.hpp"
 #include "request.hpp"
 
 #include <atomic>
 #include <cstddef>
 #include <exception>
-#include <memory>
 #include <vector>
 
 namespace batchwright::inline v0_1::detail {
@@ -83,7 +83,7 @@ class CallerRuns {
 
   // With the role and the executor. Not without memory for it: then the executor runs the batch.
   bool has_runner(std::size_t executor) noexcept {
-    std::unique_ptr<Runner>& runner = runners_[executor];
+    Owned<Runner>& runner = runners_[executor];
     if (runner == nullptr) {
       guarded([&] { runner = core_.make_runner(); }, [](const std::exception_ptr&) {});
     }
@@ -93,7 +93,7 @@ class CallerRuns {
   Core& core_;
   const bool allowed_;
   std::atomic<bool> on_;
-  std::vector<std::unique_ptr<Runner>> runners_;  // By executor: of those who stand in for it.
+  std::vector<Owned<Runner>> runners_;  // By executor: of those who stand in for it.
 };
 
 /// While it lives no caller begins to run. Told whether the predictor has been replaced meanwhile.

@@ -5,6 +5,7 @@
 #include "../class_metrics.hpp"
 #include "../runtime.hpp"
 #include "lock.hpp"
+#include "owned.hpp"
 #include "text.hpp"
 
 #include <atomic>
@@ -12,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -31,9 +31,9 @@ class ClassNames {
       : lock_(runtime),
         max_(max),
         mask_(std::bit_ceil(2 * max) - 1),
-        names_(std::make_unique<std::string[]>(max)),
-        numbers_(std::make_unique<std::uint32_t[]>(mask_ + 1)),
-        priorities_(std::make_unique<std::atomic<std::uint64_t>[]>(mask_ + 1)) {}
+        names_(max),
+        numbers_(mask_ + 1),
+        priorities_(mask_ + 1) {}
 
   /// O(1) with one short lock. Throws std::bad_alloc, where a label is new.
   std::size_t number_of(std::string_view label) {
@@ -111,9 +111,9 @@ class ClassNames {
   Lock<R> lock_;
   const std::size_t max_;
   const std::size_t mask_;  // Of the two tables, of which at most half is in use.
-  const std::unique_ptr<std::string[]> names_;
-  const std::unique_ptr<std::uint32_t[]> numbers_;  // By the label's hash, from 1; 0 is free.
-  const std::unique_ptr<std::atomic<std::uint64_t>[]> priorities_;  // Priority, and number from 1.
+  const OwnedArray<std::string> names_;
+  const OwnedArray<std::uint32_t> numbers_;  // By the label's hash, from 1; 0 is free.
+  const OwnedArray<std::atomic<std::uint64_t>> priorities_;  // Priority, and number from 1.
   std::atomic<std::size_t> count_{0};
   std::atomic<bool> full_{false};
 };

@@ -6,12 +6,12 @@
 #include "../runtime.hpp"
 #include "class_id.hpp"
 #include "class_names.hpp"
+#include "owned.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -34,8 +34,8 @@ class ClassRegister {
       size_ += max_ + 1;
     }
     if (size_ == 0) return;
-    accepted_ = std::make_unique<Accepted[]>(size_);
-    left_ = std::make_unique<std::atomic<std::uint64_t>[]>(size_);
+    accepted_ = OwnedArray<Accepted>(size_);
+    left_ = OwnedArray<std::atomic<std::uint64_t>>(size_);
   }
 
   /// How many counts there are, over all kinds; 0 if nothing is counted by class.
@@ -105,8 +105,8 @@ class ClassRegister {
   std::array<std::optional<ClassNames<R>>, kClassKinds> names_;
   std::array<std::size_t, kClassKinds> first_{};
   std::size_t size_ = 0;
-  std::unique_ptr<Accepted[]> accepted_;
-  std::unique_ptr<std::atomic<std::uint64_t>[]> left_;
+  OwnedArray<Accepted> accepted_;
+  OwnedArray<std::atomic<std::uint64_t>> left_;
 };
 
 }  // namespace batchwright::inline v0_1::detail

@@ -10,6 +10,7 @@
 #include "block_pool.hpp"
 #include "intake.hpp"
 #include "lock.hpp"
+#include "owned.hpp"
 #include "request.hpp"
 #include "shared_seats.hpp"
 #include "shared_work.hpp"
@@ -19,7 +20,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -49,11 +49,10 @@ class Coalescer {
   using Item = Request<TIn, TOut>;
 
   /// Null without the option.
-  static std::unique_ptr<Coalescer> make(const R& runtime, const Coalescing<TIn>& option,
-                                         Admission& admission,
-                                         Intake<BatchState<TIn, TOut>, R>& intake) {
+  static Owned<Coalescer> make(const R& runtime, const Coalescing<TIn>& option,
+                               Admission& admission, Intake<BatchState<TIn, TOut>, R>& intake) {
     if (!option) return nullptr;
-    return std::make_unique<Coalescer>(runtime, option.copier(), admission, intake);
+    return make_owned<Coalescer>(runtime, option.copier(), admission, intake);
   }
 
   Coalescer(const R& runtime, const ResultCopier& copier, Admission& admission,

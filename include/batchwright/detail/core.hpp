@@ -14,6 +14,7 @@
 #include "gauges.hpp"
 #include "mailbox.hpp"
 #include "own_thread.hpp"
+#include "owned.hpp"
 #include "pooled_execution.hpp"
 #include "predictor_source.hpp"
 #include "replacement.hpp"
@@ -55,7 +56,7 @@ class Core final : public BatchSink<TIn, TOut>,
   using Borrower = RoleBorrower<Dispatcher<TIn, TOut, Policy, R>, Intake<Batch, R>>;
 
   /// Requires: settled options.
-  Core(std::unique_ptr<PredictorSource<TIn, TOut>> predictors, Options options, const R& runtime)
+  Core(Owned<PredictorSource<TIn, TOut>> predictors, Options options, const R& runtime)
       : runtime_(runtime),
         name_(std::move(options.name)),
         executors_(options.executors),
@@ -83,7 +84,7 @@ class Core final : public BatchSink<TIn, TOut>,
         end_(runtime) {
     cap_ = dispatcher_.limits().cap();
     for (std::size_t i = 0; i < executors_ && pooled_ == nullptr; ++i) {
-      mailboxes_.push_back(std::make_unique<Mailbox<Batch, R>>(runtime, options.spin));
+      mailboxes_.push_back(make_owned<Mailbox<Batch, R>>(runtime, options.spin));
     }
   }
 
@@ -142,7 +143,7 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   /// See BasicDynamicBatcher.
-  void replace(std::unique_ptr<Source> fresh, ReplaceOrder order) {
+  void replace(Owned<Source> fresh, ReplaceOrder order) {
     check_may_block();
     check_parallel(executors_, fresh->parallel());
     const Turn<R> turn(runtime_, replacing_);
@@ -216,15 +217,13 @@ class Core final : public BatchSink<TIn, TOut>,
   Intake<Batch, R>& intake() noexcept { return intake_; }
   CallerRuns<Core>& callers() noexcept { return callers_; }
   void put(Batch& state) noexcept { mailboxes_[state.info.executor]->put(state); }
-  std::unique_ptr<Runner> make_runner() { return predictors_->make(0); }
+  Owned<Runner> make_runner() { return predictors_->make(0); }
 
-  std::unique_ptr<Runner> load_runner(std::size_t index) {
-    return load_runner(*predictors_, index);
-  }
+  Owned<Runner> load_runner(std::size_t index) { return load_runner(*predictors_, index); }
 
   // Ready for its first request.
-  std::unique_ptr<Runner> load_runner(Source& source, std::size_t index) {
-    std::unique_ptr<Runner> runner = source.make(index);
+  Owned<Runner> load_runner(Source& source, std::size_t index) {
+    Owned<Runner> runner = source.make(index);
     warm_up_(*runner, index, [this](RequestBase& request, const TIn& input) {
       submitter_.read(input).give_to(request);
     });
@@ -232,12 +231,12 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   // True if the batch is finished when this returns.
-  bool run(Batch& state, std::unique_ptr<Runner>& runner) noexcept {
+  bool run(Batch& state, Owned<Runner>& runner) noexcept {
     if (state.errand == nullptr) return run(state, runner, runtime_.now());
     state.errand->run(runner);
     return false;
   }
-  bool run(Batch& state, std::unique_ptr<Runner>& runner, TimePoint now) noexcept {
+  bool run(Batch& state, Owned<Runner>& runner, TimePoint now) noexcept {
     answering_.enter(state, now, dispatcher_.lost());
     if (state.items.empty()) return true;
     const bool finished = runner->run(*this, state);
@@ -276,7 +275,7 @@ class Core final : public BatchSink<TIn, TOut>,
  private:
   PoolClient* make_pooled(const std::shared_ptr<ExecutorLender>& pool) {
     if (pool == nullptr) return nullptr;
-    pooled_ = std::make_unique<PooledExecution<Core>>(*this, pool, &kTypeMark<R>);
+    pooled_ = make_owned<PooledExecution<Core>>(*this, pool, &kTypeMark<R>);
     return pooled_.get();
   }
 
@@ -298,25 +297,25 @@ class Core final : public BatchSink<TIn, TOut>,
                    [core = std::static_pointer_cast<Core>(this->shared_from_this()), starts, runs,
                     index](auto&& started) {
                      const OwnThread own(core.get());
-                     std::unique_ptr<Runner> runner;
+                     Owned<Runner> runner;
                      if (started([&] { runner = starts(*core, index); }))
                        runs(*core, index, runner);
                    });
   }
 
-  std::unique_ptr<Runner> executor_starts(std::size_t index) {
+  Owned<Runner> executor_starts(std::size_t index) {
     if (on_thread_start_) on_thread_start_({ThreadInfo::Role::executor, index, name_});
     return load_runner(index);
   }
 
-  std::unique_ptr<Runner> dispatcher_starts() {
+  Owned<Runner> dispatcher_starts() {
     if (on_thread_start_) on_thread_start_({ThreadInfo::Role::dispatcher, 0, name_});
     return executors_ == 0 ? load_runner(0) : nullptr;
   }
 
   // Dedicated execution: the dispatcher puts a batch into the executor's mailbox and stays free. With
   // more to do the executor goes from batch to batch by itself.
-  void execute(std::size_t index, std::unique_ptr<Runner>& runner) noexcept {
+  void execute(std::size_t index, Owned<Runner>& runner) noexcept {
     while (Batch* state = mailboxes_[index]->take()) {
       while (state != nullptr) {
         Batch* const finished = run(*state, runner) ? state : nullptr;
@@ -330,7 +329,7 @@ class Core final : public BatchSink<TIn, TOut>,
   }
 
   // Inline execution, without executors: the dispatcher runs the batch itself.
-  void dispatch(std::unique_ptr<Runner>& runner) noexcept {
+  void dispatch(Owned<Runner>& runner) noexcept {
     dispatcher_.run([&](Batch& state) {
       if (pooled_ != nullptr) {
         pooled_->put(state);
@@ -370,18 +369,18 @@ class Core final : public BatchSink<TIn, TOut>,
   std::atomic<bool> watches_;  // The predictor looks at BatchInfo.
 
   // Of whoever has the turn.
-  std::unique_ptr<Source> predictors_;
+  Owned<Source> predictors_;
   std::atomic<std::uint32_t> replacing_{0};
   std::size_t cap_;
   Policy policy_;
   std::atomic<std::uint32_t> reconfiguring_{0};
 
-  std::unique_ptr<PooledExecution<Core>> pooled_;  // With a pool.
+  Owned<PooledExecution<Core>> pooled_;  // With a pool.
   const std::uint32_t pool_share_;
 
   Admission admission_;
   Intake<Batch, R> intake_;
-  const std::unique_ptr<Coalescer<TIn, TOut, R>> coalescer_;  // With `coalesce`.
+  const Owned<Coalescer<TIn, TOut, R>> coalescer_;  // With `coalesce`.
   Answering<TIn, TOut, R> answering_;
   Dispatcher<TIn, TOut, Policy, R> dispatcher_;
   const WarmUp<TIn, TOut, R> warm_up_;
@@ -389,7 +388,7 @@ class Core final : public BatchSink<TIn, TOut>,
   Submitter<TIn, TOut, R> submitter_;
   CallerRuns<Core> callers_;
 
-  std::vector<std::unique_ptr<Mailbox<Batch, R>>> mailboxes_;
+  std::vector<Owned<Mailbox<Batch, R>>> mailboxes_;
   std::vector<typename R::Thread> threads_;
   ThreadsEnd<R> end_;
 };

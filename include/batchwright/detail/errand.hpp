@@ -4,12 +4,12 @@
 
 #include "../runtime.hpp"
 #include "batch_state.hpp"
+#include "owned.hpp"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <utility>
 
 namespace batchwright::inline v0_1::detail {
@@ -20,7 +20,7 @@ namespace batchwright::inline v0_1::detail {
 template <class TIn, class TOut, Runtime R>
 class Errand final : public ErrandBase<TIn, TOut> {
  public:
-  using Runner = std::unique_ptr<PredictorRunner<TIn, TOut>>;
+  using Runner = Owned<PredictorRunner<TIn, TOut>>;
 
   /// `work` gets the executor's runner. It must not throw.
   Errand(const R& runtime, std::size_t executor, std::function<void(Runner&)> work)

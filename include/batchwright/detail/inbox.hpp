@@ -2,13 +2,13 @@
 #ifndef BATCHWRIGHT_DETAIL_INBOX_HPP
 #define BATCHWRIGHT_DETAIL_INBOX_HPP
 
+#include "owned.hpp"
 #include "request.hpp"
 #include "waiting_room.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -74,8 +74,8 @@ class Arrivals {
   static constexpr std::size_t kAhead = 4;
 
   std::size_t calls_ = 0;
-  std::unique_ptr<std::array<RequestHeader*, kListed>> listed_ =
-      std::make_unique<std::array<RequestHeader*, kListed>>();
+  Owned<std::array<RequestHeader*, kListed>> listed_ =
+      make_owned<std::array<RequestHeader*, kListed>>();
 };
 
 /// What reached the dispatcher since it last looked.

@@ -9,13 +9,13 @@
 #include "../runtime.hpp"
 #include "class_id.hpp"
 #include "lock.hpp"
+#include "owned.hpp"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -53,7 +53,7 @@ class MetricsRecorder {
     explicit Shard(const R& runtime) noexcept : lock(runtime) {}
     Lock<R> lock;
     // Guarded by lock.
-    std::unique_ptr<ClassCounts[]> classes;  // By ClassId; null if none is counted.
+    OwnedArray<ClassCounts> classes;  // By ClassId; null if none is counted.
     MetricsSnapshot totals;
     ForecastMetrics forecasts;
   };
@@ -112,7 +112,7 @@ class MetricsRecorder {
     template <class Request>
     void answered(const RequestRecord& record, const Request& request) noexcept {
       answered(record);
-      if (shard_.classes != nullptr) count_classes(record, request);
+      if (shard_.classes) count_classes(record, request);
     }
 
     /// Requests that a predictor saw were answered, all with the same outcome: as `answered` of each.
@@ -140,7 +140,7 @@ class MetricsRecorder {
         late_ += late(record);
         queue_wait_.record(nanoseconds(record.queue_wait));
         latency_.record(nanoseconds(record.latency));
-        if (writer_.shard_.classes != nullptr) writer_.count_classes(record, request);
+        if (writer_.shard_.classes) writer_.count_classes(record, request);
       }
 
      private:
@@ -190,8 +190,8 @@ class MetricsRecorder {
       : runtime_(runtime), started_(runtime.now()), classes_(classes) {
     shards_.reserve(executors + 1);
     for (std::size_t i = 0; i <= executors; ++i) {
-      shards_.push_back(std::make_unique<Shard>(runtime));
-      if (classes > 0) shards_.back()->classes = std::make_unique<ClassCounts[]>(classes);
+      shards_.push_back(make_owned<Shard>(runtime));
+      shards_.back()->classes = OwnedArray<ClassCounts>(classes);
     }
   }
 
@@ -250,7 +250,7 @@ class MetricsRecorder {
   R runtime_;
   TimePoint started_;
   std::size_t classes_;
-  std::vector<std::unique_ptr<Shard>> shards_;  // The dispatcher's, then the executors'.
+  std::vector<Owned<Shard>> shards_;  // The dispatcher's, then the executors'.
   alignas(64) std::array<std::atomic<std::uint64_t>, kOutcomeCount> refused_{};
 };
 

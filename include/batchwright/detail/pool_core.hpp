@@ -9,6 +9,7 @@
 #include "lock.hpp"
 #include "mailbox.hpp"
 #include "own_thread.hpp"
+#include "owned.hpp"
 #include "pool_arbiter.hpp"
 #include "startup.hpp"
 
@@ -34,7 +35,7 @@ class PoolCore final : public std::enable_shared_from_this<PoolCore<R>> {
   PoolCore(const R& runtime, std::size_t executors)
       : runtime_(runtime), lock_(runtime), arbiter_(executors) {
     for (std::size_t i = 0; i < executors; ++i) {
-      executors_.push_back(std::make_unique<Executor>(runtime));
+      executors_.push_back(make_owned<Executor>(runtime));
     }
   }
 
@@ -180,7 +181,7 @@ class PoolCore final : public std::enable_shared_from_this<PoolCore<R>> {
   [[no_unique_address]] R runtime_;
   Lock<R> lock_;
   PoolArbiter arbiter_;  // Guarded by lock_.
-  std::vector<std::unique_ptr<Executor>> executors_;
+  std::vector<Owned<Executor>> executors_;
   std::vector<typename R::Thread> threads_;
 };
 

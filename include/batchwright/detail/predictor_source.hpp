@@ -6,10 +6,10 @@
 #include "../isolating.hpp"
 #include "../predictor.hpp"
 #include "isolating_runner.hpp"
+#include "owned.hpp"
 #include "predictor_forms.hpp"
 
 #include <cstddef>
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -21,7 +21,7 @@ class PredictorSource {
  public:
   virtual ~PredictorSource() = default;
   /// Called on the executor's thread; throws what a factory throws. The runner dies there too.
-  virtual std::unique_ptr<PredictorRunner<TIn, TOut>> make(std::size_t executor) = 0;
+  virtual Owned<PredictorRunner<TIn, TOut>> make(std::size_t executor) = 0;
   virtual bool parallel() const noexcept = 0;
   virtual bool asynchronous() const noexcept = 0;
   virtual bool takes_info() const noexcept = 0;
@@ -85,8 +85,8 @@ class SharedSource final : public PredictorSource<TIn, TOut> {
     require_one_form<F, TIn, TOut>();
     require_callable("predictor", predictor_);
   }
-  std::unique_ptr<PredictorRunner<TIn, TOut>> make(std::size_t) override {
-    return std::make_unique<RunnerFor<TIn, TOut, F>>(predictor_);
+  Owned<PredictorRunner<TIn, TOut>> make(std::size_t) override {
+    return Owned<PredictorRunner<TIn, TOut>>(new RunnerFor<TIn, TOut, F>(predictor_));
   }
   bool parallel() const noexcept override { return Parallel; }
   bool asynchronous() const noexcept override { return kAsynchronous<F, TIn, TOut>; }
@@ -132,8 +132,8 @@ class FactorySource final : public PredictorSource<TIn, TOut> {
     require_one_form<F, TIn, TOut>();
     require_callable("predictor factory", factory_);
   }
-  std::unique_ptr<PredictorRunner<TIn, TOut>> make(std::size_t executor) override {
-    return std::make_unique<Owner>(factory_, executor);
+  Owned<PredictorRunner<TIn, TOut>> make(std::size_t executor) override {
+    return Owned<PredictorRunner<TIn, TOut>>(new Owner(factory_, executor));
   }
   bool parallel() const noexcept override { return true; }
   bool asynchronous() const noexcept override { return kAsynchronous<F, TIn, TOut>; }
@@ -145,19 +145,21 @@ class FactorySource final : public PredictorSource<TIn, TOut> {
 };
 
 template <class TIn, class TOut, class F>
-std::unique_ptr<PredictorSource<TIn, TOut>> make_source(SharedPredictor<F> predictor) {
-  return std::make_unique<SharedSource<TIn, TOut, F, true>>(std::move(predictor.predictor));
+Owned<PredictorSource<TIn, TOut>> make_source(SharedPredictor<F> predictor) {
+  return Owned<PredictorSource<TIn, TOut>>(
+      new SharedSource<TIn, TOut, F, true>(std::move(predictor.predictor)));
 }
 
 template <class TIn, class TOut, class Factory>
-std::unique_ptr<PredictorSource<TIn, TOut>> make_source(PerExecutorPredictor<Factory> predictor) {
-  return std::make_unique<FactorySource<TIn, TOut, Factory>>(std::move(predictor.factory));
+Owned<PredictorSource<TIn, TOut>> make_source(PerExecutorPredictor<Factory> predictor) {
+  return Owned<PredictorSource<TIn, TOut>>(
+      new FactorySource<TIn, TOut, Factory>(std::move(predictor.factory)));
 }
 
 template <class TIn, class TOut, class F>
-std::unique_ptr<PredictorSource<TIn, TOut>> make_source(F&& predictor) {
-  return std::make_unique<SharedSource<TIn, TOut, std::decay_t<F>, false>>(
-      std::forward<F>(predictor));
+Owned<PredictorSource<TIn, TOut>> make_source(F&& predictor) {
+  return Owned<PredictorSource<TIn, TOut>>(
+      new SharedSource<TIn, TOut, std::decay_t<F>, false>(std::forward<F>(predictor)));
 }
 
 }  // namespace batchwright::inline v0_1::detail

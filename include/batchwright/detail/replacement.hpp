@@ -9,6 +9,7 @@
 #include "contiguous_buffer.hpp"
 #include "errand.hpp"
 #include "inbox.hpp"
+#include "owned.hpp"
 #include "predictor_forms.hpp"
 #include "predictor_source.hpp"
 
@@ -16,7 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -123,9 +123,9 @@ class Replacement {
       given_up.pass();
       restore(runner, old, executor);
     };
-    std::vector<std::unique_ptr<Job>> jobs;
+    std::vector<Owned<Job>> jobs;
     for (std::size_t i = 0; i < executors_; ++i) {
-      jobs.push_back(std::make_unique<Job>(runtime_, i, [&, i](Runner& r) { change(i, r); }));
+      jobs.push_back(make_owned<Job>(runtime_, i, [&, i](Runner& r) { change(i, r); }));
       jobs.back()->replaces();
     }
     for (const auto& job : jobs) shell_.send(job->state());
@@ -149,7 +149,7 @@ class Replacement {
       return;
     }
     // Where even this has no memory the executor cannot go on in any way.
-    runner = std::make_unique<FailingRunner<TIn, TOut>>(std::move(error));
+    runner = Runner(new FailingRunner<TIn, TOut>(std::move(error)));
   }
 
   [[no_unique_address]] R runtime_;

@@ -7,6 +7,7 @@
 #include "admission.hpp"
 #include "fair_share.hpp"
 #include "flow_table.hpp"
+#include "owned.hpp"
 #include "pooled.hpp"
 #include "request.hpp"
 #include "shared_keys.hpp"
@@ -14,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -113,7 +113,7 @@ class TraitsReader {
                    : 0,
                classes, admission),
         shared_keys_(options.coalesce
-                         ? std::make_unique<SharedKeys<TIn, R>>(runtime, options.coalesce.key())
+                         ? make_owned<SharedKeys<TIn, R>>(runtime, options.coalesce.key())
                          : nullptr),
         reads_(bytes_ || weight_ || length_ || flows_.in_use() || shared_keys_ != nullptr) {}
 
@@ -150,7 +150,7 @@ class TraitsReader {
   const std::function<std::size_t(const TIn&)> length_;
   const std::function<std::size_t(const TIn&)> share_;
   FlowTable<TIn, R> flows_;
-  const std::unique_ptr<SharedKeys<TIn, R>> shared_keys_;  // With `coalesce`.
+  const Owned<SharedKeys<TIn, R>> shared_keys_;  // With `coalesce`.
   const bool reads_;
 };
 

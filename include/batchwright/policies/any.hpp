@@ -2,11 +2,11 @@
 #ifndef BATCHWRIGHT_POLICIES_ANY_HPP
 #define BATCHWRIGHT_POLICIES_ANY_HPP
 
+#include "../detail/owned.hpp"
 #include "../policy.hpp"
 #include "greedy.hpp"
 
 #include <concepts>
-#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -25,7 +25,7 @@ class AnyPolicy {
     requires(!std::same_as<std::remove_cvref_t<P>, AnyPolicy> &&
              BatchingPolicy<std::remove_cvref_t<P>>)
   AnyPolicy(P&& policy)  // NOLINT(google-explicit-constructor)
-      : held_(std::make_unique<Held<std::remove_cvref_t<P>>>(std::forward<P>(policy))) {}
+      : held_(new Held<std::remove_cvref_t<P>>(std::forward<P>(policy))) {}
 
   AnyPolicy(const AnyPolicy& other) : held_(other.held_->clone()) {}
   AnyPolicy(AnyPolicy&&) noexcept = default;
@@ -45,9 +45,12 @@ class AnyPolicy {
   std::string validate(const PolicyLimits& limits) const { return held_->validate(limits); }
 
  private:
+  struct Base;
+  using Owned = detail::Owned<Base>;
+
   struct Base {
     virtual ~Base() = default;
-    virtual std::unique_ptr<Base> clone() const = 0;
+    virtual Owned clone() const = 0;
     virtual Decision decide(const QueueView& view) noexcept = 0;
     virtual void on_arrivals(const ArrivalReport& report) noexcept = 0;
     virtual void on_batch(const BatchReport& report) noexcept = 0;
@@ -61,7 +64,7 @@ class AnyPolicy {
     template <class Q>
     explicit Held(Q&& value) : policy(std::forward<Q>(value)) {}
 
-    std::unique_ptr<Base> clone() const override { return std::make_unique<Held>(policy); }
+    Owned clone() const override { return Owned(new Held(policy)); }
     Decision decide(const QueueView& view) noexcept override { return policy.decide(view); }
     void on_arrivals([[maybe_unused]] const ArrivalReport& report) noexcept override {
       if constexpr (detail::HearsArrivals<P>) policy.on_arrivals(report);
@@ -78,7 +81,7 @@ class AnyPolicy {
     P policy;
   };
 
-  std::unique_ptr<Base> held_;
+  Owned held_;
 };
 
 static_assert(BatchingPolicy<AnyPolicy>);
