@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
+#include <cstddef>
 
 namespace {
 
@@ -17,7 +17,8 @@ using Errand = batchwright::detail::Errand<int, int, TestRuntime>;
 
 TEST(Errand, TravelsAsABatchOfItsExecutor) {
   const TestRuntime runtime;
-  Errand errand(runtime, 3, [](Errand::Runner&) {});
+  const auto work = [](std::size_t, Errand::Runner&) {};
+  Errand errand(runtime, 3, work);
   EXPECT_EQ(errand.state().info.executor, 3u);
   EXPECT_EQ(errand.state().errand, &errand);
   EXPECT_FALSE(errand.new_predictor);
@@ -28,7 +29,8 @@ TEST(Errand, TravelsAsABatchOfItsExecutor) {
 TEST(Errand, WhoSendsItSleepsUntilTheWorkIsDone) {
   const TestRuntime runtime;
   bool done = false;
-  Errand errand(runtime, 0, [&](Errand::Runner&) { done = true; });
+  const auto work = [&](std::size_t, Errand::Runner&) { done = true; };
+  Errand errand(runtime, 0, work);
   bool returned = false;
   TestThread sender = runtime.start([&] {
     errand.wait();
@@ -44,7 +46,7 @@ TEST(Errand, WhoSendsItSleepsUntilTheWorkIsDone) {
   EXPECT_TRUE(returned);
 }
 
-TEST(Errand, TheWorkHasTheExecutorsRunnerAtHand) {
+TEST(Errand, TheWorkHasTheExecutorAndItsRunnerAtHand) {
   struct Nothing final : batchwright::detail::PredictorRunner<int, int> {
     bool run(batchwright::detail::BatchSink<int, int>&,
              batchwright::detail::BatchState<int, int>&) noexcept override {
@@ -52,10 +54,16 @@ TEST(Errand, TheWorkHasTheExecutorsRunnerAtHand) {
     }
   };
   const TestRuntime runtime;
-  Errand errand(runtime, 0, [](Errand::Runner& runner) { runner = std::make_unique<Nothing>(); });
+  std::size_t on = 0;
+  const auto work = [&](std::size_t executor, Errand::Runner& runner) {
+    on = executor;
+    runner = Errand::Runner(new Nothing);
+  };
+  Errand errand(runtime, 3, work);
   Errand::Runner runner;
   errand.run(runner);
   EXPECT_NE(runner, nullptr);
+  EXPECT_EQ(on, 3u);
   errand.wait();  // It is done, so this returns at once.
 }
 

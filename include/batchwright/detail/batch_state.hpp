@@ -38,6 +38,12 @@ class ErrandBase {
   ~ErrandBase() = default;
 };
 
+/// A request that somebody may still wait for, and until when.
+struct WatchedRequest {
+  std::uint64_t sequence;  // Not its address: that may serve another request by now.
+  TimePoint deadline;
+};
+
 /// One batch between its dispatch and its report. A batcher has `max_in_flight` of these and uses
 /// them again and again.
 template <class TIn, class TOut>
@@ -62,12 +68,7 @@ struct BatchState {
   std::atomic<std::size_t> unrecorded{0};  // Items whose answer the metrics do not know yet.
   std::atomic<bool> failed{false};         // One of the items, at least.
 
-  // The dispatcher's: which requests somebody may still wait for, and until when.
-  struct Watch {
-    std::uint64_t sequence;  // Not its address: that may serve another request by now.
-    TimePoint deadline;
-  };
-  std::vector<Watch> watched;
+  std::vector<WatchedRequest> watched;  // The dispatcher's.
   TimePoint unwanted_at = kNever;
 
   WakeList wakes;  // Callers whose answers are there; whoever reports the batch sees to them.

@@ -7,10 +7,10 @@
 #include "owned.hpp"
 
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <utility>
+#include <type_traits>
 
 namespace batchwright::inline v0_1::detail {
 
@@ -22,9 +22,27 @@ class Errand final : public ErrandBase<TIn, TOut> {
  public:
   using Runner = Owned<PredictorRunner<TIn, TOut>>;
 
-  /// `work` gets the executor's runner. It must not throw.
-  Errand(const R& runtime, std::size_t executor, std::function<void(Runner&)> work)
-      : runtime_(runtime), work_(std::move(work)) {
+  /// A function that is somebody else's, who keeps it until it has been called.
+  class Work {
+   public:
+    template <class F>
+      requires(!std::same_as<std::remove_const_t<F>, Work>)
+    Work(F& function) noexcept  // NOLINT(google-explicit-constructor)
+        : function_(&function), call_([](const void* work, std::size_t executor, Runner& runner) {
+            (*static_cast<F*>(const_cast<void*>(work)))(executor, runner);
+          }) {}
+
+    void operator()(std::size_t executor, Runner& runner) const {
+      call_(function_, executor, runner);
+    }
+
+   private:
+    const void* function_;
+    void (*call_)(const void*, std::size_t, Runner&);
+  };
+
+  /// `work` gets the executor and its runner. It must not throw.
+  Errand(const R& runtime, std::size_t executor, Work work) : runtime_(runtime), work_(work) {
     state_.info.executor = executor;
     state_.errand = this;
   }
@@ -45,7 +63,7 @@ class Errand final : public ErrandBase<TIn, TOut> {
   }
 
   void run(Runner& runner) noexcept override {
-    work_(runner);
+    work_(state_.info.executor, runner);
     const R runtime = runtime_;
     std::atomic<std::uint32_t>& done = done_;
     done.store(1, std::memory_order_release);  // The errand may be gone from here on.
@@ -54,7 +72,7 @@ class Errand final : public ErrandBase<TIn, TOut> {
 
  private:
   [[no_unique_address]] R runtime_;
-  const std::function<void(Runner&)> work_;
+  const Work work_;
   BatchState<TIn, TOut> state_;
   std::atomic<std::uint32_t> done_{0};
 };

@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -42,12 +41,11 @@ class PooledExecution final : public PoolClient {
   void start(std::uint32_t share) {
     pool_->add(*this, share);
     std::exception_ptr error;
-    for (std::size_t i = 0; i < runners_.size() && !error; ++i) {
-      visit(i, [&](Runner& runner) {
-        guarded([&] { runner = core_.load_runner(i); },
-                [&](std::exception_ptr thrown) { error = std::move(thrown); });
-      });
-    }
+    const auto load = [&](std::size_t executor, Runner& runner) {
+      guarded([&] { runner = core_.load_runner(executor); },
+              [&](std::exception_ptr thrown) { error = std::move(thrown); });
+    };
+    for (std::size_t i = 0; i < runners_.size() && !error; ++i) visit(i, load);
     if (!error) return;
     end();
     raise_outcome(Outcome::failed, error);
@@ -55,9 +53,8 @@ class PooledExecution final : public PoolClient {
 
   /// Destroys all runners. No batch is left.
   void end() noexcept {
-    for (std::size_t i = 0; i < runners_.size(); ++i) {
-      visit(i, [](Runner& runner) { runner.reset(); });
-    }
+    const auto unload = [](std::size_t, Runner& runner) { runner.reset(); };
+    for (std::size_t i = 0; i < runners_.size(); ++i) visit(i, unload);
     pool_->remove(*this);
   }
 
@@ -121,8 +118,8 @@ class PooledExecution final : public PoolClient {
   }
 
   // Blocks until it has been made.
-  void visit(std::size_t executor, std::function<void(Runner&)> work) {
-    Job job(core_.runtime(), executor, std::move(work));
+  void visit(std::size_t executor, typename Job::Work work) {
+    Job job(core_.runtime(), executor, work);
     job.direct = true;
     put(job.state());
     job.wait();

@@ -85,21 +85,22 @@ class Replacement {
     std::vector<Runner> loaded(executors_);
     std::exception_ptr error;
     std::size_t count = 0;
+    const auto load = [&](std::size_t executor, Runner&) {
+      guarded([&] { loaded[executor] = shell_.load(fresh, executor); },
+              [&](std::exception_ptr thrown) { error = std::move(thrown); });
+    };
+    const auto unload = [&](std::size_t executor, Runner&) { loaded[executor].reset(); };
+    const auto change = [&](std::size_t executor, Runner& runner) {
+      runner = std::move(loaded[executor]);
+    };
     for (; count < executors_ && !error && !shell_.closed(); ++count) {
-      on_executor(count, false, [&](Runner&) {
-        guarded([&] { loaded[count] = shell_.load(fresh, count); },
-                [&](std::exception_ptr thrown) { error = std::move(thrown); });
-      });
+      on_executor(count, false, load);
     }
     if (error || count < executors_) {
-      for (std::size_t i = 0; i < count; ++i) {
-        on_executor(i, false, [&](Runner&) { loaded[i].reset(); });
-      }
+      for (std::size_t i = 0; i < count; ++i) on_executor(i, false, unload);
       raise_outcome(error ? Outcome::failed : Outcome::stopped, error);
     }
-    for (std::size_t i = 0; i < executors_; ++i) {
-      on_executor(i, true, [&](Runner& runner) { runner = std::move(loaded[i]); });
-    }
+    for (std::size_t i = 0; i < executors_; ++i) on_executor(i, true, change);
   }
 
   /// All executors let go of their predictor, and only then load. If one of them cannot, all make the
@@ -125,7 +126,7 @@ class Replacement {
     };
     std::vector<Owned<Job>> jobs;
     for (std::size_t i = 0; i < executors_; ++i) {
-      jobs.push_back(make_owned<Job>(runtime_, i, [&, i](Runner& r) { change(i, r); }));
+      jobs.push_back(make_owned<Job>(runtime_, i, change));
       jobs.back()->replaces();
     }
     for (const auto& job : jobs) shell_.send(job->state());
@@ -134,8 +135,7 @@ class Replacement {
   }
 
  private:
-  template <class Work>
-  void on_executor(std::size_t executor, bool replaces, Work work) {
+  void on_executor(std::size_t executor, bool replaces, typename Job::Work work) {
     Job job(runtime_, executor, work);
     if (replaces) job.replaces();
     shell_.send(job.state());
