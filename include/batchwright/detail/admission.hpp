@@ -79,7 +79,9 @@ class Admission {
   bool reserve_first(const Demand& demand) noexcept {
     if (!add(queued_, demand.count, capacity_)) return false;
     if (demand.bytes == 0 || add(bytes_, demand.bytes, max_bytes_)) {
-      if (demand.tenants == nullptr) [[likely]] return true;
+      if (demand.tenants == nullptr) [[likely]] {
+        return true;
+      }
       if (add_tenants(demand)) return true;
       if (demand.bytes > 0) bytes_.fetch_sub(demand.bytes, std::memory_order_seq_cst);
     }
