@@ -418,7 +418,7 @@ TEST(Guarantee, ASpikeGivesItsMemoryBackToTheSystem) {
     SCOPED_TRACE(testing::Message()
                  << lanes << " lanes, " << tenants << " tenants, " << priorities << " priorities");
     batchwright::BatcherOptions<int> options{
-        .max_batch_size = 256, .executors = 1, .capacity = static_cast<std::size_t>(requests)};
+        .max_batch_size = 256, .executors = 1, .capacity = 2 * static_cast<std::size_t>(requests)};
     if (lanes > 1) options.lane = [n = lanes](const int& input) { return input % n; };
     if (tenants > 1) options.tenant = [n = tenants](const int& input) { return input % n; };
     batchwright::DynamicBatcher<int, int> batcher(&double_in_place, std::move(options));
