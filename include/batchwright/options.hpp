@@ -28,10 +28,11 @@ namespace batchwright::inline v0_1 {
 /// What `submit` does when the queue is at its capacity.
 enum class OverflowAction : std::uint8_t {
   reject,  ///< Refuses at once with `Outcome::queue_full`.
-  /// Waits for room, first come, first served, whoever waits for room in a level of its own (see
-  /// QueuePolicy::capacity) being passed by others; a coroutine suspends instead. A call that would block one
-  /// of the batcher's own threads is refused, since it might never end. Two batchers whose predictors wait
-  /// for each other are not found out: they may do so for ever, unless `max_block` or a deadline ends it.
+  /// Waits for room, first come, first served, whoever lacks that of its tenant or priority alone (see
+  /// `tenant_room` and QueuePolicy::capacity) being passed by others; a coroutine suspends instead. A call
+  /// that would block one of the batcher's own threads is refused, since it might never end. Two batchers
+  /// whose predictors wait for each other are not found out: they may do so for ever, unless `max_block` or a
+  /// deadline ends it.
   block,
   /// Makes room without waiting: queued requests of the same tenant and of strictly lower priority end as
   /// `Outcome::evicted`, the lowest first and of these the newest (of another `order` than fifo who would
@@ -150,7 +151,8 @@ struct BatcherOptions {
   /// times its share, what is left of `capacity` and `max_queued_bytes` to everybody. So whoever floods
   /// finds the queue full before the others do: alone it fills no more than 4/5 of it, and of several that
   /// flood each holds a part in proportion to its share. One that has nothing queued takes what room there
-  /// is. At least 1; kNoCount: no limit, and who floods fills the queue. Left alone without `tenant`.
+  /// is. Others may still come then, so for company the policy waits as ever. At least 1; kNoCount: no limit,
+  /// and who floods fills the queue. Left alone without `tenant`.
   std::size_t tenant_room = 4;
 
   /// Requests with equal keys, of one lane and tenant, are computed once, and each gets the answer: while
