@@ -56,6 +56,13 @@ enum class PreserveOrder : std::uint8_t { no, yes };
 /// batch have their callbacks called there too.
 enum class CallerRunsWhen : std::uint8_t { never, executor_free };
 
+namespace detail {
+
+/// What `tenant_room` is unless set. Asked by name, since a policy need not be default-constructible.
+inline constexpr std::size_t kDefaultTenantRoom = 4;
+
+}  // namespace detail
+
 /// A batcher's settings. Whatever is wrong with them is a std::invalid_argument at construction that
 /// names the setting, the value and what is allowed; nothing is adjusted in silence.
 template <class TIn, class Policy = AnyPolicy>
@@ -151,9 +158,9 @@ struct BatcherOptions {
   /// times its share, what is left of `capacity` and `max_queued_bytes` to everybody. So whoever floods
   /// finds the queue full before the others do: alone it fills no more than 4/5 of it, and of several that
   /// flood each holds a part in proportion to its share. One that has nothing queued takes what room there
-  /// is. Others may still come then, so for company the policy waits as ever. At least 1; kNoCount: no limit,
-  /// and who floods fills the queue. Left alone without `tenant`.
-  std::size_t tenant_room = 4;
+  /// is. Others may still come then, so for company the policy waits as ever. At least 1, and 4 unless set;
+  /// kNoCount: no limit, and who floods fills the queue. Left alone without `tenant`.
+  std::size_t tenant_room = detail::kDefaultTenantRoom;
 
   /// Requests with equal keys, of one lane and tenant, are computed once, and each gets the answer: while
   /// an equal one is queued or running a request joins it, whatever its own priority, deadline and stop,

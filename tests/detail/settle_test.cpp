@@ -32,6 +32,15 @@ std::string complaint(bw::BatcherOptions<TIn, Policy> options) {
   return "none";
 }
 
+/// A policy that has to be told something.
+struct Told : bw::GreedyPolicy {
+  explicit Told(int /*what*/) {}
+};
+
+TEST(Settle, APolicyNeedNotBeDefaultConstructible) {
+  EXPECT_EQ(complaint(bw::BatcherOptions<int, Told>{.policy = Told(1)}), "none");
+}
+
 TEST(Settle, ContradictionsAreErrorsThatNameThem) {
   EXPECT_EQ(complaint(Options{.max_batch_size = 8, .allowed_sizes = {4, 16}}),
             "DynamicBatcher: allowed_sizes must be strictly ascending, from 1 to max_batch_size "

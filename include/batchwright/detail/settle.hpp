@@ -175,7 +175,7 @@ void check_features(const Options& options) {
   if (options.share && !options.tenant)
     raise_invalid("share", "unset without tenant", "a function");
   check_at_least_one("tenant_room", options.tenant_room);
-  if (options.tenant_room != Options{}.tenant_room && !options.tenant) {
+  if (options.tenant_room != kDefaultTenantRoom && !options.tenant) {
     raise_invalid("tenant_room", "unset without tenant", std::to_string(options.tenant_room));
   }
   if (options.sticky_lanes == StickyLanes::yes && !options.lane) {
