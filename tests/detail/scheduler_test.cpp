@@ -814,6 +814,17 @@ TEST(Scheduler, WhatWouldPassTheLargestPreferredSizeLeavesBefore) {
   EXPECT_EQ(rig.next(0), "run c d on 0: size");
 }
 
+TEST(Scheduler, AfterTheWindowAPreferredSizeStillGoesFirst) {
+  Rig rig(WaitForAge{Duration(10)}, {.max_batch_size = 16, .preferred_sizes = {2, 4}});
+  for (const char* name : {"a", "b", "c", "d"}) rig.arrive(name, {.at = 0});
+  EXPECT_EQ(rig.next(0), "run a b c d on 0: size");
+  for (const char* name : {"e", "f", "g"}) rig.arrive(name, {.at = 1});
+  rig.finish(1);
+  EXPECT_EQ(rig.next(99), "run e f on 0: size");
+  rig.finish(2);
+  EXPECT_EQ(rig.next(99), "run g on 0: time");
+}
+
 TEST(Scheduler, ABatchIsTrimmedDownToAnAllowedSizeThatItsRequestsHit) {
   Rig rig(WaitForAge{Duration(10)},
           {.max_batch_size = 8, .allowed_sizes = {3, 5, 8}, .fit = bw::FitRule::trim_down});

@@ -20,7 +20,6 @@
 #include "request_queue.hpp"
 #include "scheduler_limits.hpp"
 #include "verdict.hpp"
-#include "verdict.hpp"
 
 #include <algorithm>
 #include <cstddef>
