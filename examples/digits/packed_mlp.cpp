@@ -10,16 +10,19 @@
 namespace digits {
 namespace {
 
-// The accumulators of a block, kMaxRows x kPanelVectors, must stay in registers together with a row
-// of the panel: 32 registers with AVX-512, 16 elsewhere.
+// The accumulators of a block, kMaxRows x kPanelVectors, must stay in registers together with a row of
+// the panel and an input: 32 registers with AVX-512, 16 elsewhere. Two vectors a row and many rows take
+// the fewest loads for each multiplication.
 #if defined(__AVX512F__)
 constexpr std::size_t kMaxRows = 8;
-constexpr std::size_t kPanelVectors = 2;
 #else
-constexpr std::size_t kMaxRows = 4;
-constexpr std::size_t kPanelVectors = 3;
+constexpr std::size_t kMaxRows = 6;
 #endif
+constexpr std::size_t kPanelVectors = 2;
 constexpr std::size_t kPanelWidth = kPanelVectors * kVectorWidth;
+
+// Blocks of few rows take two panels at once, or their sums would wait for each other.
+constexpr std::size_t panels_for(std::size_t rows) { return rows > 3 ? 1 : 2; }
 
 }  // namespace
 
@@ -57,17 +60,19 @@ PackedMlp::PackedLayer PackedMlp::pack(const Layer& layer, bool relu) {
   return packed;
 }
 
-// The whole arithmetic: one panel times a block of kRows images.
-template <std::size_t kRows>
+// The whole arithmetic: a block of kRows images times kPanels panels, which lie one after the other.
+template <std::size_t kRows, std::size_t kPanels>
 void PackedMlp::multiply_rows(const PackedLayer& layer, std::size_t panel, const float* from,
                               std::size_t from_stride, float* to) {
-  const Lane* weights = &layer.weights[panel * layer.inputs * kPanelVectors];
-  Vector sums[kRows][kPanelVectors];
+  constexpr std::size_t kVectors = kPanels * kPanelVectors;
+  const std::size_t panel_size = layer.inputs * kPanelVectors;
+  const Lane* weights = &layer.weights[panel * panel_size];
+  Vector sums[kRows][kVectors];
   // Without these pragmas GCC keeps the loops at -O2, and with them the sums in memory.
 #pragma GCC unroll 16
   for (std::size_t row = 0; row < kRows; ++row) {
 #pragma GCC unroll 16
-    for (std::size_t v = 0; v < kPanelVectors; ++v) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
       sums[row][v] = layer.bias[panel * kPanelVectors + v].value;
     }
   }
@@ -76,13 +81,15 @@ void PackedMlp::multiply_rows(const PackedLayer& layer, std::size_t panel, const
     for (std::size_t row = 0; row < kRows; ++row) {
       const float x = from[row * from_stride + input];
 #pragma GCC unroll 16
-      for (std::size_t v = 0; v < kPanelVectors; ++v) sums[row][v] += weights[v].value * x;
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        sums[row][v] += weights[v / kPanelVectors * panel_size + v % kPanelVectors].value * x;
+      }
     }
   }
 #pragma GCC unroll 16
   for (std::size_t row = 0; row < kRows; ++row) {
 #pragma GCC unroll 16
-    for (std::size_t v = 0; v < kPanelVectors; ++v) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
       const Vector sum = sums[row][v];
       const Vector result = layer.relu ? (sum > 0.0F ? sum : Vector{}) : sum;
       std::memcpy(to + row * layer.stride() + panel * kPanelWidth + v * kVectorWidth, &result,
@@ -94,20 +101,28 @@ void PackedMlp::multiply_rows(const PackedLayer& layer, std::size_t panel, const
 void PackedMlp::multiply(const PackedLayer& layer, std::size_t rows, const float* from,
                          std::size_t from_stride, float* to) {
   using Kernel = void (*)(const PackedLayer&, std::size_t, const float*, std::size_t, float*);
-  static constexpr auto kKernels = []<std::size_t... kRows>(std::index_sequence<kRows...>) {
-    return std::array<Kernel, kMaxRows>{multiply_rows<kRows + 1>...};
+  using Kernels = std::array<Kernel, kMaxRows>;
+  static constexpr auto kOnePanel = []<std::size_t... kRows>(std::index_sequence<kRows...>) {
+    return Kernels{multiply_rows<kRows + 1, 1>...};
+  }(std::make_index_sequence<kMaxRows>());
+  static constexpr auto kPanels = []<std::size_t... kRows>(std::index_sequence<kRows...>) {
+    return Kernels{multiply_rows<kRows + 1, panels_for(kRows + 1)>...};
   }(std::make_index_sequence<kMaxRows>());
 
   // A panel stays in the second-level cache while all images pass it. Blocks of equal size waste
   // less than full ones and a small rest.
   const std::size_t blocks = (rows + kMaxRows - 1) / kMaxRows;
-  for (std::size_t panel = 0; panel < layer.panels; ++panel) {
+  for (std::size_t panel = 0; panel < layer.panels;) {
+    const std::size_t wanted = blocks == 1 ? panels_for(rows) : 1;
+    const std::size_t panels = std::min(wanted, layer.panels - panel);
+    const Kernels& kernels = panels > 1 ? kPanels : kOnePanel;
     for (std::size_t block = 0; block < blocks; ++block) {
       const std::size_t begin = rows * block / blocks;
       const std::size_t end = rows * (block + 1) / blocks;
-      kKernels[end - begin - 1](layer, panel, from + begin * from_stride, from_stride,
-                                to + begin * layer.stride());
+      kernels[end - begin - 1](layer, panel, from + begin * from_stride, from_stride,
+                               to + begin * layer.stride());
     }
+    panel += panels;
   }
 }
 

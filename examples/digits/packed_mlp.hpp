@@ -65,7 +65,7 @@ class PackedMlp {
     std::size_t stride() const;  // Of the activations it writes.
   };
 
-  template <std::size_t kRows>
+  template <std::size_t kRows, std::size_t kPanels>
   static void multiply_rows(const PackedLayer& layer, std::size_t panel, const float* from,
                             std::size_t from_stride, float* to);
   static void multiply(const PackedLayer& layer, std::size_t rows, const float* from,
