@@ -108,10 +108,12 @@ class Times {
  public:
   Times(const TableCurve& curve, const Machine& own) : curve_(curve), own_(own) {}
 
-  void add(const Reports& reports) {
+  /// Of a run with such a window. What had not waited for that long when the batch before it ended had to
+  /// wait for its time or for company, and says nothing of pauses.
+  void add(const Reports& reports, Duration window) {
     for (std::size_t i = 0; i < reports.size(); ++i) {
       const BatchReport& report = reports[i];
-      if (i > 0 && report.oldest <= reports[i - 1].finished) {
+      if (i > 0 && report.oldest + window <= reports[i - 1].finished) {
         between(report.started - reports[i - 1].finished, reports[i - 1].size);
       }
       within(report.finished - report.started, curve_(report.size));
@@ -191,8 +193,8 @@ Calibration::Point look(double load, const TableCurve& curve, const Machine& own
     }
   }
   Times times(curve, own);
-  times.add(greedy);
-  times.add(timed);
+  times.add(greedy, Duration::zero());
+  times.add(timed, window);
   Calibration::Point point{.load = load, .noise = times.noise(), .machine = own};
   point.machine.wake_up = Delay(std::move(wake_ups));
   point.machine.timer_lateness = Delay(std::move(late));
