@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -214,6 +215,65 @@ TEST(Ticket, ItMayOutliveItsBatcher) {
   EXPECT_FALSE(cancelled.cancel());
   EXPECT_TRUE(cancelled.ready());
   EXPECT_EQ(refused.result().outcome(), Outcome::stopped);
+}
+
+TEST(Ticket, BecomesAFutureBeforeOrAfterTheAnswer) {
+  static_assert(std::is_convertible_v<Ticket, std::future<int>>);
+  static_assert(!std::is_convertible_v<Ticket&, std::future<int>>);
+  for_each_seed(60, [](TestRuntime& runtime) {
+    Calls calls;
+    TestBatcher<int, int> batcher(doubler(runtime, calls));
+    Ticket ticket = batcher.submit(21, use_ticket);
+    std::future<int> future = std::move(ticket);
+    EXPECT_FALSE(ticket.valid());  // NOLINT(bugprone-use-after-move)
+    runtime.settle();
+    EXPECT_EQ(future.wait_for(0s), std::future_status::ready);
+    EXPECT_EQ(future.get(), 42);
+    Ticket answered = batcher.submit(4, use_ticket);
+    runtime.settle();
+    EXPECT_TRUE(answered.ready());
+    future = std::move(answered);
+    EXPECT_EQ(future.get(), 8);
+  });
+}
+
+TEST(Ticket, BecomesAFutureAfterAWaitThatWasGivenUp) {
+  TestRuntime runtime({.time = TimeMode::automatic});
+  Calls calls;
+  TestBatcher<int, int> batcher(doubler(runtime, calls, 5ms));
+  Ticket ticket = batcher.submit(1, use_ticket);
+  EXPECT_FALSE(ticket.wait_for(2ms));
+  std::future<int> future = std::move(ticket);
+  EXPECT_EQ(future.wait_for(0s), std::future_status::timeout);
+  batcher.shutdown();
+  EXPECT_EQ(future.get(), 2);
+}
+
+TEST(Ticket, AFutureOfItCarriesWhatGetWouldThrow) {
+  TestRuntime runtime;
+  TestBatcher<int, int> batcher(
+      [](std::span<const int>) -> Values { throw std::domain_error("model failure"); });
+  std::future<int> failed = batcher.submit(1, use_ticket);
+  batcher.shutdown();
+  EXPECT_THROW(failed.get(), std::domain_error);
+  std::future<int> refused = batcher.submit(2, use_ticket);
+  EXPECT_THROW(refused.get(), batchwright::BatcherStoppedError);
+  EXPECT_THROW(static_cast<void>(std::future<int>(Ticket())), std::logic_error);
+}
+
+TEST(Ticket, AFutureOfItMayBeDroppedOrOutliveTheBatcherAndHoldAMoveOnlyValue) {
+  TestRuntime runtime;
+  std::future<std::unique_ptr<int>> future;
+  {
+    TestBatcher<int, std::unique_ptr<int>> batcher([](std::span<const int> inputs) {
+      std::vector<std::unique_ptr<int>> results;
+      for (const int input : inputs) results.push_back(std::make_unique<int>(input));
+      return results;
+    });
+    future = batcher.submit(7, use_ticket);
+    static_cast<void>(std::future<std::unique_ptr<int>>(batcher.submit(8, use_ticket)));
+  }
+  EXPECT_EQ(*future.get(), 7);
 }
 
 TEST(Ticket, CancelIsTrueOnceAndTheAnswerFollowsSoon) {

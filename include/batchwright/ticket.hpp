@@ -2,6 +2,7 @@
 #ifndef BATCHWRIGHT_TICKET_HPP
 #define BATCHWRIGHT_TICKET_HPP
 
+#include "detail/completions.hpp"
 #include "detail/deferred_wakes.hpp"
 #include "detail/own_thread.hpp"
 #include "detail/pooled.hpp"
@@ -12,6 +13,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <future>
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
@@ -34,7 +36,11 @@ struct TicketState final : DeferredWake {
   /// Of whoever answers; his reference outlasts it.
   void complete(Result<TOut>&& answer) noexcept {
     deliver(result, std::move(answer));
-    if (word.exchange(kReady, std::memory_order_acq_rel) != kWaiting) return;
+    const std::uint32_t before = word.exchange(kReady, std::memory_order_acq_rel);
+    if (before == kPending) return;
+#if BATCHWRIGHT_HAS_EXCEPTIONS
+    if (before == kConverted) return answer_future();
+#endif
     if (DeferredWakes::take(*this)) {
       request->retain();
     } else {
@@ -59,7 +65,26 @@ struct TicketState final : DeferredWake {
     return true;
   }
 
-  enum : std::uint32_t { kPending, kWaiting, kReady };
+#if BATCHWRIGHT_HAS_EXCEPTIONS
+  /// From now on the answer is for a future. False if it is there already.
+  bool convert(FutureAnswer<TOut>* its) noexcept {
+    future = its;
+    std::uint32_t now = word.load(std::memory_order_acquire);
+    while (now != kReady) {
+      if (word.compare_exchange_weak(now, kConverted, std::memory_order_acq_rel)) return true;
+    }
+    return false;
+  }
+
+  void answer_future() noexcept {
+    (*future)(std::move(*result));
+    pool_delete(future);
+  }
+
+  FutureAnswer<TOut>* future = nullptr;
+#endif
+
+  enum : std::uint32_t { kPending, kWaiting, kConverted, kReady };
 
   std::atomic<std::uint32_t> word{kPending};
   [[no_unique_address]] R runtime;
@@ -159,6 +184,26 @@ class Ticket {
   /// Of a call of `submit_rows` all rows are withdrawn that have not been entered: true if there was one,
   /// and no row had failed before.
   bool cancel() { return require().state_ != nullptr && state_->request->cancel(); }
+
+#if BATCHWRIGHT_HAS_EXCEPTIONS
+  /// The same answer by a std::future, for what takes nothing else; the ticket holds nothing after that, and
+  /// the request cannot be cancelled by it any more. Never blocks. Throws std::bad_alloc, and then the ticket
+  /// is as it was.
+  operator std::future<TOut>() && {
+    require();
+    auto promise = detail::make_promise<TOut>();
+    std::future<TOut> future = promise.get_future();
+    auto* const answer = detail::pool_new<detail::FutureAnswer<TOut>>(std::move(promise));
+    if (state_ == nullptr) {
+      (*answer)(Result<TOut>::failure(std::exchange(refusal_, Outcome::ok)));
+      detail::pool_delete(answer);
+      return future;
+    }
+    const Ticket taken = std::move(*this);
+    if (!taken.state_->convert(answer)) taken.state_->answer_future();
+    return future;
+  }
+#endif
 
  private:
   friend struct detail::TicketAccess;

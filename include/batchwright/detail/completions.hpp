@@ -8,8 +8,10 @@
 #include "deferred_wakes.hpp"
 #include "pooled.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <future>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -20,6 +22,12 @@ namespace batchwright::inline v0_1::detail {
 // which can fail, so that the answer cannot.
 
 #if BATCHWRIGHT_HAS_EXCEPTIONS
+/// A promise whose state lies in a pool. Throws std::bad_alloc.
+template <class TOut>
+std::promise<TOut> make_promise() {
+  return std::promise<TOut>(std::allocator_arg, PoolAllocator<std::byte>());
+}
+
 /// Answers a future. Given up unanswered, by a submission that failed, it uses an exception that exists
 /// already: the one that a broken std::promise makes for itself needs memory, inside a destructor.
 template <class TOut>

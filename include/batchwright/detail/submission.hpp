@@ -50,11 +50,6 @@ class Submission {
   // Each of these binds to a way of being answered: one request, or the rows of one call.
 
 #if BATCHWRIGHT_HAS_EXCEPTIONS
-  template <class Answer>
-  static std::promise<Answer> make_promise() {
-    return std::promise<Answer>(std::allocator_arg, PoolAllocator<std::byte>());
-  }
-
   template <class Answer = TOut>
   static std::future<Answer> refused_future(Outcome outcome) {
     auto promise = make_promise<Answer>();
