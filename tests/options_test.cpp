@@ -87,6 +87,29 @@ TEST(Options, OneBatchIsInFlightPerExecutorAndTwoOfAnAsynchronousPredictor) {
   EXPECT_EQ(settled({.max_in_flight = 7}, false, true).max_in_flight, 7u);
 }
 
+TEST(BadOptions, NoExecutorIsWithoutABatchOfItsOwn) {
+  Options options{.executors = 3, .max_in_flight = 2};
+  try {
+    batchwright::detail::settle(options, true, false);
+    ADD_FAILURE();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(),
+                 "DynamicBatcher: max_in_flight must be at least executors (3), got 2");
+  }
+  EXPECT_EQ(settled({.executors = 3, .max_in_flight = 3}, true).max_in_flight, 3u);
+}
+
+TEST(BadOptions, NothingIsDelayedThatCannotTimeOut) {
+  const batchwright::QueuePolicy policy{.on_timeout = batchwright::TimeoutAction::delay,
+                                        .timeout_override = batchwright::TimeoutOverride::refused};
+  EXPECT_EQ(
+      problem_of({.queue = policy}),
+      "DynamicBatcher: queue.on_timeout must be reject where nothing has a timeout, got delay");
+  EXPECT_EQ(problem_of({.levels = {policy}}),
+            "DynamicBatcher: levels[0].on_timeout must be reject where nothing has a timeout, got "
+            "delay");
+}
+
 TEST(Options, BytesHaveNoLimitUnlessSet) { EXPECT_EQ(settled({}).max_queued_bytes, kNoCount); }
 
 TEST(BadOptions, NoCapIsZero) {

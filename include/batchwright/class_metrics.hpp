@@ -23,7 +23,7 @@ struct MetricsOptions {
 
   /// Classes of each kind that are counted apart, from 1 to 10'000: the first that come up. All others
   /// are counted together as `other`. Some 300 bytes for each, once more for each executor, are allocated
-  /// at construction, so memory does not grow with what clients send. Left alone where no kind is on.
+  /// at construction, so memory does not grow with what clients send. An error where no kind is on.
   std::size_t max_classes = 100;
 };
 

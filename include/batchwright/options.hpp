@@ -102,7 +102,8 @@ struct BatcherOptions {
   /// predictor that takes its batch by value, so that one is prepared while the other is computed; twice
   /// as many with `preserve_order`, so that a batch that waits for its turn does not keep its executor.
   /// What is prepared has entered the predictor: it grows no more, leaves its room to others, and no
-  /// deadline, timeout or cancellation ends it. With as many as executors none is prepared.
+  /// deadline, timeout or cancellation ends it. With as many as executors none is prepared; fewer are an
+  /// error, but of a pool's executors a batcher may use a part.
   std::size_t max_in_flight = kNoCount;
 
   PreserveOrder preserve_order = PreserveOrder::no;
@@ -114,7 +115,7 @@ struct BatcherOptions {
   std::size_t capacity = kNoCount;
 
   /// Timeouts, and capacities of single priorities: for those listed in `levels`, and `queue` for all
-  /// others. `queue.capacity` and `queue.priority` are left alone: the capacity of all is above.
+  /// others. To set `queue.capacity` or `queue.priority` is an error: the capacity of all is above.
   QueuePolicy queue = {};
   std::vector<QueuePolicy> levels = {};
 
@@ -125,7 +126,7 @@ struct BatcherOptions {
   std::size_t max_queued_bytes = kNoCount;
 
   /// The bytes of one input. Called on the submitting thread before admission; if it throws, nothing
-  /// was accepted. Needed where `max_queued_bytes` is set, and left alone where it is not.
+  /// was accepted. Needed where `max_queued_bytes` is set, and an error where it is not.
   std::function<std::size_t(const TIn&)> bytes = {};
 
   /// What an input counts in a batch: its rows, its tokens; at least 1. Every size is a sum of weights
@@ -159,7 +160,7 @@ struct BatcherOptions {
   /// finds the queue full before the others do: alone it fills no more than 4/5 of it, and of several that
   /// flood each holds a part in proportion to its share. One that has nothing queued takes what room there
   /// is. Others may still come then, so for company the policy waits as ever. At least 1, and 4 unless set;
-  /// kNoCount: no limit, and who floods fills the queue. Left alone without `tenant`.
+  /// kNoCount: no limit, and who floods fills the queue. To set it without `tenant` is an error.
   std::size_t tenant_room = detail::kDefaultTenantRoom;
 
   /// Requests with equal keys, of one lane and tenant, are computed once, and each gets the answer: while

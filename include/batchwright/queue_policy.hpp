@@ -23,7 +23,7 @@ enum class TimeoutOverride : std::uint8_t {
 
 /// How requests of one priority queue.
 struct QueuePolicy {
-  /// The priority for which this holds; left alone in `BatcherOptions::queue`.
+  /// The priority for which this holds; an error in `BatcherOptions::queue`.
   int priority = 0;
 
   /// Requests of this priority, and of one tenant, that may be queued: at most the capacity of the whole
@@ -33,6 +33,7 @@ struct QueuePolicy {
   /// How long a request may be queued, unless it brings a timeout of its own. Unless set: for ever.
   Duration timeout = Duration::max();
 
+  /// `delay` where nothing has a timeout, nor may bring one, is an error.
   TimeoutAction on_timeout = TimeoutAction::reject;
   TimeoutOverride timeout_override = TimeoutOverride::allowed;
 };

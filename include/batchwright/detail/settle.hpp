@@ -68,6 +68,16 @@ void check_enumerators(const Options& options) {
   check_enumerator("queue.timeout_override", options.queue.timeout_override, 2);
 }
 
+inline void check_timeouts(const std::string& name, const QueuePolicy& policy) {
+  if (policy.timeout <= Duration::zero()) {
+    raise_invalid(name + ".timeout", "above 0 ns", to_text(policy.timeout));
+  }
+  if (policy.on_timeout == TimeoutAction::delay && policy.timeout == Duration::max() &&
+      policy.timeout_override == TimeoutOverride::refused) {
+    raise_invalid(name + ".on_timeout", "reject where nothing has a timeout", "delay");
+  }
+}
+
 inline void check_queue_policies(const QueuePolicy& queue, const std::vector<QueuePolicy>& levels,
                                  std::size_t capacity) {
   if (queue.priority != 0) {
@@ -78,9 +88,7 @@ inline void check_queue_policies(const QueuePolicy& queue, const std::vector<Que
     raise_invalid("queue.capacity", "unset (capacity bounds the whole queue)",
                   std::to_string(queue.capacity));
   }
-  if (queue.timeout <= Duration::zero()) {
-    raise_invalid("queue.timeout", "above 0 ns", to_text(queue.timeout));
-  }
+  check_timeouts("queue", queue);
   for (auto level = levels.begin(); level != levels.end(); ++level) {
     const std::string name = "levels[" + std::to_string(level - levels.begin()) + "]";
     check_enumerator(name + ".on_timeout", level->on_timeout, 2);
@@ -91,9 +99,7 @@ inline void check_queue_policies(const QueuePolicy& queue, const std::vector<Que
                     "at most the capacity of the whole queue (" + std::to_string(capacity) + ")",
                     std::to_string(level->capacity));
     }
-    if (level->timeout <= Duration::zero()) {
-      raise_invalid(name + ".timeout", "above 0 ns", to_text(level->timeout));
-    }
+    check_timeouts(name, *level);
     if (std::any_of(levels.begin(), level,
                     [&](const QueuePolicy& other) { return other.priority == level->priority; })) {
       raise_invalid(name + ".priority", "named once", std::to_string(level->priority));
@@ -274,6 +280,10 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   check_at_least_one("max_in_flight", options.max_in_flight);
   if (options.max_in_flight > 65536) {
     raise_invalid("max_in_flight", "at most 65536", std::to_string(options.max_in_flight));
+  }
+  if (options.pool == nullptr && options.max_in_flight < executors) {
+    raise_invalid("max_in_flight", "at least executors (" + std::to_string(executors) + ")",
+                  std::to_string(options.max_in_flight));
   }
   if (options.capacity == kNoCount) {
     options.capacity = std::max<std::size_t>(1024, 8 * options.max_batch_size * executors);
