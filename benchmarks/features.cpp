@@ -112,7 +112,10 @@ void add_pure(const std::string& feature, SchedulerLimits limits, const Traffic&
   add_pure("flow", {.keyed_lanes = true}, {.flows = true});
   add_pure("padded", {.size_rule = batchwright::SizeRule::padded});
   add_pure("allowed_sizes", {.allowed_sizes = {8, 16, 32}});
+  add_pure("cheapest", {.allowed_sizes = {8, 16, 32}, .fit = batchwright::FitRule::cheapest});
   add_pure("preferred_sizes", {.preferred_sizes = {16, 32}});
+  add_pure("forecast", {.forecast = batchwright::Forecast::refuse});
+  add_pure("capacity", {.capacity = 1 << 20});
   add_pure("deadline", {}, {.rarely_deadlined = true});
   add_pure("order_edf", {.order = batchwright::QueueOrder::earliest_deadline});
   add_pure("priorities", {}, {.rarely_urgent = true});

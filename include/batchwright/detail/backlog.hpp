@@ -276,7 +276,11 @@ class Backlog {
     // Those at the bound are the first piece: all of it, if it is not the last one.
     if (first.at_bound) lane.bounded = last == cut.last ? lane.bounded - cut.count : 0;
     std::uint64_t weight = 0;
-    if (weighed_) for_each_of(first, *last, [&](RequestHeader& one) { weight += one.weight; });
+    if (&first == cut.first && last == cut.last) {
+      weight = cut.size;
+    } else if (weighed_) {
+      for_each_of(first, *last, [&](RequestHeader& one) { weight += one.weight; });
+    }
     flow.erase_front(*last, weight);
     return *last;
   }

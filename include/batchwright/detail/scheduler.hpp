@@ -211,7 +211,7 @@ class Scheduler {
 
  private:
   void enter(RequestHeader& request) noexcept {
-    if (forecast_.refuses()) {
+    if (forecast_.asks_about(request)) {
       queue_.backlog().place(request);
       if (forecast_.hopeless(request, queue_.backlog().tenants(), cut_.cap(), counsel_.service(),
                              executors_)) {
