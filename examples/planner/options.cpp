@@ -79,6 +79,10 @@ std::vector<std::string> all_policies(const Options& options) {
       all.emplace_back(name);
     }
   }
+  if (options.objective) {
+    const double objective_ms = static_cast<double>(options.objective->count()) / 1e6;
+    all.push_back("auto:objective_ms=" + shown_ms(objective_ms));
+  }
   if (options.deadlines) {
     all.emplace_back("deadline");
     all.emplace_back("deferred");

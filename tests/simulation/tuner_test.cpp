@@ -109,6 +109,14 @@ TEST(Tuner, FindsDeferralForTightDeadlinesOnSeveralExecutors) {
   EXPECT_LT(simulate(simulation).goodput_hz, 0.7 * best.front().predicted.goodput_hz);
 }
 
+TEST(Tuner, UnderOverloadFindsThePolicyThatGivesUpOnSomeForTheObjective) {
+  Simulation simulation = v100(PoissonArrivals{.rate_hz = 7400});  // Full batches answer 4,931.
+  simulation.objective = 20ms;
+  const std::vector<TunedPolicy> best = tune(simulation, {.goal = TuningGoal::goodput});
+  EXPECT_EQ(best.front().name, "auto:objective_ms=20");
+  EXPECT_GT(best.front().predicted.goodput_hz, 0.8 * 4931);
+}
+
 TEST(Tuner, ReturnsTheFinalistsBestFirstWithFullPredictions) {
   const Simulation simulation = v100(PoissonArrivals{.rate_hz = 2000});
   const std::vector<TunedPolicy> best =

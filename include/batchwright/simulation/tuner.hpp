@@ -106,9 +106,11 @@ inline std::vector<std::size_t> powers_up_to(std::size_t most) {
 namespace simulation {
 
 /// What `tune` tries unless told: each policy over a grid of its settings, in units of what a batch takes.
-/// Policies that look at deadlines only where a class has one, quorums only where clients are known.
+/// Policies that look at deadlines only where a class has one, quorums only where clients are known, and
+/// what gives up on requests for the simulation's objective only where goodput is the goal.
 inline std::vector<std::string> tuning_candidates(const Simulation& simulation,
-                                                  std::size_t clients = 0) {
+                                                  std::size_t clients = 0,
+                                                  TuningGoal goal = TuningGoal::mean_latency) {
   const auto& allowed = simulation.batcher.allowed_sizes;
   const std::size_t cap = allowed.empty() ? simulation.batcher.max_batch_size : allowed.back();
   const ServiceCurve& curve = simulation.service.curve;
@@ -123,6 +125,9 @@ inline std::vector<std::string> tuning_candidates(const Simulation& simulation,
     if (std::find(std::begin(kGrids), std::end(kGrids), name) == std::end(kGrids)) {
       list.add(std::string(name));
     }
+  }
+  if (goal == TuningGoal::goodput && simulation.objective != Duration::max()) {
+    list.add("auto:objective_ms=" + detail::in_milliseconds(simulation.objective));
   }
   list.add("regression:tick_ms=0");
   for (const double part : {0.1, 0.25, 0.5, 1.0, 2.0, 4.0}) {
@@ -188,7 +193,7 @@ inline std::vector<TunedPolicy> tune(const Simulation& simulation,
   };
   std::vector<TunedPolicy> tried;
   for (const std::string& name : options.policies.empty()
-                                     ? tuning_candidates(simulation, options.clients)
+                                     ? tuning_candidates(simulation, options.clients, options.goal)
                                      : options.policies) {
     tried.push_back(run(name, options.first_part));
   }
