@@ -21,9 +21,14 @@ class DeadlineHeap {
   /// Whether the first instant has come.
   bool due(TimePoint now) const noexcept { return !heap_.empty() && heap_.first()->due <= now; }
 
-  void insert(RequestHeader& request) noexcept {
+  /// Finds out the request's instant. False if nothing becomes of it but to leave in a batch.
+  static bool find_due(RequestHeader& request) noexcept {
     request.due = std::min(request.expires(), request.delayed ? kNever : request.delay_at);
-    if (request.due != kNever) heap_.insert(request);
+    return request.due != kNever;
+  }
+
+  void insert(RequestHeader& request) noexcept {
+    if (find_due(request)) heap_.insert(request);
   }
 
   void erase(RequestHeader& request) noexcept {

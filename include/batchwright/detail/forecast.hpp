@@ -25,10 +25,6 @@ class RequestForecast {
       : refuses_(limits.forecast == Forecast::refuse), rule_(limits.size_rule) {}
 
   bool refuses() const noexcept { return refuses_; }
-  /// Whether it may be hopeless.
-  bool asks_about(const RequestHeader& request) const noexcept {
-    return refuses_ && (request.deadline != kNever || request.expiry != kNever);
-  }
 
   /// Requires that the request's tenant is known and that it is not queued yet. `tenants`: of all that
   /// have something queued the first. O(levels before it + flows), and ExecutorTable::expected_vacant.

@@ -210,15 +210,20 @@ class PriorityQueue {
   RequestHeader* head_of(const RequestHeader& request) noexcept {
     RequestHeader* level = root_;
     if (level == nullptr || same_level(*level, request)) return level;
-    RequestHeader** const met = met_ == nullptr ? nullptr : &met_->slot(request);
-    if (met != nullptr && *met != nullptr && (*met)->flow == request.flow &&
-        same_level(**met, request)) {
-      return *met;
-    }
+    if (met_ == nullptr) return search(request);
+    RequestHeader*& met = met_->slot(request);
+    if (met != nullptr && met->flow == request.flow && same_level(*met, request)) return met;
+    level = search(request);
+    if (level != nullptr) LevelTable::put(met, *level);
+    return level;
+  }
+
+  // As `head_of`, down from the root, which is another level's.
+  RequestHeader* search(const RequestHeader& request) const noexcept {
+    RequestHeader* level = root_;
     do {
       level = comes_after(request, *level) ? level->lower_levels : level->higher_levels;
     } while (level != nullptr && !same_level(*level, request));
-    if (met != nullptr && level != nullptr) LevelTable::put(*met, *level);
     return level;
   }
 

@@ -211,7 +211,8 @@ class Scheduler {
 
  private:
   void enter(RequestHeader& request) noexcept {
-    if (forecast_.asks_about(request)) {
+    if (!DeadlineHeap::find_due(request)) return queue_.enter_undated(request);
+    if (forecast_.refuses()) {
       queue_.backlog().place(request);
       if (forecast_.hopeless(request, queue_.backlog().tenants(), cut_.cap(), counsel_.service(),
                              executors_)) {
