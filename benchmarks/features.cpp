@@ -110,6 +110,9 @@ void add_pure(const std::string& feature, SchedulerLimits limits, const Traffic&
   add_pure("plain", {});
   add_pure("lanes", {.keyed_lanes = true});
   add_pure("flow", {.keyed_lanes = true}, {.flows = true});
+  add_pure("sticky_lane", {.keyed_lanes = true}, {.flows = true, .sticky = true});
+  add_pure("leased_executor", {.leased_executors = true});
+  add_pure("weights", {}, {.rarely_heavy = true});
   add_pure("padded", {.size_rule = batchwright::SizeRule::padded});
   add_pure("allowed_sizes", {.allowed_sizes = {8, 16, 32}});
   add_pure("cheapest", {.allowed_sizes = {8, 16, 32}, .fit = batchwright::FitRule::cheapest});
@@ -117,7 +120,10 @@ void add_pure(const std::string& feature, SchedulerLimits limits, const Traffic&
   add_pure("forecast", {.forecast = batchwright::Forecast::refuse});
   add_pure("capacity", {.capacity = 1 << 20});
   add_pure("deadline", {}, {.rarely_deadlined = true});
+  add_pure("delay", {}, {.rarely_delayed = true});
+  add_pure("shared_work", {}, {.rarely_shared = true});
   add_pure("order_edf", {.order = batchwright::QueueOrder::earliest_deadline});
+  add_pure("shortest_first", {.order = batchwright::QueueOrder::shortest_first});
   add_pure("priorities", {}, {.rarely_urgent = true});
   return true;
 }();

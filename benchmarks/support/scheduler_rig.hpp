@@ -15,10 +15,16 @@ namespace benchmarks {
 /// What the requests of a SchedulerRig are like.
 struct Traffic {
   std::size_t queued = 1000;
-  int levels = 1;                 ///< Priorities, in turn.
-  bool rarely_urgent = false;     ///< One in a thousand has a priority of its own,
-  bool rarely_deadlined = false;  ///< and one a deadline, far away.
-  bool flows = false;             ///< They name a lane and a tenant, the same for all.
+  int levels = 1;       ///< Priorities, in turn.
+  bool flows = false;   ///< They name a lane and a tenant, the same for all.
+  bool sticky = false;  ///< The lane has an executor of its own.
+
+  // What one in a thousand has.
+  bool rarely_urgent = false;     ///< A priority of its own.
+  bool rarely_deadlined = false;  ///< A deadline, far away.
+  bool rarely_delayed = false;    ///< A timeout, far away, which delays it.
+  bool rarely_heavy = false;      ///< The weight 2.
+  bool rarely_shared = false;     ///< Others who wait for its answer.
 };
 
 /// The pure scheduler with a queue that stays as long as it is: what leaves in a batch comes back as new
@@ -29,7 +35,11 @@ class SchedulerRig {
       : traffic_(traffic), scheduler_({}, limits), requests_(traffic.queued) {
     flow_.tenant = &tenant_;
     flow_.lane = &lane_;
-    for (Request& request : requests_) arrive(request);
+    if (traffic.sticky) lane_.executor = 0;
+    for (Request& request : requests_) {
+      if (traffic.flows) request.flow = &flow_;
+      arrive(request);
+    }
   }
 
   /// That many batches, one after the other. Requests dispatched. Profilers look for it by its name.
@@ -37,6 +47,7 @@ class SchedulerRig {
     std::size_t count = 0;
     for (std::size_t i = 0; i < batches; ++i) {
       now_ += std::chrono::microseconds(10);
+      if (scheduler_.limits().leased_executors) scheduler_.executors().grant(0);
       const auto action = scheduler_.next(now_);
       if (action.kind != batchwright::detail::Action::Kind::dispatch) return 0;
       count += action.requests.count;
@@ -63,16 +74,34 @@ class SchedulerRig {
   using Request = batchwright::detail::RequestHeader;
 
   void arrive(Request& request) {
-    ++arrivals_;
-    const bool rare = arrivals_ % 1000 == 0;
     request.enqueued = now_;
-    request.priority = traffic_.rarely_urgent
-                           ? int{rare}
-                           : static_cast<int>(arrivals_ % static_cast<unsigned>(traffic_.levels));
-    request.deadline =
-        traffic_.rarely_deadlined && rare ? now_ + std::chrono::hours(1) : batchwright::kNever;
-    request.flow = traffic_.flows ? &flow_ : nullptr;
+    if (traffic_.levels > 1) {
+      request.priority = turn_;
+      turn_ = turn_ + 1 == traffic_.levels ? 0 : turn_ + 1;
+    }
+    if (&request == rare_) become_plain(request);
+    if (--until_rare_ == 0) become_rare(request);
     scheduler_.arrive(request);
+  }
+
+  [[gnu::noinline]] void become_rare(Request& request) {
+    const batchwright::TimePoint far = now_ + std::chrono::hours(1);
+    until_rare_ = 1000;
+    rare_ = &request;
+    if (traffic_.rarely_urgent) request.priority = 1;
+    if (traffic_.rarely_deadlined) request.deadline = far;
+    if (traffic_.rarely_delayed) request.delay_at = far;
+    if (traffic_.rarely_heavy) request.weight = 2;
+    request.shared = traffic_.rarely_shared;
+    request.latest = batchwright::kNever;
+  }
+
+  [[gnu::noinline]] void become_plain(Request& request) {
+    rare_ = nullptr;
+    request.priority = 0;
+    request.deadline = request.delay_at = batchwright::kNever;
+    request.weight = 1;
+    request.shared = false;
   }
 
   Traffic traffic_;
@@ -82,7 +111,9 @@ class SchedulerRig {
   batchwright::detail::Scheduler<batchwright::GreedyPolicy> scheduler_;
   std::vector<Request> requests_;
   batchwright::TimePoint now_{std::chrono::seconds(1)};
-  std::uint64_t arrivals_ = 0;
+  Request* rare_ = nullptr;
+  int until_rare_ = 1000;
+  int turn_ = 0;
 };
 
 }  // namespace benchmarks
