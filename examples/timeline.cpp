@@ -47,7 +47,7 @@ std::size_t count(std::string_view json, std::initializer_list<std::string_view>
   return events;
 }
 
-// Each request that was accepted is there from its admission to its answer, and each batch with why it
+// Each request that was accepted is there from its submission to its answer, and each batch with why it
 // left.
 bool is_complete(const std::string& path, const batchwright::MetricsSnapshot& metrics) {
   std::ifstream file(path);

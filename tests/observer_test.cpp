@@ -143,10 +143,10 @@ TEST(Observer, PromisesNotToThrow) {
 }
 
 TEST(ObserverEvents, AreSmallPlainValues) {
-  static_assert(std::is_trivially_copyable_v<AdmittedEvent> && sizeof(AdmittedEvent) <= 64);
+  static_assert(std::is_trivially_copyable_v<AdmittedEvent> && sizeof(AdmittedEvent) <= 72);
   static_assert(std::is_trivially_copyable_v<RefusedEvent> && sizeof(RefusedEvent) <= 64);
   static_assert(std::is_trivially_copyable_v<BatchFormedEvent> && sizeof(BatchFormedEvent) <= 64);
-  static_assert(std::is_trivially_copyable_v<AnsweredEvent> && sizeof(AnsweredEvent) <= 64);
+  static_assert(std::is_trivially_copyable_v<AnsweredEvent> && sizeof(AnsweredEvent) <= 72);
 }
 
 TEST(ObserverEvents, HaveNoDeadlineAndNoTraceIdUnlessGiven) {

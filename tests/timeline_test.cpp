@@ -72,6 +72,19 @@ std::vector<Json> events(const TimelineRecorder& recorder, const std::string& ca
   return chosen;
 }
 
+/// The points of the request with this trace id, in the order of the file, with their times.
+std::vector<std::pair<std::string, double>> parts_of(const TimelineRecorder& recorder,
+                                                     const std::string& trace_id) {
+  std::vector<std::pair<std::string, double>> points;
+  std::string id;
+  for (const Json& event : events(recorder, "request", "be")) {
+    if (event["args"]["trace_id"].text == trace_id) id = event["id"].text;
+    if (event["id"].text != id) continue;
+    points.emplace_back(event["ph"].text + " " + event["name"].text, event["ts"].number);
+  }
+  return points;
+}
+
 double micros(TimePoint time) {
   return std::chrono::duration<double, std::micro>(time.time_since_epoch()).count();
 }
@@ -602,7 +615,7 @@ TEST(TimelineOfABatcher, SaysThatTheNetCaughtARequest) {
   EXPECT_EQ(reasons(*recorder), std::vector<std::string>{"net"});
 }
 
-TEST(TimelineOfABatcher, ShowsARequestThatWaitedForRoomFromItsAdmission) {
+TEST(TimelineOfABatcher, ShowsARequestThatWaitedForRoomFromItsSubmission) {
   TestRuntime runtime;
   const auto recorder = std::make_shared<TimelineRecorder>();
   Calls calls;
@@ -621,12 +634,48 @@ TEST(TimelineOfABatcher, ShowsARequestThatWaitedForRoomFromItsAdmission) {
   for (int i = 0; i < 3; ++i) runtime.advance(10ms);
   blocked.join();
   for (std::future<int>& future : futures) EXPECT_TRUE(is_ready(future));
-  for (const Json& event : events(*recorder, "request", "b")) {
-    if (event["args"]["trace_id"].text != "3") continue;
-    EXPECT_EQ(event["ts"].number, micros(start + 10ms));
-    return;
-  }
-  FAIL() << "it is not there";
+  expect_sound(*recorder);
+  using Part = std::pair<std::string, double>;
+  EXPECT_EQ(parts_of(*recorder, "3"),
+            (std::vector<Part>{{"b request", micros(start)},
+                               {"b waiting for room", micros(start)},
+                               {"e waiting for room", micros(start + 10ms)},
+                               {"b queued", micros(start + 10ms)},
+                               {"e queued", micros(start + 20ms)},
+                               {"b computed", micros(start + 20ms)},
+                               {"e computed", micros(start + 30ms)},
+                               {"e request", micros(start + 30ms)}}));
+}
+
+TEST(TimelineOfABatcher, ShowsARequestThatWaitedForRoomInVain) {
+  TestRuntime runtime;
+  const auto recorder = std::make_shared<TimelineRecorder>();
+  Calls calls;
+  TestBatcher<int, int> batcher(doubler(runtime, calls, 10ms),
+                                {.max_batch_size = 1,
+                                 .capacity = 1,
+                                 .overflow = batchwright::OverflowAction::block,
+                                 .max_block = 4ms,
+                                 .observer = recorder},
+                                runtime);
+  const TimePoint start = runtime.now();
+  auto running = batcher.submit(1);
+  runtime.settle();
+  auto queued = batcher.submit(2);
+  auto blocked = runtime.start([&] {
+    auto refused = batcher.submit(3, {.trace_id = 3});
+    EXPECT_EQ(outcome_of(runtime, refused), Outcome::queue_full);
+  });
+  for (int i = 0; i < 3; ++i) runtime.advance(10ms);
+  blocked.join();
+  expect_sound(*recorder);
+  using Part = std::pair<std::string, double>;
+  EXPECT_EQ(parts_of(*recorder, "3"),
+            (std::vector<Part>{{"b request", micros(start)},
+                               {"b waiting for room", micros(start)},
+                               {"e waiting for room", micros(start + 4ms)},
+                               {"e request", micros(start + 4ms)}}));
+  EXPECT_EQ(events(*recorder, "refusal", "i").size(), 1u);
 }
 
 // --- Anything at all

@@ -23,6 +23,7 @@ struct AdmittedEvent {
   TimePoint deadline = kNever;
   std::size_t weight = 1;
   int priority = 0;
+  TimePoint submitted = kNever;  ///< When it came: before `enqueued` if it waited for room.
 };
 
 /// A request was refused: it was never accepted, and no other event tells of it.
@@ -30,6 +31,7 @@ struct RefusedEvent {
   std::uint64_t trace_id = 0;
   TimePoint at{};
   Outcome outcome = Outcome::queue_full;
+  TimePoint submitted = kNever;  ///< When it came, if it waited for room before; else kNever.
 };
 
 /// A batch left the queue and is about to be computed.
@@ -53,8 +55,9 @@ struct AnsweredEvent {
   TimePoint started{};   ///< When the predictor was entered with it; unset if it never was.
   TimePoint answered{};
   TimePoint deadline = kNever;
-  std::uint64_t batch_id = 0;  ///< 0 for a request that no predictor saw.
-  std::size_t executor = 0;    ///< Which executor computed it; meaningless when `batch_id` is 0.
+  std::uint64_t batch_id = 0;    ///< 0 for a request that no predictor saw.
+  std::size_t executor = 0;      ///< Which executor computed it; meaningless when `batch_id` is 0.
+  TimePoint submitted = kNever;  ///< When it came: before `enqueued` if it waited for room.
 
   bool computed() const noexcept { return batch_id != 0; }
   bool late() const noexcept { return answered > deadline; }

@@ -26,18 +26,17 @@ namespace batchwright::inline v0_1 {
 /// An observer that keeps what happens and writes it as a timeline in the Chrome trace event format,
 /// to be opened in ui.perfetto.dev or chrome://tracing:
 ///
-/// - each answered request is an asynchronous slice from its admission to its answer, with the part
-///   that it was queued and the part that it was computed inside. The wait for room before it, with
-///   OverflowAction::block, is not shown;
+/// - each answered request is an asynchronous slice from its submission to its answer, with the parts
+///   inside that it waited for room (where OverflowAction says so), was queued, and was computed;
 /// - each batch is a slice on its executor's track, from the predictor's entry to its last answer,
 ///   with the release reason, its size, and how long its oldest request had waited; flow arrows lead
 ///   from it to its requests. Where an executor has several batches at once, it has several tracks. A
 ///   batch without an end was still being computed, or its answers did not fit;
-/// - each refusal is an instant on a track of its own.
+/// - each refusal is an instant on a track of its own, and who waited for room in vain is a slice too.
 ///
 /// Give one to a batcher's `observer`, one for each batcher, and keep a std::shared_ptr to it.
 ///
-/// Memory is bounded: all of it, some 80 bytes an event, is allocated at construction. What does not
+/// Memory is bounded: all of it, some 90 bytes an event, is allocated at construction. What does not
 /// fit is dropped and counted, so the timeline is the beginning of the run; one event for each request
 /// and each batch. Recording is one atomic increment and a copy: it never blocks, nor allocates.
 /// Everything may be called from any thread at any time; what is written has all events whose
@@ -132,6 +131,7 @@ class TimelineRecorder : public Observer {
 
   // Their track; the executors' follow. Events that are on no track name this one.
   static constexpr std::uint64_t kRefusals = 1;
+  static constexpr const char* kForRoom = "waiting for room";
 
   std::size_t came() const noexcept { return next_.load(std::memory_order_relaxed); }
 
@@ -238,10 +238,11 @@ class TimelineRecorder : public Observer {
       write_batch(trace, batch);
       flush();
     }
-    for_each(Kind::refused, &Slot::refused, end, [&](std::size_t, const RefusedEvent& event) {
+    for_each(Kind::refused, &Slot::refused, end, [&](std::size_t i, const RefusedEvent& event) {
       trace.event('i', to_string(event.outcome), kRefusals).text("cat", "refusal").text("s", "t");
       trace.at(event.at).args();
       if (event.trace_id != 0) trace.text("trace_id", std::to_string(event.trace_id));
+      if (event.submitted != kNever) write_vain(trace, i + 1, event);
       flush();
     });
     for_each(Kind::answered, &Slot::answered, end, [&](std::size_t i, const AnsweredEvent& event) {
@@ -266,26 +267,45 @@ class TimelineRecorder : public Observer {
     trace.time_span("handed_over_us", batch.started - formed.dispatched);
   }
 
+  // One point of a request's slices.
+  static detail::TraceJson& write_point(detail::TraceJson& trace, std::uint64_t id, char phase,
+                                        const char* name, TimePoint at) {
+    trace.event(phase, name, kRefusals).text("cat", "request").number("id", id).at(at);
+    return trace;
+  }
+
+  static void write_part(detail::TraceJson& trace, std::uint64_t id, const char* name,
+                         TimePoint from, TimePoint to) {
+    write_point(trace, id, 'b', name, from);
+    write_point(trace, id, 'e', name, to);
+  }
+
+  /// A request that waited for room and was refused.
+  static void write_vain(detail::TraceJson& trace, std::uint64_t id, const RefusedEvent& event) {
+    write_point(trace, id, 'b', "request", event.submitted).args();
+    trace.text("outcome", to_string(event.outcome));
+    if (event.trace_id != 0) trace.text("trace_id", std::to_string(event.trace_id));
+    write_part(trace, id, kForRoom, event.submitted, event.at);
+    write_point(trace, id, 'e', "request", event.at);
+  }
+
   static void write_request(detail::TraceJson& trace, std::uint64_t id, const AnsweredEvent& event,
                             bool has_batch) {
-    const auto part = [&](char phase, const char* name, TimePoint at) {
-      trace.event(phase, name, kRefusals).text("cat", "request").number("id", id).at(at);
-    };
-    part('b', "request", event.enqueued);
-    trace.args().text("outcome", to_string(event.outcome));
-    trace.number("priority", event.priority);
+    const bool waited = event.submitted < event.enqueued;
+    write_point(trace, id, 'b', "request", waited ? event.submitted : event.enqueued).args();
+    trace.text("outcome", to_string(event.outcome)).number("priority", event.priority);
     if (event.trace_id != 0) trace.text("trace_id", std::to_string(event.trace_id));
     if (event.computed()) trace.number("batch", event.batch_id);
     if (event.deadline != kNever) trace.boolean("late", event.late());
+    if (waited) write_part(trace, id, kForRoom, event.submitted, event.enqueued);
     const TimePoint left = event.computed() ? event.started : event.answered;
-    part('b', "queued", event.enqueued);
-    part('e', "queued", left);
+    write_part(trace, id, "queued", event.enqueued, left);
     if (event.computed()) {
-      part('b', "computed", left);
+      write_point(trace, id, 'b', "computed", left);
       if (has_batch) trace.number("bind_id", event.batch_id).boolean("flow_in", true);
-      part('e', "computed", event.answered);
+      write_point(trace, id, 'e', "computed", event.answered);
     }
-    part('e', "request", event.answered);
+    write_point(trace, id, 'e', "request", event.answered);
   }
 
   std::string name_;  // Written by `on_attached` at most, and not read before `named_`.

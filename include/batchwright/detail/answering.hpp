@@ -73,7 +73,8 @@ class Answering {
                             .enqueued = request.enqueued,
                             .deadline = request.deadline,
                             .weight = request.weight,
-                            .priority = request.priority});
+                            .priority = request.priority,
+                            .submitted = request.submitted});
   }
 
   /// Counts a request that leaves the queue, by class. The dispatcher's.
@@ -90,13 +91,15 @@ class Answering {
     metrics.tenants = classes_.metrics(ClassKind::tenant, counts);
   }
 
-  /// Counts requests that were refused, and tells the observer.
-  void note_refused(std::uint64_t trace_id, Outcome outcome, std::size_t count = 1) noexcept {
+  /// Counts requests that were refused, and tells the observer. `submitted`: see RefusedEvent.
+  void note_refused(std::uint64_t trace_id, Outcome outcome, std::size_t count = 1,
+                    TimePoint submitted = kNever) noexcept {
     recorder_.refused(outcome, count);
     if (observer_ == nullptr) return;
     const TimePoint now = runtime_.now();
     for (std::size_t i = 0; i < count; ++i) {
-      observer_->on_refused({.trace_id = trace_id, .at = now, .outcome = outcome});
+      observer_->on_refused(
+          {.trace_id = trace_id, .at = now, .outcome = outcome, .submitted = submitted});
     }
   }
 
@@ -366,7 +369,8 @@ class Answering {
                               .answered = times.answered,
                               .deadline = request.deadline,
                               .batch_id = times.batch_id,
-                              .executor = executor});
+                              .executor = executor,
+                              .submitted = request.submitted});
     }
     runtime_.interleave("answer");
     request.answer(std::move(result));

@@ -117,6 +117,7 @@ enum class Seat : std::uint8_t {
 struct SeldomUsed : Cancellable {
   CancelSink* sink = nullptr;
   std::uint64_t trace_id = 0;
+  TimePoint submitted{};                  ///< Before `enqueued` if it waited for room.
   RequestBase* next_cancelled = nullptr;  ///< The link of a cancellation on its way,
   RequestBase* next_of_call = nullptr;    ///< and of one call's, constant once handed over.
   WaitingGroup* group = nullptr;          ///< The dispatcher's.

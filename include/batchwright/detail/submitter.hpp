@@ -286,7 +286,7 @@ class alignas(64) Submitter {
     RequestBase** place = &first;
     for (RequestHeader* item = chain.first; item != nullptr; item = RequestChain::next(*item)) {
       auto& request = static_cast<RequestBase&>(*item);
-      request.enqueued = now;
+      request.enqueued = request.submitted = now;
       (delays ? request.delay_at : request.expiry) = timed_out;
       *place = &request;
       place = &request.next_of_call;

@@ -103,9 +103,9 @@ class WaitingDesk {
     refuse(request, Outcome::cancelled);
   }
 
-  /// Answers a request that was never accepted.
+  /// Answers a request that was never accepted, though it has waited for room.
   void refuse(Item& request, Outcome outcome) noexcept {
-    answering_.note_refused(request.trace_id, outcome);
+    answering_.note_refused(request.trace_id, outcome, 1, request.submitted);
     answering_.answer_refused(request, outcome);
   }
 
