@@ -43,7 +43,8 @@ enum class OverflowAction : std::uint8_t {
 };
 
 /// Whether all batches of a lane are computed by one executor, chosen by the hash of its key: for
-/// predictors that keep a state for each sequence. It costs balance between the executors.
+/// predictors that keep a state for each sequence. It costs balance between the executors, of which one
+/// alone has all lanes.
 enum class StickyLanes : std::uint8_t { no, yes };
 
 /// Whether answers are given in the order of dispatch, where several batches are computed at once.
@@ -73,7 +74,7 @@ struct BatcherOptions {
   /// Sizes that leave as soon as they are reached, the largest first: for models that were tuned for
   /// them. Ascending, none above `max_batch_size`. Between them a batch leaves only as the policy says.
   /// A size is reached by the first requests in order, and none is skipped for it: with weights above 1
-  /// it may be passed without having been reached.
+  /// it may be passed without having been reached. Without weights none may be above `capacity`.
   std::vector<std::size_t> preferred_sizes = {};
 
   /// The only sizes that the model can run: a batch of another size is padded up, or trimmed, as `fit`

@@ -50,6 +50,11 @@ TEST(Settle, ContradictionsAreErrorsThatNameThem) {
             "max_batch_size (32), got {4, 4}");
   EXPECT_EQ(complaint(Options{.preferred_sizes = {6}, .allowed_sizes = {4, 8}}),
             "DynamicBatcher: preferred_sizes must be among allowed_sizes {4, 8}, got {6}");
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 8}, .capacity = 7}),
+            "DynamicBatcher: preferred_sizes must be at most the capacity (7) without weight, got "
+            "{4, 8}");
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 8}, .capacity = 8}), "none");
+  EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 8}, .capacity = 4, .weight = one}), "none");
   EXPECT_EQ(complaint(Options{.fit = bw::FitRule::cheapest}),
             "DynamicBatcher: fit must be pad_up without allowed_sizes, got cheapest");
   EXPECT_EQ(complaint(Options{.size_rule = bw::SizeRule::padded}),

@@ -156,6 +156,12 @@ void check_features(const Options& options) {
   } else if (options.fit != FitRule::pad_up) {
     raise_invalid("fit", "pad_up without allowed_sizes", to_string(options.fit));
   }
+  if (!options.weight && !options.preferred_sizes.empty() &&
+      options.preferred_sizes.back() > options.capacity) {
+    raise_invalid("preferred_sizes",
+                  "at most the capacity (" + std::to_string(options.capacity) + ") without weight",
+                  to_text(options.preferred_sizes));
+  }
   if (options.size_rule == SizeRule::padded) {
     if (!options.length) raise_invalid("length", "set with size_rule padded", "none");
     if (options.weight) raise_invalid("weight", "unset with size_rule padded", "a function");
