@@ -15,7 +15,7 @@ EXECUTOR = tuple(name + "_x1" for name in INLINE)
 BASELINES = ("guide_port", "concurrentqueue", "promise_floor")
 
 # Features that each request of their rows uses, because they cannot be left unused.
-USED_FEATURES = ("flow", "padded", "cheapest")
+USED_FEATURES = ("flow", "sticky_lane", "padded", "cheapest")
 
 # One producer can never fill this batch, so with a window all wait for the timer.
 TIMER_BOUND = (64, 1, 128)
