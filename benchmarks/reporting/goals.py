@@ -73,6 +73,25 @@ def _throughput(rows):
     yield "`future` over `promise_floor`: 0.8", "; ".join(texts), all(met) if met else None
 
 
+def _extra_wakes(rows):
+    """Context switches of all threads stand for wakes: who is woken had gone to sleep."""
+    extra = {}
+    for name in plan.INLINE:
+        for cell in plan.CELLS:
+            if cell == plan.TIMER_BOUND:
+                continue
+            inline, executor = (rows.median(plan.row(name + suffix, cell), "switches_per_1000") for suffix in ("", "_x1"))
+            if inline is not None and executor is not None:
+                extra[name, cell] = (executor - inline) / 1000 * cell[2]
+    if not extra:
+        return "", None
+    few = sum(switches <= 1 for switches in extra.values())
+    (name, (window, producers, batch)), most = max(extra.items(), key=lambda item: item[1])
+    text = (f"at most one context switch more in {few} of {len(extra)} cells; the most are {most:.1f}, "
+            f"{name} W {window} P {producers} B {batch}")
+    return text, few == len(extra)
+
+
 def _memory(rows):
     names = rows.names("steady ")
     if not names:
@@ -203,6 +222,7 @@ def evaluate(rows):
     """Yields what, measured, and whether it is met: None for what was not measured, a text where that cannot be
     told."""
     yield from _throughput(rows)
+    yield "executors 1, the same table: at most one extra wake a batch", *_extra_wakes(rows)
     yield "allocations in a million requests: 0; resident size flat (less than a byte a request)", *_memory(rows)
     yield "a million refusals by `try_submit`, callback, ticket: 0 allocations, under 100 ns each", *_refusals(rows)
     yield "lone request, lateness beyond its window: p50 of a bare timed wait + 10 us, p99 1.3 times its", *_windows(rows)
