@@ -210,7 +210,10 @@ def _metrics(rows):
     if lost is None:
         return "", None
     values = rows.values("Metrics/snapshot_hz:100", "lost_percent")
-    return f"{lost:.1f} % (rounds from {min(values):.1f} to {max(values):.1f}); {rows.median('Metrics/snapshot_hz:100', 'snapshot_us'):.0f} us each", "within the noise" if max(values) - min(values) > 2 else lost < 1
+    time = rows.median("Metrics/snapshot_hz:100", "snapshot_us")
+    text = (f"{lost:.1f} % (rounds from {min(values):.1f} to {max(values):.1f}); {time:.0f} us each, "
+            f"{time * 100 / 1e6:.1%} of a core's time")
+    return text, "within the noise" if max(values) - min(values) > 2 else lost < 1
 
 
 def _header(rows):

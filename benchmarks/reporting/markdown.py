@@ -76,7 +76,7 @@ def _others(rows, prefix, counters):
 _OTHERS = (
     ("The machine itself", "Machine/", ("ns_per_request",)),
     ("A lone request", "Lone/", ("p50_us", "p99_us")),
-    ("N full batches at N idle executors", "Burst/", ("p50_us", "bare_wake_p50_us", "in_bare_wakes")),
+    ("N full batches at N idle executors", "Burst/", ("p50_us", "first_wake_p50_us", "bare_wake_p50_us", "in_bare_wakes")),
     ("Deep queues", "Depth/", ("ns_per_request", "instructions_per_request")),
     ("Features that requests do not use", "Features/", ("ns_per_request", "instructions_per_request")),
     ("Refusals by a full queue", "Refusal/", ("ns_per_request", "allocs_per_request")),

@@ -57,12 +57,12 @@ def parts():
     yield Part("burst", "^Burst/", 0.3)
     yield Part("depth of the scheduler", "^Depth/scheduler", 0.2)
     yield Part("depth of a batcher", "^Depth/ticket", 0.2, rounds=2)
-    yield Part("idle", "^Idle/", 2, rounds=3)
+    yield Part("idle", "^Idle/", 10, rounds=1)
     yield Part("service", "^Service/", 0.4)
     yield Part("goodput", "^Goodput/", 1, rounds=3)
     yield Part("features", "^Features/", 0.1)
     yield Part("refusals", "^(Refusal|Caller|Machine)/", 0.1)
-    yield Part("metrics", "^Metrics/", 3)
+    yield Part("metrics", "^Metrics/", 8)
 
 
 def steady_parts():
