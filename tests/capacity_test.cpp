@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -765,6 +766,35 @@ TEST(TenantRoom, IsMadeByEvictingTheTenantsOwn) {
   EXPECT_EQ(runtime.get(urgent), 19);
   EXPECT_EQ(runtime.get(low[5]), 15);
   busy.note_submitted(11);
+}
+
+TEST(TenantRoom, WhatIsEvictedMakesRoomForNobodyElse) {
+  std::size_t most_evicted = 0;
+  for_each_seed(200, [&](const TestRuntime& runtime) {
+    Calls calls;
+    TestBatcher<int, int> batcher(
+        doubler(runtime, calls),
+        {.capacity = 10, .tenant = tens, .tenant_room = 1, .overflow = OverflowAction::evict},
+        runtime);
+    batcher.pause();
+    auto low = batcher.submit_many(std::vector<int>{10, 11, 12, 13, 14});
+    std::future<int> urgent;
+    TestThread own = runtime.start([&] { urgent = batcher.submit(15, {.priority = 1}); });
+    TestThread other = runtime.start([&] {
+      for (int input = 20; input < 24; ++input) static_cast<void>(batcher.try_submit(input));
+    });
+    runtime.settle();
+    own.join();
+    other.join();
+    std::size_t evicted = 0;
+    for (std::future<int>& one : low) {
+      if (is_ready(one)) ++evicted;
+    }
+    EXPECT_EQ(batcher.metrics().blocked, 0u);  // Who evicts does not wait.
+    EXPECT_EQ(evicted > 0, !is_ready(urgent));
+    most_evicted = std::max(most_evicted, evicted);
+  });
+  EXPECT_GT(most_evicted, 1u);  // The others came first, and then in between.
 }
 
 TEST(TenantRoom, IsGivenBackWhenACopyThrowsInTheMiddleOfACall) {

@@ -31,6 +31,8 @@ struct Shortage {
   std::size_t count = 0;
   std::size_t bytes = 0;
   bool other = false;  ///< Room of another tenant is lacking too, or of the level.
+
+  bool nothing() const noexcept { return count == 0 && bytes == 0 && !other; }
 };
 
 /// The first stage of admission, on the caller's thread: an atomic reservation against the capacity,
@@ -111,25 +113,20 @@ class Admission {
   }
 
   /// By how much a demand exceeds the room there is now.
-  Shortage shortage(const Demand& demand) const noexcept {
-    Shortage missing{
-        .count = over(queued(), demand.count, capacity_),
-        .bytes = over(bytes_.load(std::memory_order_relaxed), demand.bytes, max_bytes_)};
+  Shortage shortage(const Demand& demand) const noexcept { return shortage(demand, false); }
+
+  /// Takes room that is not there, so that nobody else takes what comes free for it. What has to leave.
+  Shortage take_by_force(const Demand& demand) noexcept {
+    queued_.fetch_add(demand.count, std::memory_order_seq_cst);
+    bytes_.fetch_add(demand.bytes, std::memory_order_seq_cst);
     for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
-      if (lacks_level(*its, demand.level)) missing.other = true;
-      const TenantRoom& room = *its->room;
-      const std::size_t count =
-          least_to_leave(room, room.count, its->count, queued(), demand.count, capacity_);
-      const std::size_t bytes =
-          least_to_leave(room, room.bytes, its->bytes, bytes_.load(std::memory_order_relaxed),
-                         demand.bytes, max_bytes_);
-      if (its != demand.tenants && (count > 0 || bytes > 0)) missing.other = true;
-      if (its == demand.tenants) {
-        missing.count = std::max(missing.count, count);
-        missing.bytes = std::max(missing.bytes, bytes);
+      its->room->count.fetch_add(its->count, std::memory_order_relaxed);
+      its->room->bytes.fetch_add(its->bytes, std::memory_order_relaxed);
+      if (demand.level != kNoCount) {
+        its->room->level(demand.level).queued.fetch_add(its->count, std::memory_order_relaxed);
       }
     }
-    return missing;
+    return shortage(demand, true);
   }
 
   /// `leave` comes first.
@@ -197,16 +194,43 @@ class Admission {
     return level == kNoCount ? kNoCount : policies_[level].capacity;
   }
 
-  bool lacks_level(const TenantDemand& its, std::size_t level) const noexcept {
-    return level != kNoCount && over(its.room->level(level).queued.load(std::memory_order_relaxed),
+  bool lacks_level(const TenantDemand& its, std::size_t level, bool taken = false) const noexcept {
+    return level != kNoCount && over(others(its.room->level(level).queued, its.count, taken),
                                      its.count, level_capacity(level)) > 0;
   }
 
+  // What others than a demand hold, of which its own part has been `taken` or not.
+  static std::size_t others(const std::atomic<std::size_t>& all, std::size_t own,
+                            bool taken) noexcept {
+    return all.load(std::memory_order_relaxed) % kClosed - (taken ? own : 0);
+  }
+
+  Shortage shortage(const Demand& demand, bool taken) const noexcept {
+    const std::size_t used = others(queued_, demand.count, taken);
+    const std::size_t bytes_used = others(bytes_, demand.bytes, taken);
+    Shortage missing{.count = over(used, demand.count, capacity_),
+                     .bytes = over(bytes_used, demand.bytes, max_bytes_)};
+    for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
+      if (lacks_level(*its, demand.level, taken)) missing.other = true;
+      const TenantRoom& room = *its->room;
+      const std::size_t count = least_to_leave(room, others(room.count, its->count, taken),
+                                               its->count, used, demand.count, capacity_);
+      const std::size_t bytes = least_to_leave(room, others(room.bytes, its->bytes, taken),
+                                               its->bytes, bytes_used, demand.bytes, max_bytes_);
+      if (its != demand.tenants && (count > 0 || bytes > 0)) missing.other = true;
+      if (its == demand.tenants) {
+        missing.count = std::max(missing.count, count);
+        missing.bytes = std::max(missing.bytes, bytes);
+      }
+    }
+    return missing;
+  }
+
   // How much of what a tenant holds would have to leave a queue that holds `used`.
-  static std::size_t least_to_leave(const TenantRoom& room, const std::atomic<std::size_t>& its,
-                                    std::size_t wanted, std::size_t used, std::size_t all_wanted,
+  static std::size_t least_to_leave(const TenantRoom& room, std::size_t its, std::size_t wanted,
+                                    std::size_t used, std::size_t all_wanted,
                                     std::size_t limit) noexcept {
-    const std::size_t held = std::min(its.load(std::memory_order_relaxed), used);
+    const std::size_t held = std::min(its, used);
     std::size_t least = over(used, all_wanted, limit);
     if (limit == kNoCount || least >= held) return least;
     for (std::size_t most = held; least < most;) {

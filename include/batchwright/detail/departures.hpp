@@ -64,6 +64,23 @@ class Departures {
     });
   }
 
+  /// The scheduler's action that fails requests.
+  void perform(const Action& failing) noexcept {
+    fail(coalescer_ == nullptr ? failing.requests : coalescer_->unfold(failing.requests),
+         failing.outcome);
+  }
+
+  /// Has the scheduler evict others for a newcomer, and answers them: before the newcomer arrives, who might
+  /// share the work of one of them, and before the inbox is looked at again, which may hold a cancellation.
+  template <class Scheduler>
+  bool evict(const Shortage& shortage, const Item& newcomer, Scheduler& scheduler,
+             TimePoint now) noexcept {
+    Tenant* const tenant = newcomer.flow == nullptr ? nullptr : newcomer.flow->tenant;
+    if (!scheduler.evict(shortage.count, shortage.bytes, newcomer.priority, tenant)) return false;
+    while (scheduler.leaving()) perform(scheduler.next(now));
+    return true;
+  }
+
   /// A request that shares a work has been cancelled. False if it was let go of before.
   template <class Scheduler, class States>
   bool cancel_shared(Item& request, Scheduler& scheduler, States& states) noexcept {

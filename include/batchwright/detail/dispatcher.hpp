@@ -114,8 +114,7 @@ class Dispatcher {
       }
       serve_waiting(now);
       Action rest = act(now, execute);
-      // What was evicted has left room by now. It has been answered before the inbox is looked at again,
-      // which may hold its cancellation.
+      // What has expired has left room by now.
       while (rest.kind != Action::Kind::dispatch && !desk_.empty() && serve_waiting(now)) {
         rest = act(now, execute);
       }
@@ -322,9 +321,8 @@ class Dispatcher {
     const auto arrives = [this](Item& request) { arrive(request); };
     return desk_.serve(
         now, [&](const RequestChain& requests) { requests.each<Item>(arrives); },
-        [this](const Shortage& shortage, const Item& newcomer) {
-          return scheduler_.evict(shortage.count, shortage.bytes, newcomer.priority,
-                                  newcomer.flow == nullptr ? nullptr : newcomer.flow->tenant);
+        [&](const Shortage& shortage, const Item& newcomer) {
+          return departures_.evict(shortage, newcomer, scheduler_, now);
         });
   }
 
@@ -341,8 +339,7 @@ class Dispatcher {
           return action;
         case Action::Kind::fail:
           if (!answers) return action;
-          if (coalescer_ != nullptr) action.requests = coalescer_->unfold(action.requests);
-          departures_.fail(action.requests, action.outcome);
+          departures_.perform(action);
           break;
         case Action::Kind::dispatch:
           if (execute(prepare(action, now))) return action;

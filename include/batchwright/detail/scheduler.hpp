@@ -165,6 +165,8 @@ class Scheduler {
 
   bool forecasts() const noexcept { return counsel_.learns_service(); }
   std::size_t queued() const noexcept { return queue_.backlog().count(); }
+  /// Whether the next action fails what was cancelled, evicted or turned away.
+  bool leaving() const noexcept { return !queue_.leavers().empty(); }
   std::size_t running() const noexcept { return executors_.running().size(); }
   /// Whether one batch is all that there is, and no other could be dispatched before it is finished.
   bool runs_last() const noexcept {

@@ -50,7 +50,7 @@ class WaitingDesk {
 
   /// Turns away whose time is up, and lets in who fits, in order: `arrive(requests)` takes them. Others
   /// pass who lacks room of its tenant or level alone. For one who may evict others `evict(shortage, first
-  /// request)` says whether they are about to leave. True if somebody was let in, or is to be.
+  /// request)` says whether they have left. True if somebody was let in.
   template <class Arrive, class Evict>
   bool serve(TimePoint now, Arrive&& arrive, Evict&& evict) noexcept {
     while (WaitingGroup* const due = room_.first_due(now)) {
@@ -64,20 +64,14 @@ class WaitingDesk {
         pass(group, lack);
         continue;
       }
-      if (!admission_.reserve_first(group.demand)) {
-        if (!group.evicts || group.evicted) {
-          pass(group, admission_.lack(group.demand));
-          if (group.lack == Lack::queue) break;
+      if (!admission_.reserve_first(group.demand) && !make_room(group, evict)) {
+        if (group.evicts) {
+          turn_away(group, admission_.closed() ? Outcome::stopped : Outcome::queue_full);
           continue;
         }
-        const Shortage shortage = admission_.shortage(group.demand);
-        const auto& first = static_cast<const Item&>(*group.requests.first);
-        if (shortage.other || !evict(shortage, first)) {
-          turn_away(group, Outcome::queue_full);
-          continue;
-        }
-        group.evicted = true;
-        return true;
+        pass(group, admission_.lack(group.demand));
+        if (group.lack == Lack::queue) break;
+        continue;
       }
       note_admitted(group, now);
       arrive(group.requests);
@@ -110,6 +104,17 @@ class WaitingDesk {
   }
 
  private:
+  // For one who may evict others: true if he has room now.
+  template <class Evict>
+  bool make_room(WaitingGroup& group, Evict& evict) noexcept {
+    if (!group.evicts || admission_.closed()) return false;
+    const Shortage shortage = admission_.take_by_force(group.demand);
+    const auto& first = static_cast<const Item&>(*group.requests.first);
+    if (shortage.nothing() || (!shortage.other && evict(shortage, first))) return true;
+    admission_.give_back(group.demand);
+    return false;
+  }
+
   void note_admitted(const WaitingGroup& group, TimePoint now) noexcept {
     answering_.recorder().dispatcher().accepted(group.requests.count);
     for (RequestHeader* header = group.requests.first; header != nullptr;

@@ -26,7 +26,6 @@ struct WaitingGroup {
   WaitingGroup* next = nullptr;
   Lack lack = Lack::queue;  ///< As of the last look.
   bool evicts = false;      ///< Does not wait: room is made by evicting others, or it is refused.
-  bool evicted = false;     ///< The room that was made is about to come free.
   bool pooled = false;      ///< Nobody waits for the decision: the dispatcher deletes it then.
   std::atomic<std::uint32_t> decided{0};
 
