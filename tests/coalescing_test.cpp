@@ -1074,6 +1074,31 @@ TEST(Coalescing, AnObserverHearsOfEach) {
   EXPECT_EQ(ears->answered, ears->admitted);
 }
 
+TEST(Coalescing, NobodyIsAnsweredBeforeHeCame) {
+  TestRuntime runtime;
+  Calls calls;
+  Batcher batcher(doubler(runtime, calls), {.max_batch_size = 2, .coalesce = kEqual}, runtime);
+  batcher.pause();
+  std::optional<Ticket> rider;
+  // The answers of a batch are given one after the other, and whoever comes meanwhile may still join.
+  const auto joins = [&](int input) {
+    return [&, input](const Result<int>&) {
+      if (rider.has_value()) return;
+      batchwright_test::work_for(runtime, 5ms);
+      rider = batcher.submit(input, use_ticket);
+      batchwright_test::work_for(runtime, 5ms);
+    };
+  };
+  EXPECT_TRUE(batcher.submit(1, joins(2)));
+  EXPECT_TRUE(batcher.submit(2, joins(1)));
+  batcher.resume();
+  runtime.advance(20ms);
+  const batchwright::RequestTiming timing = std::move(*rider).result().timing();
+  EXPECT_EQ(calls.all.size(), 1u);
+  EXPECT_LE(timing.enqueued, timing.started);
+  EXPECT_LE(timing.started, timing.answered);
+}
+
 TEST(Coalescing, AnInputIsDestroyedBeforeItsAnswer) {
   struct Counted {
     int* alive;

@@ -647,6 +647,31 @@ TEST(TimelineOfABatcher, ShowsARequestThatWaitedForRoomFromItsSubmission) {
                                {"e request", micros(start + 30ms)}}));
 }
 
+TEST(TimelineOfABatcher, ABatchOfSharedWorkEndsWithTheLastOfItsAnswers) {
+  TestRuntime runtime;
+  const auto recorder = std::make_shared<TimelineRecorder>();
+  Calls calls;
+  {
+    TestBatcher<int, int> batcher(
+        doubler(runtime, calls, 3ms),
+        {.coalesce = batchwright::coalesce_by<int>([](const int& input) { return input; }),
+         .observer = recorder},
+        runtime);
+    batcher.pause();
+    for (const int input : {1, 2, 1, 2, 1}) {
+      EXPECT_TRUE(batcher.submit(input, [](const batchwright::Result<int>&) {}));
+    }
+    batcher.resume();
+    runtime.advance(5ms);
+  }
+  expect_sound(*recorder);
+  const std::vector<Json> batches = events(*recorder, "batch", "XB");
+  ASSERT_EQ(batches.size(), 1u);
+  EXPECT_EQ(batches[0]["ph"].text, "X");
+  EXPECT_EQ(batches[0]["dur"].number, 3'000);
+  EXPECT_EQ(batches[0]["args"]["count"].number, 2);
+}
+
 TEST(TimelineOfABatcher, ShowsARequestThatWaitedForRoomInVain) {
   TestRuntime runtime;
   const auto recorder = std::make_shared<TimelineRecorder>();

@@ -36,10 +36,10 @@ struct RefusedEvent {
 
 /// A batch left the queue and is about to be computed.
 struct BatchFormedEvent {
-  std::uint64_t batch_id = 0;   ///< Counted from 1; `AnsweredEvent::batch_id` names its requests.
-  std::size_t executor = 0;     ///< Which executor computes it.
-  std::size_t count = 0;        ///< Requests in it.
-  std::size_t size = 0;         ///< Their weight.
+  std::uint64_t batch_id = 0;  ///< Counted from 1; `AnsweredEvent::batch_id` names its requests.
+  std::size_t executor = 0;    ///< Which executor computes it.
+  std::size_t count = 0;  ///< Requests in it; with `coalesce` works, each of which answers several.
+  std::size_t size = 0;   ///< Their weight.
   std::size_t padded_size = 0;  ///< The allowed size that the model runs with; at least `size`.
   ReleaseReason reason = ReleaseReason::size;
   TimePoint oldest{};      ///< Enqueue time of its oldest request.

@@ -125,7 +125,8 @@ class TimelineRecorder : public Observer {
     std::size_t answered = 0;
     std::uint64_t track = 0;
 
-    bool finished() const noexcept { return answered == formed.count; }
+    // Of shared work each is answered who waits for it.
+    bool finished() const noexcept { return answered >= formed.count; }
     TimePoint until() const noexcept { return finished() ? ended : kNever; }
   };
 

@@ -284,6 +284,8 @@ class Answering {
       RequestTiming its = times;
       its.enqueued = request.enqueued;
       its.started = std::max(times.started, request.enqueued);
+      // It may have joined while others of the batch were answered.
+      its.answered = std::max(times.answered, request.enqueued);
       request.drop_input();
       {
         auto writer = recorder_.executor(executor);
