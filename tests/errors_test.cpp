@@ -48,7 +48,7 @@ TEST(Errors, EachNamesItsOutcomeAndSaysWhatHappened) {
   expect_error(CancelledError(), Outcome::cancelled, "batchwright: cancelled while queued");
   expect_error(QueueFullError(), Outcome::queue_full, "batchwright: the queue is full");
   expect_error(TooLargeError(), Outcome::too_large,
-               "batchwright: larger than the queue's whole capacity");
+               "batchwright: larger than max_batch_size or the queue's whole capacity");
   expect_error(BatcherStoppedError(), Outcome::stopped, "batchwright: the batcher is stopped");
   expect_error(ForkedError(), Outcome::forked,
                "batchwright: used in a forked child; construct the batcher after fork");

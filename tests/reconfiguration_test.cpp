@@ -649,11 +649,10 @@ TEST(Reconfigure, ChangesTheCap) {
 TEST(Reconfigure, TheCapIsOneOfTheAllowedSizesAndSetsAsidePreferredOnes) {
   TestRuntime runtime;
   Calls calls;
-  TestBatcher<int, int, SizePolicy> batcher(doubler(runtime, calls), {.max_batch_size = 16,
-                                                                      .preferred_sizes = {8, 16},
-                                                                      .allowed_sizes = {4, 8, 16},
-                                                                      .policy = {.size = 4}});
-  batcher.reconfigure({.max_batch_size = 7});
+  TestBatcher<int, int, SizePolicy> batcher(
+      doubler(runtime, calls),
+      {.max_batch_size = 16, .preferred_sizes = {8, 16}, .allowed_sizes = {4, 8, 16}});
+  batcher.reconfigure({.max_batch_size = 7, .policy = SizePolicy{.size = 4}});
   EXPECT_EQ(batcher.metrics().max_batch_size, 4u);
   std::vector<std::future<int>> answers;
   for (int i = 0; i < 8; ++i) answers.push_back(batcher.submit(i));

@@ -74,7 +74,8 @@ struct BatcherOptions {
   /// Sizes that leave as soon as they are reached, the largest first: for models that were tuned for
   /// them. Ascending, none above `max_batch_size`. Between them a batch leaves only as the policy says.
   /// A size is reached by the first requests in order, and none is skipped for it: with weights above 1
-  /// it may be passed without having been reached. Without weights none may be above `capacity`.
+  /// it may be passed without having been reached. Without weights none may be above `capacity`, and
+  /// none above the size of a policy that has one.
   std::vector<std::size_t> preferred_sizes = {};
 
   /// The only sizes that the model can run: a batch of another size is padded up, or trimmed, as `fit`

@@ -231,6 +231,8 @@ struct PolicyNeeds {
 struct PolicyLimits {
   std::size_t max_batch_size = 0;
   Duration max_wait{};  ///< The net; Duration::max() when it is off.
+  std::size_t preferred_size =
+      0;  ///< The largest of the preferred sizes within the cap; 0 without one.
 };
 
 namespace detail {

@@ -30,7 +30,9 @@ struct QueuePolicy {
   /// queue, which holds besides.
   std::size_t capacity = kNoCount;
 
-  /// How long a request may be queued, unless it brings a timeout of its own. Unless set: for ever.
+  /// How long a request may be queued, the wait for room included, unless it brings a timeout of its own.
+  /// Unless set: for ever. One that is shorter than a policy waits for company ends who finds none, though
+  /// an executor is free.
   Duration timeout = Duration::max();
 
   /// `delay` where nothing has a timeout, nor may bring one, is an error.

@@ -12,7 +12,8 @@ namespace batchwright::inline v0_1 {
 template <class Policy>
 struct Reconfiguration {
   /// The new cap: from 1 to the `max_batch_size` of the construction, for which the memory was laid out.
-  /// With `allowed_sizes` the largest of them that is not above it acts as the cap.
+  /// With `allowed_sizes` the largest of them that is not above it acts as the cap. Preferred sizes above it
+  /// are set aside meanwhile, and what was accepted and is larger by itself runs alone.
   std::optional<std::size_t> max_batch_size = {};
 
   /// The new policy. It knows nothing of what the old one learned.

@@ -20,9 +20,9 @@ struct SubmitOptions {
   /// that waits for company, a request whose deadline comes before the end of the wait expires, though an
   /// executor is free.
   TimePoint deadline = kNever;
-  /// How long it may be queued, in place of what the batcher's options say for its priority: shorter or
-  /// longer, above zero, if QueuePolicy::timeout_override allows it. Unless set: as they say. It acts once: whom it has delayed
-  /// (TimeoutAction::delay) only the deadline can end.
+  /// How long it may be queued, waiting for capacity included, in place of what the batcher's options say for
+  /// its priority: shorter or longer, above zero, if QueuePolicy::timeout_override allows it. Unless set: as
+  /// they say. It acts once: whom it has delayed (TimeoutAction::delay) only the deadline can end.
   Duration timeout = Duration::min();
   /// If a stop is requested before the predictor is entered, the request ends as `Outcome::cancelled`.
   StopToken stop = {};

@@ -54,6 +54,13 @@ TEST(Settle, ContradictionsAreErrorsThatNameThem) {
             "DynamicBatcher: preferred_sizes must be at most the capacity (7) without weight, got "
             "{4, 8}");
   EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 8}, .capacity = 8}), "none");
+  using Hybrid = bw::BatcherOptions<int, bw::HybridPolicy>;
+  EXPECT_EQ(
+      complaint(Hybrid{.preferred_sizes = {4, 8}, .policy = {.size = 7}}),
+      "DynamicBatcher: HybridPolicy::size must be at least the largest of preferred_sizes (8), "
+      "got 7");
+  EXPECT_EQ(complaint(Hybrid{.preferred_sizes = {4, 8}, .policy = {.size = 8}}), "none");
+
   EXPECT_EQ(complaint(Options{.preferred_sizes = {4, 8}, .capacity = 4, .weight = one}), "none");
   EXPECT_EQ(complaint(Options{.fit = bw::FitRule::cheapest}),
             "DynamicBatcher: fit must be pad_up without allowed_sizes, got cheapest");

@@ -168,7 +168,9 @@ class Core final : public BatchSink<TIn, TOut>,
     const Turn<R> turn(runtime_, reconfiguring_);
     const std::size_t cap =
         changes.max_batch_size ? settle_cap(*changes.max_batch_size, dispatcher_.limits()) : cap_;
-    check_policy(changes.policy ? *changes.policy : policy_, cap, dispatcher_.limits().max_wait);
+    const SchedulerLimits& limits = dispatcher_.limits();
+    check_policy(changes.policy ? *changes.policy : policy_, cap, limits.max_wait,
+                 limits.preferred_sizes);
     dispatcher_.reconfigure(cap, changes.policy ? &*changes.policy : nullptr);
     submitter_.set_cap(cap);
     cap_ = cap;

@@ -227,11 +227,15 @@ inline void check_timer_slack(Duration slack) {
   }
 }
 
-/// Throws std::invalid_argument for a policy that does not fit the cap.
+/// Throws std::invalid_argument for a policy that does not fit the cap, the net, or the preferred sizes.
 template <class Policy>
-void check_policy(const Policy& policy, std::size_t cap, Duration max_wait) {
-  const std::string problem =
-      validate_policy(policy, PolicyLimits{.max_batch_size = cap, .max_wait = max_wait});
+void check_policy(const Policy& policy, std::size_t cap, Duration max_wait,
+                  const std::vector<std::size_t>& preferred) {
+  PolicyLimits limits{.max_batch_size = cap, .max_wait = max_wait};
+  for (const std::size_t size : preferred) {
+    if (size <= cap) limits.preferred_size = size;
+  }
+  const std::string problem = validate_policy(policy, limits);
   if (!problem.empty()) raise(std::invalid_argument("DynamicBatcher: " + problem));
 }
 
@@ -339,7 +343,7 @@ void settle(BatcherOptions<TIn, Policy>& options, bool parallel, bool asynchrono
   check_policy(
       options.policy,
       options.allowed_sizes.empty() ? options.max_batch_size : options.allowed_sizes.back(),
-      options.max_wait);
+      options.max_wait, options.preferred_sizes);
 }
 
 /// What the scheduler has to know of settled options.

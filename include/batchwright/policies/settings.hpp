@@ -13,9 +13,15 @@ namespace batchwright::inline v0_1::detail {
 
 inline std::string to_text(Duration duration) { return std::to_string(duration.count()) + " ns"; }
 
-/// A policy's own size: `kNoCount` stands for the batcher's cap.
+/// A policy's own size: `kNoCount` stands for the batcher's cap. No batch is larger, so a preferred size
+/// above it would never be reached.
 inline std::string check_size(const char* setting, std::size_t size, const PolicyLimits& limits) {
-  if (size == kNoCount || (size >= 1 && size <= limits.max_batch_size)) return {};
+  if (size == kNoCount) return {};
+  if (size < limits.preferred_size) {
+    return std::string(setting) + " must be at least the largest of preferred_sizes (" +
+           std::to_string(limits.preferred_size) + "), got " + std::to_string(size);
+  }
+  if (size >= 1 && size <= limits.max_batch_size) return {};
   return std::string(setting) + " must be from 1 to max_batch_size (" +
          std::to_string(limits.max_batch_size) + "), got " + std::to_string(size);
 }
