@@ -31,8 +31,8 @@ struct RulePolicy {
 
 /// One executor, Poisson arrivals, batches whose time follows from their size: the semi-Markov decision
 /// process, and the rule that is best in it for the mean latency plus a price of each batch. The number
-/// of queued requests is all that such a rule can depend on; a rule for a latency objective would need
-/// the age of each, so it is none of these.
+/// of queued requests is all that such a rule can depend on; a rule for a latency objective needs the age
+/// of each: see goodput_rule.hpp.
 ///
 /// States are the numbers of queued requests in the instants at which the executor is free, cut off at
 /// `states`, where the probability of being has to be nothing. Policy iteration (Howard 1960): each rule
