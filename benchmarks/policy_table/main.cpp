@@ -4,9 +4,11 @@
 //
 //   batchwright_policy_table [--requests N] [--seeds N] [--trace FILE] [--unseen] [--cells]
 //       [--baseline FILE] [--only TEXT] [--brief] [--optimum] [--goodput]
+//       [--goodput-optimum]
 
 #include "../../tests/support/optimal_rule.hpp"
 #include "contenders.hpp"
+#include "goodput_optimum.hpp"
 #include "workloads.hpp"
 
 #include <batchwright/policies/auto.hpp>
@@ -42,6 +44,7 @@ struct Settings {
   bool brief = false;
   bool optimum = false;
   bool goodput = false;
+  bool goodput_optimum = false;
 };
 
 struct Figures {
@@ -420,6 +423,8 @@ Settings parse(int argc, char** argv) {
       settings.cells = true;
     } else if (flag == "--goodput") {
       settings.goodput = true;
+    } else if (flag == "--goodput-optimum") {
+      settings.goodput_optimum = true;
     } else if (flag == "--optimum") {
       settings.optimum = true;
     } else if (flag == "--brief") {
@@ -442,6 +447,10 @@ int main(int argc, char** argv) {
   }
   if (settings.goodput) {
     compare_goodput(settings);
+    return 0;
+  }
+  if (settings.goodput_optimum) {
+    GoodputOptimum(settings.requests, settings.seeds).print();
     return 0;
   }
   Baselines baselines(settings.baseline);
