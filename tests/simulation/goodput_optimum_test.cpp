@@ -434,6 +434,24 @@ TEST(GoodputOptimum, WaitsForCompanyWhereItCostsNothing) {
   EXPECT_EQ(rule.actions[rule.states.one_of(6)].size, 1) << "one that has to go now";
 }
 
+// The rule of DeferredPolicy.
+TEST(GoodputOptimum, WhereTwoBatchesAreTooLongItHoldsAsLongAsOneMoreWouldBeInTime) {
+  for (const double load : {0.8, 1.0, 1.2, 1.5}) {
+    const Setting setting{"2 (5 + b)", {12, 14, 16, 18, 20, 22, 24}, 24, 1, load};
+    const GoodputRule rule = setting.problem().solve().rule;
+    const auto in_time = [&setting](std::size_t oldest, std::size_t size) {
+      return oldest + setting.times[size - 1] <= setting.deadline;
+    };
+    for (std::size_t state = 1; state < rule.states.states(); ++state) {
+      const auto oldest = static_cast<std::size_t>(std::bit_width(state)) - 1;
+      const std::size_t size = rule.states.waiting(state);
+      if (size >= setting.times.size() || !in_time(oldest, size)) continue;
+      const bool one_more_in_a_slot = in_time(oldest + 1, size + 1);
+      EXPECT_EQ(rule.actions[state].size, one_more_in_a_slot ? 0 : size) << load << ' ' << state;
+    }
+  }
+}
+
 TEST(GoodputOptimum, WhoNeverWaitsReachesLessWhereABatchHasAFixedPart) {
   const Setting heavy{"5 + b", {6, 7, 8, 9, 10, 11, 12}, 12, 2, 1.0};
   const GoodputProblem problem = heavy.problem();
