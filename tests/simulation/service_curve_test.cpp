@@ -42,7 +42,13 @@ TEST(TableCurve, HoldsBelowTheSmallestAndGoesOnAboveTheLargest) {
   EXPECT_EQ(curve(1), 5ms);
   EXPECT_EQ(curve(16), 8ms);
   EXPECT_EQ(TableCurve({{4, 5ms}})(16), 5ms);
-  EXPECT_EQ(TableCurve({{4, 5ms}, {5, 1ms}})(16), 0ms) << "no batch takes less than no time";
+}
+
+TEST(TableCurve, WhoseLastPieceFallsDoesNotFallOnAboveTheLargest) {
+  const TableCurve curve({{1, 5ms}, {8, 4ms}, {16, 2ms}});
+  EXPECT_EQ(curve(12), 3ms) << "what was measured holds";
+  EXPECT_EQ(curve(17), 2ms);
+  EXPECT_EQ(curve(4096), 2ms);
 }
 
 TEST(TableCurve, RefusesWhatIsNoCurve) {

@@ -36,7 +36,8 @@ struct AffineCurve {
 };
 
 /// Measured times: straight between the measured sizes. Below the smallest its time holds, above the
-/// largest the last piece goes on.
+/// largest the last piece goes on, unless it falls: then the largest's time holds, because a fall is noise
+/// and would end in batches that take no time.
 class TableCurve {
  public:
   struct Point {
@@ -73,10 +74,10 @@ class TableCurve {
     }
     if (upper == points_.end() && --upper == points_.begin()) return upper->time;
     const Point& low = *(upper - 1);
+    if (size > upper->size && upper->time < low.time) return upper->time;
     const double slope = static_cast<double>((upper->time - low.time).count()) /
                          static_cast<double>(upper->size - low.size);
-    const Duration above = detail::to_duration(slope * static_cast<double>(size - low.size));
-    return std::max(low.time + above, Duration::zero());
+    return low.time + detail::to_duration(slope * static_cast<double>(size - low.size));
   }
 
  private:
