@@ -118,6 +118,36 @@ within("the throughput of a trace of one a second, 100 times as fast" ${throughp
 figure(mean ${WORK}/trace.json 0 mean_ms)
 within("the mean of single requests" ${mean} 2 2)
 
+# A measured curve that falls: larger sizes than were measured take no less, and the table says it.
+file(WRITE ${WORK}/fall.csv "size,ms\n1,2\n8,4.5\n16,4\n")
+plan(${WORK}/fall.json --arrivals poisson:100 --service ${WORK}/fall.csv --max-batch 256 --policy greedy
+  --requests 1000)
+foreach(note IN ITEMS "of size 16 is below that of size 8" "sizes above 16 were not measured")
+  if(NOT output MATCHES "${note}")
+    fail("the table must say '${note}': ${output}")
+  endif()
+endforeach()
+
+# A short overload: its arrivals are over before two batches are, and the table says it. What it asks for
+# is enough.
+set(overload --arrivals poisson:100000 --service 1,5 --policy greedy)
+plan(${WORK}/short.json ${overload} --requests 1000)
+if(NOT output MATCHES "may be off by a batch or more.*--requests ([0-9]+) would do")
+  fail("the table must say that the rates are of too short a time: ${output}")
+endif()
+plan(${WORK}/enough.json ${overload} --requests ${CMAKE_MATCH_1})
+figure(throughput ${WORK}/enough.json 0 throughput)
+within("the answers of full batches" ${throughput} 820 865)
+if(output MATCHES "may be off")
+  fail("so many are enough: ${output}")
+endif()
+
+# Where nothing is answered nothing was fast.
+plan(${WORK}/none.json ${overload} --objective 100 --deadlines --requests 1000)
+if(NOT output MATCHES "greedy +- +- +- ")
+  fail("without answers there is no latency: ${output}")
+endif()
+
 # Overload: what has deadlines is dropped instead of being late.
 plan(${WORK}/over.json --arrivals poisson:9000 ${v100} --objective 20 --policy greedy --requests 50000)
 plan(${WORK}/deadlines.json --arrivals poisson:9000 ${v100} --objective 20 --deadlines --policy greedy
@@ -127,6 +157,17 @@ figure(good ${WORK}/deadlines.json 0 goodput)
 figure(dropped ${WORK}/deadlines.json 0 dropped)
 if(NOT good GREATER late OR NOT dropped GREATER 10000)
   fail("with deadlines ${good}/s are in time, without ${late}/s; ${dropped} are dropped")
+endif()
+
+# On a terminal the progress moves within a simulation, too.
+find_program(SCRIPT script)
+if(SCRIPT)
+  execute_process(
+    COMMAND ${SCRIPT} -qec "'${PLANNER}' --arrivals poisson:100 --service 1,5 --policy greedy --requests 1000" /dev/null
+    RESULT_VARIABLE code OUTPUT_VARIABLE shown)
+  if(NOT code EQUAL 0 OR NOT shown MATCHES "\\.\\] 25 % greedy.*#\\.+\\] 75 % greedy")
+    fail("the progress does not move: ${shown}")
+  endif()
 endif()
 
 execute_process(COMMAND ${PLANNER} --help RESULT_VARIABLE code OUTPUT_VARIABLE help)

@@ -3,10 +3,9 @@
 #define PLANNER_EVALUATION_HPP
 
 #include "options.hpp"
+#include "progress.hpp"
 
-#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,7 +20,9 @@ struct Row {
   double goodput_hz = 0;  // Answers within the objective; without one all.
   double throughput_hz = 0;
   double mean_batch = 0;
+  std::uint64_t answered = 0;
   std::uint64_t dropped = 0;
+  double window_ms = 0;  // In which the rates were counted.
 };
 
 /// What one policy gave at each load.
@@ -32,17 +33,18 @@ struct Curve {
   std::vector<double> p99_ms;
 };
 
-/// Is told before each simulation what it is of.
-using OnStep = std::function<void(const std::string& what)>;
+/// Throws std::invalid_argument, with the option, for whatever `evaluate` and `sweep` would refuse: before
+/// the first of them takes its time.
+void check(const Options& options);
 
-std::size_t steps(const Options& options);
+/// All requests that `evaluate`, and for a plot `sweep`, will simulate.
+std::uint64_t work(const Options& options);
 
-/// All policies under the given load. Throws std::invalid_argument for what a policy's settings and the
-/// batcher's do not allow.
-std::vector<Row> evaluate(const Options& options, const OnStep& on_step);
+/// All policies under the given load.
+std::vector<Row> evaluate(const Options& options, Progress& progress);
 
 /// All policies at the loads of a plot, each point of fewer requests.
-std::vector<Curve> sweep(const Options& options, const OnStep& on_step);
+std::vector<Curve> sweep(const Options& options, Progress& progress);
 
 }  // namespace planner
 

@@ -38,18 +38,21 @@ void read_service(Options& options, std::string_view text) {
     options.line = sim::AffineCurve{
         .per_item = milliseconds(parse_number("--service: A_MS", parts[0], 0, 1e6)),
         .fixed = milliseconds(parse_number("--service: T0_MS", parts[1], 0, 1e6))};
+    options.measured.reset();
     options.curve = *options.line;
   } else {
     options.line.reset();
-    options.curve = sim::read_curve(std::string(text));
+    options.measured = sim::read_curve(std::string(text));
+    options.curve = *options.measured;
   }
 }
 
 void check_curve(const Options& options) {
   for (std::size_t size = 1; size <= options.max_batch; ++size) {
     if (options.curve(size) > Duration::zero()) continue;
-    throw std::invalid_argument("--service: a batch must take more than 0 ms, got 0 for size " +
-                                std::to_string(size));
+    throw std::invalid_argument(
+        "--service: a batch must take at least 0.000001 ms, got less for size " +
+        std::to_string(size));
   }
 }
 
@@ -160,6 +163,10 @@ Options parse_options(std::span<const char* const> arguments) {
   if (!options.curve) throw std::invalid_argument("--service must be given; see --help");
   if (options.deadlines && !options.objective) {
     throw std::invalid_argument("--deadlines needs --objective");
+  }
+  if (options.json && options.json == options.plot) {
+    throw std::invalid_argument("--json and --plot must be two files, got '" + *options.json +
+                                "' for both");
   }
   check_curve(options);
   if (options.policies.empty()) options.policies.emplace_back("all");

@@ -18,7 +18,8 @@ namespace planner {
 struct Options {
   Workload workload;
   batchwright::simulation::ServiceCurve curve;
-  std::optional<batchwright::simulation::AffineCurve> line;  // Where the curve is one.
+  std::optional<batchwright::simulation::AffineCurve> line;     // Where the curve is one,
+  std::optional<batchwright::simulation::TableCurve> measured;  // or where it was measured.
   std::size_t max_batch = 32;
   std::size_t executors = 1;
   std::optional<batchwright::Duration> objective;

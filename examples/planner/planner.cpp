@@ -19,13 +19,15 @@
 namespace {
 
 void run(const planner::Options& options) {
+  planner::check(options);
+  if (options.json) planner::check_writable("--json", *options.json);
+  if (options.plot) planner::check_writable("--plot", *options.plot);
   std::vector<planner::Row> rows;
   std::vector<planner::Curve> curves;
   {
-    planner::Progress progress(planner::steps(options));
-    const auto on_step = [&progress](const std::string& what) { progress.step(what); };
-    rows = planner::evaluate(options, on_step);
-    if (options.plot) curves = planner::sweep(options, on_step);
+    planner::Progress progress(planner::work(options));
+    rows = planner::evaluate(options, progress);
+    if (options.plot) curves = planner::sweep(options, progress);
   }
   if (options.json) planner::write_file(*options.json, planner::json(rows));
   if (options.plot) planner::write_file(*options.plot, planner::plot(options, curves));

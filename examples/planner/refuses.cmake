@@ -5,7 +5,7 @@ file(MAKE_DIRECTORY ${WORK})
 
 # refused(<regular expression of the message> <argument>...)
 function(refused message)
-  execute_process(COMMAND ${PLANNER} ${ARGN}
+  execute_process(COMMAND ${PLANNER} ${ARGN} TIMEOUT 60
     RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE err)
   if(NOT code EQUAL 2)
     message(FATAL_ERROR "${ARGN}: exit code ${code}, not 2: ${err}")
@@ -50,10 +50,13 @@ refused("more than one instant" ${service} --arrivals trace:${WORK}/one.csv,1)
 
 refused("nowhere.csv: cannot be opened" ${arrivals} --service ${WORK}/nowhere.csv)
 refused("A_MS must be a number from 0" ${arrivals} --service -1,5)
-refused("a batch must take more than 0 ms, got 0 for size 1" ${arrivals} --service 0,0)
+refused("a batch must take at least 0.000001 ms, got less for size 1" ${arrivals} --service 0,0)
 file(WRITE ${WORK}/curve.csv "size,ms\n1,2\n1,3\n")
 refused("curve.csv:3: the size must be a whole number of at least 2, got '1'" ${arrivals} --service
   ${WORK}/curve.csv)
+file(WRITE ${WORK}/nothing.csv "size,ms\n1,0\n8,4\n")
+refused("--service: a batch must take at least 0.000001 ms, got less for size 1" ${arrivals} --service
+  ${WORK}/nothing.csv)
 file(WRITE ${WORK}/slow.csv "size,ms\n1,quick\n")
 refused("slow.csv:2: the time must be .*got 'quick'" ${arrivals} --service ${WORK}/slow.csv)
 
@@ -70,14 +73,29 @@ refused("'hybrid': has no setting 'max_wait'. it has 'size', 'max_wait_ms'" ${ar
   --policy hybrid:max_wait=2)
 refused("max_wait_ms must be milliseconds .*got 'x'" ${arrivals} ${service}
   --policy hybrid:max_wait_ms=x)
-refused("size must be from 1 to max_batch_size .32., got 64" ${arrivals} ${service}
-  --policy size:size=64 --requests 100)
+
+# Before the first simulation, which would take minutes.
+set(long --policy greedy --requests 100000000)
+refused("planner: --policy size:size=64: SizePolicy::size must be from 1 to max_batch_size .32., got 64"
+  ${arrivals} ${service} ${long} --policy size:size=64)
+refused("--policy time:max_wait_ms=5000: .* must be from 0 to the batcher's max_wait .*, got 5000000000 ns"
+  ${arrivals} ${service} ${long} --policy time:max_wait_ms=5000)
+refused("--plot: at a load of .* must be above 0 and at most 1e9, got" ${arrivals}
+  --service 0.000001,0 --executors 1024 ${long} --plot ${WORK}/fast.svg)
+file(WRITE ${WORK}/kept.json "kept")
+refused("--plot must be a file that can be written, got '.*nowhere/a.svg': No such file" ${arrivals}
+  ${service} ${long} --json ${WORK}/kept.json --plot ${WORK}/nowhere/a.svg)
+refused("--plot must be a file that can be written, got '.*': " ${arrivals} ${service} ${long}
+  --json ${WORK}/new.json --plot ${WORK})
+file(READ ${WORK}/kept.json kept)
+if(NOT kept STREQUAL "kept" OR EXISTS ${WORK}/new.json OR EXISTS ${WORK}/fast.svg)
+  message(FATAL_ERROR "a file was touched although nothing was simulated")
+endif()
+refused("--json must be a file that can be written, got '.*nowhere/a.json': No such file" ${arrivals}
+  ${service} ${long} --json ${WORK}/nowhere/a.json)
+refused("--json and --plot must be two files, got 'a' for both" ${arrivals} ${service} ${long}
+  --json a --plot a)
 
 # What a message quotes does not break its line.
 refused("there is no 'a.b'" ${arrivals} ${service} --policy "a
 b")
-
-refused("nowhere/a.json: cannot be written" ${arrivals} ${service} --policy greedy --requests 100
-  --json ${WORK}/nowhere/a.json)
-refused("nowhere/a.svg: cannot be written" ${arrivals} ${service} --policy greedy --requests 100
-  --plot ${WORK}/nowhere/a.svg)

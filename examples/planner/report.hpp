@@ -15,6 +15,10 @@ std::string table(const Options& options, const std::vector<Row>& rows);
 /// An array with one object for each policy: `policy`, milliseconds, requests a second, a count.
 std::string json(const std::vector<Row>& rows);
 
+/// Throws std::invalid_argument, with the option, if the file could not be written now. Leaves what is
+/// there, and no new file.
+void check_writable(const std::string& option, const std::string& path);
+
 /// Throws std::invalid_argument if the file cannot be written.
 void write_file(const std::string& path, const std::string& text);
 

@@ -62,7 +62,9 @@ struct ClassResult {
 };
 
 /// What one run gave. Counts and latencies are of the requests after the warm-up, to the last one of
-/// them; what happens in time is measured in the window from the first of their arrivals to the last.
+/// them; what happens in time is measured in the window from the first of their arrivals to the last. It
+/// counts by whole batches, so a window has to be many of their times long: under a great overload that
+/// takes more requests, since their arrivals alone are soon over.
 struct SimulationResult {
   LatencySummary latency;  ///< Of all that were answered.
   OutcomeCounts outcomes;
