@@ -59,11 +59,18 @@ class Standing {
   }
 
   void print(const std::string& name) const {
-    std::printf("| %s | %.3f | %.4g | %d | %.4g | %.3f |\n", name.c_str(), std::exp(mean_ / cells_),
-                std::exp(worst_), within_, std::exp(worst_to_greedy_), std::exp(p99_ / cells_));
+    std::printf("| %s | %.3f | %s | %d | %s | %.3f |\n", name.c_str(), std::exp(mean_ / cells_),
+                ratio(std::exp(worst_)).c_str(), within_, ratio(std::exp(worst_to_greedy_)).c_str(),
+                std::exp(p99_ / cells_));
   }
 
  private:
+  static std::string ratio(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, value < 2 ? "%.3f" : "%.3g", value);
+    return text;
+  }
+
   int cells_ = 0;
   int within_ = 0;
   double mean_ = 0, p99_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What AutoPolicy reaches in the simulator against the best setting of a fixed policy, which is picked
-// with hindsight for each workload and seed; and beside it what the field's policies reach.
+// with hindsight for each workload and seed; and beside it what the field's policies reach. With an
+// objective, `--goodput`: against every other policy, each with the setting that is best by hindsight.
 //
 //   batchwright_policy_table [--requests N] [--seeds N] [--trace FILE] [--unseen] [--cells]
 //       [--baseline FILE] [--only TEXT] [--brief] [--optimum] [--goodput]
@@ -8,11 +9,11 @@
 
 #include "../../tests/support/optimal_rule.hpp"
 #include "contenders.hpp"
+#include "goodput.hpp"
 #include "goodput_optimum.hpp"
 #include "workloads.hpp"
 
 #include <batchwright/policies/auto.hpp>
-#include <batchwright/policies/extra/early_drop.hpp>
 #include <batchwright/policies/greedy.hpp>
 #include <batchwright/policies/hybrid.hpp>
 
@@ -28,10 +29,8 @@ namespace {
 
 using namespace policy_table;
 using batchwright::AutoPolicy;
-using batchwright::EarlyDropPolicy;
 using batchwright::GreedyPolicy;
 using batchwright::HybridPolicy;
-using batchwright::kNoCount;
 
 struct Settings {
   std::uint64_t requests = 15'000;
@@ -308,100 +307,6 @@ void compare_with_optimum(const Settings& settings) {
               std::exp(sum / count), worst);
 }
 
-/// Answers within an objective, against the best of: greedy and windows, each as it is, with requests that
-/// time out at the objective, and with the forecast that refuses them at once.
-void compare_goodput(const Settings& settings) {
-  struct Cell {
-    Model model;
-    double objective_ms;
-  };
-  const std::vector<Model> all = models();
-  const std::vector<Cell> cells = {{all[0], 8},  {all[0], 25},  {all[1], 12},
-                                   {all[1], 30}, {all[4], 0.8}, {all[4], 3},
-                                   {all[2], 10}, {all[3], 12},  {all[3], 40}};
-  double sum = 0;
-  double sum_greedy = 0;
-  double sum_bound = 0;
-  double worst = 10;
-  int count = 0;
-  int above = 0;
-  std::printf(
-      "| model, objective | executors | load | best fixed / bound | Auto / bound | Auto / best |\n"
-      "|---|---|---|---|---|---|\n");
-  for (const Cell& cell : cells) {
-    const Duration objective = milliseconds(cell.objective_ms);
-    double most =
-        0;  // Requests a second that one executor can answer in time, with no time to gather.
-    for (std::size_t size = 1; size <= cell.model.cap; ++size) {
-      if (cell.model.curve(size) > objective) break;
-      most = std::max(most, static_cast<double>(size) / cell.model.time(size));
-    }
-    for (const std::size_t executors : {1u, 4u}) {
-      for (const double load : {0.5, 0.8, 1.0, 1.2, 1.5, 2.0}) {
-        const double rate = load * most * static_cast<double>(executors);
-        const double bound = std::min(rate, most * static_cast<double>(executors));
-        const auto goodput = [&](auto policy, bool times_out, batchwright::Forecast forecast) {
-          double total = 0;
-          for (std::uint64_t seed = 1; seed <= settings.seeds; ++seed) {
-            RequestClass one;
-            if (times_out) one.deadline = objective;
-            total += simulate(BasicSimulation<decltype(policy)>{
-                                  .arrivals = PoissonArrivals{.rate_hz = rate},
-                                  .classes = {one},
-                                  .service = {.curve = cell.model.curve,
-                                              .noise = LognormalNoise{.sigma = 0.1}},
-                                  .batcher = {.max_batch_size = cell.model.cap,
-                                              .policy = policy,
-                                              .executors = executors,
-                                              .capacity = 1 << 20,
-                                              .forecast = forecast,
-                                              .max_wait = 100s},
-                                  .requests = settings.requests,
-                                  .objective = objective,
-                                  .seed = seed})
-                         .goodput_hz;
-          }
-          return total / static_cast<double>(settings.seeds) / bound;
-        };
-        using batchwright::Forecast;
-        double best = 0;
-        const auto consider = [&](auto policy) {
-          best = std::max(best, goodput(policy, false, Forecast::off));
-          best = std::max(best, goodput(policy, true, Forecast::off));
-          best = std::max(best, goodput(policy, true, Forecast::refuse));
-        };
-        const double greedy = goodput(GreedyPolicy{}, false, Forecast::off);
-        consider(GreedyPolicy{});
-        for (const double deviations : {0.0, 1.0}) {
-          for (const std::size_t size : {kNoCount, std::size_t{2}, std::size_t{4}, std::size_t{8},
-                                         std::size_t{16}, std::size_t{32}}) {
-            const EarlyDropPolicy early{.size = size, .deviations = deviations};
-            best = std::max(best, goodput(early, true, Forecast::off));
-          }
-        }
-        for (std::size_t size : {2u, 4u, 8u, 16u, 32u}) {
-          for (const double part : {0.0, 0.2}) {
-            consider(
-                HybridPolicy{.size = size, .max_wait = milliseconds(part * cell.objective_ms)});
-          }
-        }
-        const double mine = goodput(AutoPolicy{.objective = objective}, false, Forecast::off);
-        sum += std::log(mine / best);
-        sum_bound += std::log(mine);
-        sum_greedy += std::log(std::max(greedy, 1e-3) / best);
-        worst = std::min(worst, mine / best);
-        ++count;
-        above += mine >= 0.97 * best ? 1 : 0;
-        std::printf("| %s %.1f ms | %zu | %.1f | %.3f | %.3f | %.3f |\n", cell.model.name.c_str(),
-                    cell.objective_ms, executors, load, best, mine, mine / best);
-      }
-    }
-  }
-  std::printf("| all %d | | | greedy / best %.3f | %.3f | %.3f, worst %.3f, >= 0.97 on %d |\n",
-              count, std::exp(sum_greedy / count), std::exp(sum_bound / count),
-              std::exp(sum / count), worst, above);
-}
-
 Settings parse(int argc, char** argv) {
   Settings settings;
   for (int i = 1; i < argc; ++i) {
@@ -446,7 +351,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (settings.goodput) {
-    compare_goodput(settings);
+    GoodputTable(settings.requests, settings.seeds).print();
     return 0;
   }
   if (settings.goodput_optimum) {
