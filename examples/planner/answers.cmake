@@ -151,12 +151,21 @@ endif()
 # Overload: what has deadlines is dropped instead of being late.
 plan(${WORK}/over.json --arrivals poisson:9000 ${v100} --objective 20 --policy greedy --requests 50000)
 plan(${WORK}/deadlines.json --arrivals poisson:9000 ${v100} --objective 20 --deadlines --policy greedy
-  --requests 50000)
+  --requests 50000 --plot ${WORK}/deadlines.svg)
 figure(late ${WORK}/over.json 0 goodput)
 figure(good ${WORK}/deadlines.json 0 goodput)
 figure(dropped ${WORK}/deadlines.json 0 dropped)
 if(NOT good GREATER late OR NOT dropped GREATER 10000)
   fail("with deadlines ${good}/s are in time, without ${late}/s; ${dropped} are dropped")
+endif()
+
+# Their plot shows what is in time, in overload too: all of it, and at 9862/s, the right end, not half.
+file(READ ${WORK}/deadlines.svg svg)
+if(NOT svg MATCHES "answered in time, %" OR svg MATCHES ">mean</text>")
+  fail("the plot does not show what is in time")
+endif()
+if(NOT svg MATCHES "points=\"([0-9]+\\.[0-9],56\\.0 )+.* [0-9]+\\.[0-9],(2[1-9][0-9]|3[0-9][0-9])\\.[0-9] \"")
+  fail("not all are in time at low loads, or too many in overload")
 endif()
 
 # On a terminal the progress moves within a simulation, too.

@@ -62,7 +62,8 @@ std::uint64_t point_requests(const Options& options) {
 
 std::vector<LoadPoint> points_of(const Options& options) {
   return load_points(options.workload,
-                     capacity_hz(options.curve, options.max_batch, options.executors));
+                     capacity_hz(options.curve, options.max_batch, options.executors),
+                     options.deadlines);
 }
 
 }  // namespace
@@ -111,7 +112,7 @@ std::vector<Curve> sweep(const Options& options, Progress& progress) {
   const std::vector<LoadPoint> points = points_of(options);
   std::vector<Curve> curves;
   for (const std::string& policy : options.policies) {
-    Curve curve{.policy = policy, .loads = {}, .mean_ms = {}, .p99_ms = {}};
+    Curve curve{.policy = policy, .loads = {}, .mean_ms = {}, .p99_ms = {}, .in_time_percent = {}};
     for (const LoadPoint& point : points) {
       progress.begin(policy + " against the load", point_requests(options));
       const sim::SimulationResult result =
@@ -119,6 +120,8 @@ std::vector<Curve> sweep(const Options& options, Progress& progress) {
       curve.loads.push_back(point.load);
       curve.mean_ms.push_back(result.latency.mean_ns / 1e6);
       curve.p99_ms.push_back(to_ms(result.latency.p99));
+      curve.in_time_percent.push_back(
+          result.offered_hz > 0 ? std::min(100 * result.goodput_hz / result.offered_hz, 100.0) : 0);
     }
     curves.push_back(std::move(curve));
   }

@@ -31,6 +31,7 @@ struct Curve {
   std::vector<double> loads;
   std::vector<double> mean_ms;
   std::vector<double> p99_ms;
+  std::vector<double> in_time_percent;  // Answers within the objective, of the requests that came.
 };
 
 /// Throws std::invalid_argument, with the option, for whatever `evaluate` and `sweep` would refuse: before

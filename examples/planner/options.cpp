@@ -200,7 +200,8 @@ const char* usage() {
   --requests N         requests to simulate for each policy (100000)
   --seed S             the same seed gives the same result (1)
   --json FILE          the results as JSON
-  --plot FILE.svg      mean and p99 of each policy against the load
+  --plot FILE.svg      mean and p99 of each policy against the load; with --deadlines what is
+                       answered in time and p99, up to twice what the executors can answer
 )";
 }
 

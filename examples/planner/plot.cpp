@@ -76,6 +76,7 @@ struct Panel {
   double left;
   const char* title;
   std::vector<double> Curve::*values;
+  bool percent = false;  // From 0 to 100, else milliseconds.
 };
 
 struct Scale {
@@ -86,8 +87,14 @@ struct Scale {
   double x(double load) const { return load / most_load * kPanel; }
   double y(double ms) const {
     const double part = std::log(std::clamp(ms, least_ms, most_ms) / least_ms);
-    return kTop + kPlotHeight * (1 - part / std::log(most_ms / least_ms));
+    return at(part / std::log(most_ms / least_ms));
   }
+  double y(const Panel& panel, double value) const {
+    return panel.percent ? at(value / 100) : y(value);
+  }
+
+ private:
+  static double at(double part) { return kTop + kPlotHeight * (1 - part); }
 };
 
 // One for both panels, so that they can be compared. What is far above everything else is cut off.
@@ -106,18 +113,28 @@ Scale scale_of(const std::vector<Curve>& curves) {
   return scale;
 }
 
-std::string axes(const Panel& panel, const Scale& scale, const Options& options) {
-  std::string out = text_at(panel.left + kPanel / 2, kTop - 12, panel.title, "middle", 13, true);
-  const double bottom = kTop + kPlotHeight;
-  constexpr const char* kGrid = "stroke=\"#dadce0\"";
+// The heights that are marked.
+std::vector<double> marks(const Panel& panel, const Scale& scale) {
+  if (panel.percent) return {0, 20, 40, 60, 80, 100};
+  std::vector<double> heights;
   for (double power = std::pow(10, std::floor(std::log10(scale.least_ms))); power <= scale.most_ms;
        power *= 10) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       const double ms = factor * power;
-      if (ms < scale.least_ms || ms > scale.most_ms) continue;
-      out += line(panel.left, scale.y(ms), panel.left + kPanel, scale.y(ms), kGrid);
-      out += text_at(panel.left - 6, scale.y(ms) + 4, label(ms), "end", 11);
+      if (ms >= scale.least_ms && ms <= scale.most_ms) heights.push_back(ms);
     }
+  }
+  return heights;
+}
+
+std::string axes(const Panel& panel, const Scale& scale, const Options& options) {
+  std::string out = text_at(panel.left + kPanel / 2, kTop - 12, panel.title, "middle", 13, true);
+  const double bottom = kTop + kPlotHeight;
+  constexpr const char* kGrid = "stroke=\"#dadce0\"";
+  for (const double mark : marks(panel, scale)) {
+    const double y = scale.y(panel, mark);
+    out += line(panel.left, y, panel.left + kPanel, y, kGrid);
+    out += text_at(panel.left - 6, y + 4, label(mark), "end", 11);
   }
   const double step = step_of(scale.most_load, 6);
   for (double load = 0; load <= scale.most_load * 1.0001; load += step) {
@@ -132,9 +149,11 @@ std::string axes(const Panel& panel, const Scale& scale, const Options& options)
   if (given <= scale.most_load) {
     const double x = panel.left + scale.x(given);
     out += line(x, kTop, x, bottom, "stroke=\"#202124\" stroke-dasharray=\"2 3\"");
-    out += text_at(x, kTop + 12, " given", given > scale.most_load * 0.8 ? "end" : "start", 11);
+    const bool to_the_left = given > scale.most_load * 0.8;
+    out +=
+        text_at(x + (to_the_left ? -4 : 4), kTop + 12, "given", to_the_left ? "end" : "start", 11);
   }
-  if (options.objective) {
+  if (options.objective && !panel.percent) {
     const double ms = static_cast<double>(options.objective->count()) / 1e6;
     if (ms >= scale.least_ms && ms <= scale.most_ms) {
       out += line(panel.left, scale.y(ms), panel.left + kPanel, scale.y(ms),
@@ -151,9 +170,9 @@ std::string lines(const Panel& panel, const Scale& scale, const std::vector<Curv
     out += "<polyline fill=\"none\" " + stroke(i) + " points=\"";
     const std::vector<double>& values = curves[i].*panel.values;
     for (std::size_t k = 0; k < values.size(); ++k) {
-      if (values[k] <= 0) continue;  // Nothing was answered.
+      if (values[k] <= 0 && !panel.percent) continue;  // Nothing was answered.
       out += fixed(panel.left + scale.x(curves[i].loads[k]), 1) + "," +
-             fixed(scale.y(values[k]), 1) + " ";
+             fixed(scale.y(panel, values[k]), 1) + " ";
     }
     out += "\"><title>" + escaped(curves[i].policy) + "</title></polyline>\n";
   }
@@ -172,10 +191,15 @@ std::string plot(const Options& options, const std::vector<Curve>& curves) {
                     fixed(kWidth, 0) + "\" height=\"" + fixed(height, 0) +
                     "\" fill=\"#ffffff\"/>\n";
   const double left = (kWidth - 2 * kPanel - kGap - kLeft) / 2 + kLeft;
-  out +=
-      text_at(left - kLeft + 16, 22, "Latency in milliseconds against the load", "start", 15, true);
-  for (const Panel& panel :
-       {Panel{left, "mean", &Curve::mean_ms}, Panel{left + kPanel + kGap, "p99", &Curve::p99_ms}}) {
+  out += text_at(left - kLeft + 16, 22,
+                 options.deadlines
+                     ? "Answers in time, and their latency in milliseconds, against the load"
+                     : "Latency in milliseconds against the load",
+                 "start", 15, true);
+  const Panel first = options.deadlines
+                          ? Panel{left, "answered in time, %", &Curve::in_time_percent, true}
+                          : Panel{left, "mean", &Curve::mean_ms};
+  for (const Panel& panel : {first, Panel{left + kPanel + kGap, "p99", &Curve::p99_ms}}) {
     out += axes(panel, scale, options) + lines(panel, scale, curves);
   }
   for (std::size_t i = 0; i < curves.size(); ++i) {

@@ -156,7 +156,7 @@ std::optional<std::size_t> Workload::clients() const {
   return std::nullopt;
 }
 
-std::vector<LoadPoint> load_points(const Workload& workload, double capacity_hz) {
+std::vector<LoadPoint> load_points(const Workload& workload, double capacity_hz, bool overload) {
   std::vector<LoadPoint> points;
   if (const std::optional<std::size_t> clients = workload.clients()) {
     const auto given = static_cast<double>(*clients);
@@ -168,7 +168,9 @@ std::vector<LoadPoint> load_points(const Workload& workload, double capacity_hz)
     return points;
   }
   const double rate = *workload.rate_hz();
-  for (const double part : {0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95}) {
+  for (const double part :
+       {0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0}) {
+    if (part > 0.95 && !overload) break;
     points.push_back({.load = part * capacity_hz, .factor = part * capacity_hz / rate});
   }
   return points;

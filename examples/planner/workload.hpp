@@ -45,9 +45,9 @@ struct LoadPoint {
   double factor = 1;
 };
 
-/// Loads from next to nothing to nearly `capacity_hz`; of a closed loop from one client to twice those
-/// given.
-std::vector<LoadPoint> load_points(const Workload& workload, double capacity_hz);
+/// Loads from next to nothing to nearly `capacity_hz`, or where `overload` is of interest to twice of it;
+/// of a closed loop from one client to twice those given.
+std::vector<LoadPoint> load_points(const Workload& workload, double capacity_hz, bool overload);
 
 /// What batches of the best size give on all executors.
 double capacity_hz(const batchwright::simulation::ServiceCurve& curve, std::size_t max_batch,
