@@ -40,6 +40,9 @@ void read_service(Options& options, std::string_view text) {
         .fixed = milliseconds(parse_number("--service: T0_MS", parts[1], 0, 1e6))};
     options.measured.reset();
     options.curve = *options.line;
+  } else if (std::all_of(parts.begin(), parts.end(), is_number)) {
+    throw std::invalid_argument("--service must be A_MS,T0_MS or a file, got '" +
+                                std::string(text) + "'");
   } else {
     options.line.reset();
     options.measured = sim::read_curve(std::string(text));

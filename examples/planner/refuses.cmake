@@ -50,6 +50,8 @@ refused("more than one instant" ${service} --arrivals trace:${WORK}/one.csv,1)
 
 refused("nowhere.csv: cannot be opened" ${arrivals} --service ${WORK}/nowhere.csv)
 refused("A_MS must be a number from 0" ${arrivals} --service -1,5)
+refused("--service must be A_MS,T0_MS or a file, got '5'" ${arrivals} --service 5)
+refused("--service must be A_MS,T0_MS or a file, got '1,2,3'" ${arrivals} --service 1,2,3)
 refused("a batch must take at least 0.000001 ms, got less for size 1" ${arrivals} --service 0,0)
 file(WRITE ${WORK}/curve.csv "size,ms\n1,2\n1,3\n")
 refused("curve.csv:3: the size must be a whole number of at least 2, got '1'" ${arrivals} --service
