@@ -72,6 +72,18 @@ TEST(Machine, AnExecutorThatSleptEntersLaterAndOneThatIsAwakeAtOnce) {
             (All{{1, 0ms, 5ms, 8ms}, {1, 8ms, 8ms, 11ms}, {1, 40ms, 45ms, 48ms}}));
 }
 
+TEST(Machine, WhatAnAsynchronousPredictorIsHandedWhileItComputesIsReadyInTime) {
+  Batches batches;
+  simulate(Simulation{.arrivals = TraceArrivals{.instants = {0ms, 1ms, 8ms}},
+                      .service = {.curve = AffineCurve{.per_item = 1ms, .fixed = 2ms},
+                                  .predictor = PredictorKind::asynchronous},
+                      .machine = {.hand_over = 2ms},
+                      .warm_up = 0},
+           batches);
+  // The third has to be handed over while nothing is computed.
+  EXPECT_EQ(batches.all, (All{{1, 0ms, 2ms, 5ms}, {1, 1ms, 2ms, 8ms}, {1, 8ms, 10ms, 13ms}}));
+}
+
 TEST(Machine, AnExecutorIsOccupiedByItsOwnWorkToo) {
   EXPECT_EQ(batches_of({0ms, 0ms, 1ms}, {.per_batch = 10ms, .per_request = 1ms}),
             (All{{2, 0ms, 0ms, 16ms}, {1, 16ms, 16ms, 30ms}}));

@@ -149,6 +149,8 @@ TEST(Service, NamesTheSettingThatIsWrongTheValueAndWhatIsAllowed) {
             "service.stalls.probability must be from 0 to 1, got 2");
   EXPECT_EQ(check({.curve = kCurve, .stalls = {.length = -1ns}}),
             "service.stalls.length must be at least 0 ns, got -1 ns");
+  EXPECT_EQ(check({.curve = kCurve, .streams = 0}),
+            "service.streams must be from 1 to 1024, got 0");
   EXPECT_EQ(check({.curve = kCurve, .speeds = {1}}),
             "service.speeds must be empty or one for each executor (2), got 1 speeds");
   EXPECT_EQ(check({.curve = kCurve, .speeds = {1, 0}}),

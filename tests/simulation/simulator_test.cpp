@@ -413,6 +413,21 @@ TEST(Simulator, AnAsynchronousExecutorTakesTheNextBatchAndComputesItAfterTheFirs
             (Batches{{0, 1, 0ms, 3ms}, {0, 1, 1ms, 6ms}, {0, 3, 3ms, 11ms}}));
 }
 
+TEST(Simulator, AnAsynchronousExecutorWithTwoStreamsComputesTwoBatchesAtOnce) {
+  Simulation simulation = schedule({0ms, 1ms, 2ms});
+  simulation.service.predictor = PredictorKind::asynchronous;
+  simulation.service.streams = 2;
+  simulation.batcher.max_in_flight = 3;
+  EXPECT_EQ(diary_of(simulation).batches,
+            (Batches{{0, 1, 0ms, 3ms}, {0, 1, 1ms, 4ms}, {0, 1, 2ms, 6ms}}));
+}
+
+TEST(Simulator, OfASynchronousExecutorTheStreamsMeanNothing) {
+  Simulation simulation = schedule({0ms, 1ms});
+  simulation.service.streams = 2;
+  EXPECT_EQ(diary_of(simulation).batches, (Batches{{0, 1, 0ms, 3ms}, {0, 1, 3ms, 6ms}}));
+}
+
 TEST(Simulator, AChangeOfTheServiceHoldsForBatchesDispatchedFromThenOn) {
   Simulation simulation = schedule({0ms, 2ms, 10ms});
   simulation.service.changes = {{.at = 1ms, .factor = 2}};

@@ -55,8 +55,9 @@ struct Machine {
   Delay wake_up = {};
   /// How much later the dispatcher's alarm wakes it than it was set: at the end of a window, say.
   Delay timer_lateness = {};
-  /// From a dispatch until an executor that slept enters the predictor. One that has just ended a batch
-  /// takes the next one at once.
+  /// From a dispatch until an executor that slept enters the predictor. One whose predictor has just
+  /// returned takes the next batch at once. An asynchronous predictor returns at once, so its executor
+  /// sleeps while the batch is computed; what it is handed meanwhile is ready when that ends.
   Delay hand_over = {};
   /// The executor's own work beside the predictor, for a batch and for each of its requests.
   Duration per_batch{};

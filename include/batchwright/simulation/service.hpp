@@ -54,7 +54,7 @@ struct ServiceChange {
 
 /// How the predictor answers. An asynchronous one returns from its call at once: its executor can take
 /// the next batch while the first is computed. The batches of one executor are then computed one after
-/// another, as on one stream of a GPU.
+/// another, as on one stream of a GPU, or as many at once as there are `Service::streams`.
 enum class PredictorKind : std::uint8_t { synchronous, asynchronous };
 
 /// How long batches take.
@@ -68,6 +68,9 @@ struct Service {
   /// In the order of their instants.
   std::vector<ServiceChange> changes = {};
   PredictorKind predictor = PredictorKind::synchronous;
+  /// So many batches of one executor are computed at once, none slower for it, where the predictor is
+  /// asynchronous. What is dispatched beyond them waits its turn.
+  std::size_t streams = 1;
 };
 
 }  // namespace simulation
@@ -97,6 +100,9 @@ inline std::string check_service(const simulation::Service& service, std::size_t
                                           noise->factors[i], 0, 1e6);
       if (!problem.empty()) return problem;
     }
+  }
+  if (service.streams < 1 || service.streams > 1024) {
+    return must_be("service.streams", "from 1 to 1024", std::to_string(service.streams));
   }
   std::string problem =
       check_between("service.stalls.probability", service.stalls.probability, 0, 1);

@@ -60,7 +60,7 @@ class Simulator {
         mix_(settings.classes, settings.batcher, random(Chance::classes), &admission_),
         sharing_(SimulatedSharing::make(settings.classes, random(Chance::keys), admission_)),
         machine_(settings.machine, random(Chance::machine), executors_, kStart),
-        computing_(executors_, !inline_,
+        computing_(executors_, !inline_, asynchronous_, settings.service.streams,
                    ServiceSampler(settings.service, executors_, settings.batcher.max_batch_size,
                                   random(Chance::service)),
                    settings.batcher.max_in_flight, kStart),
