@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -116,6 +117,31 @@ TEST(ExecutorTable, TheFastestFreeExecutorIsChosen) {
   EXPECT_EQ(table.choose(), 2u);
 }
 
+TEST(ExecutorTable, WhoHasFewerUnfinishedBatchesIsChosenBeforeTheFaster) {
+  ExecutorTable table(2, 4);
+  run(table, 0, 10);
+  run(table, 1, 20);
+  table.start(1, 0, 1, at(0));
+  table.vacate(0);  // An asynchronous predictor has returned.
+  EXPECT_EQ(table.choose(), 1u);
+  table.start(2, 1, 1, at(0));
+  table.vacate(1);
+  EXPECT_EQ(table.choose(), 0u);
+  table.finish(report_of(2, 1, 20));
+  EXPECT_EQ(table.choose(), 1u);
+}
+
+TEST(ExecutorTable, OfThoseWhoComputeTheOneThatEndsFirstIsChosen) {
+  ExecutorTable table(2, 4);
+  run(table, 0, 10);
+  run(table, 1, 20);
+  table.start(1, 1, 1, at(0));
+  table.start(2, 0, 1, at(15));
+  table.vacate(0);
+  table.vacate(1);
+  EXPECT_EQ(table.choose(), 1u);
+}
+
 TEST(ExecutorTable, OfEquallyFastExecutorsTheFirstIsChosen) {
   ExecutorTable table(3, 3);
   for (const std::size_t executor : {2u, 0u, 1u}) run(table, executor, 10);
@@ -172,6 +198,7 @@ TEST(ExecutorTable, AgreesWithANaiveTableOnRandomEvents) {
     bool occupied = false;
     bool seen = false;
     std::int64_t mean = 0;
+    TimePoint last{};
   };
   struct NaiveBatch {
     RunningBatch running;
@@ -187,11 +214,19 @@ TEST(ExecutorTable, AgreesWithANaiveTableOnRandomEvents) {
     std::vector<NaiveBatch> batches;
     for (std::uint64_t step = 1; step <= 2000; ++step) {
       std::size_t free = 0;
-      std::size_t fastest = count;
+      const auto rank = [&](std::size_t executor) {
+        const auto unfinished =
+            std::count_if(batches.begin(), batches.end(), [&](const NaiveBatch& batch) {
+              return !batch.finished && batch.running.executor == executor;
+            });
+        const TimePoint from = unfinished > 0 ? executors[executor].last : TimePoint{};
+        return std::pair(unfinished, from + Duration(executors[executor].mean));
+      };
+      std::size_t best = count;
       for (std::size_t i = 0; i < count; ++i) {
         if (executors[i].occupied) continue;
         ++free;
-        if (fastest == count || executors[i].mean < executors[fastest].mean) fastest = i;
+        if (best == count || rank(i) < rank(best)) best = i;
       }
       std::vector<RunningBatch> running;
       for (const NaiveBatch& batch : batches) {
@@ -208,14 +243,15 @@ TEST(ExecutorTable, AgreesWithANaiveTableOnRandomEvents) {
         ASSERT_EQ(found->expected_finish, expected.expected_finish);
       }
       if (table.available() > 0) {
-        ASSERT_EQ(table.choose(), fastest) << "seed " << seed << ", step " << step;
+        ASSERT_EQ(table.choose(), best) << "seed " << seed << ", step " << step;
       }
 
       if (table.available() > 0 && random.chance(50)) {
         const TimePoint now = at(static_cast<std::int64_t>(step));
-        table.start(step, fastest, 1, now);
-        executors[fastest].occupied = true;
-        batches.push_back({{step, fastest, 1, now, now + Duration(executors[fastest].mean)}});
+        table.start(step, best, 1, now);
+        executors[best].occupied = true;
+        executors[best].last = now;
+        batches.push_back({{step, best, 1, now, now + Duration(executors[best].mean)}});
       } else if (!batches.empty()) {
         NaiveBatch& batch = random.pick(batches);
         NaiveExecutor& executor = executors[batch.running.executor];

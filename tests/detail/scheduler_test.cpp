@@ -1314,7 +1314,7 @@ TEST(Scheduler, UnfinishedBatchesAreLimited) {
   rig.arrive("c");
   EXPECT_EQ(rig.next(0), "wait until never for none");
   rig.report(2, 5);
-  EXPECT_EQ(rig.next(5), "run c on 0: greedy");
+  EXPECT_EQ(rig.next(5), "run c on 1: greedy");
 }
 
 TEST(Scheduler, ABatchThatIsFinishedBeforeItsPredictorReturnsKeepsItsExecutor) {

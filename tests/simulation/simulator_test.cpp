@@ -422,6 +422,16 @@ TEST(Simulator, AnAsynchronousExecutorWithTwoStreamsComputesTwoBatchesAtOnce) {
             (Batches{{0, 1, 0ms, 3ms}, {0, 1, 1ms, 4ms}, {0, 1, 2ms, 6ms}}));
 }
 
+TEST(Simulator, AnAsynchronousExecutorIsGivenASecondBatchWhenEachHasOne) {
+  Simulation simulation = schedule({0ms, 1ms, 1500us, 2ms});
+  simulation.service.predictor = PredictorKind::asynchronous;
+  simulation.service.streams = 2;
+  simulation.batcher.executors = 2;
+  EXPECT_EQ(
+      diary_of(simulation).batches,
+      (Batches{{0, 1, 0ms, 3ms}, {1, 1, 1ms, 4ms}, {0, 1, 1500us, 4500us}, {1, 1, 2ms, 5ms}}));
+}
+
 TEST(Simulator, OfASynchronousExecutorTheStreamsMeanNothing) {
   Simulation simulation = schedule({0ms, 1ms});
   simulation.service.streams = 2;

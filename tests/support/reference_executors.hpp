@@ -83,12 +83,20 @@ class ReferenceExecutors {
     return true;
   }
 
-  /// "The free one that is expected to finish first, then the lowest index."
+  /// "Of the free ones the one with the fewest unfinished batches, of these the fastest or, where each has
+  /// some, the one that finishes its last one first, then the lowest index."
   std::size_t choose() const {
+    const auto rank = [this](std::size_t index) {
+      const auto unfinished =
+          std::count_if(running_.begin(), running_.end(),
+                        [index](const auto& batch) { return batch.executor == index; });
+      const Executor& executor = executors_[index];
+      const TimePoint from = unfinished > 0 ? executor.last : TimePoint{};
+      return std::pair(unfinished, from + Duration(executor.mean_ns));
+    };
     std::size_t best = count();
     for (std::size_t index = 0; index < count(); ++index) {
-      if (!usable(index)) continue;
-      if (best == count() || executors_[index].mean_ns < executors_[best].mean_ns) best = index;
+      if (usable(index) && (best == count() || rank(index) < rank(best))) best = index;
     }
     return best;
   }
@@ -96,6 +104,7 @@ class ReferenceExecutors {
   void start(std::uint64_t batch_id, std::size_t index, std::size_t size, TimePoint now) {
     Executor& executor = executors_[index];
     executor.at_work = true;
+    executor.last = now;
     running_.push_back({batch_id, index, size, now, now + Duration(executor.mean_ns)});
   }
 
@@ -139,6 +148,7 @@ class ReferenceExecutors {
     bool granted = false;
     bool reserved = false;
     bool seen = false;
+    TimePoint last{};          ///< When it was given its last batch.
     std::int64_t mean_ns = 0;  ///< Zero while not yet seen.
   };
 

@@ -76,13 +76,15 @@ class ExecutorTable {
   /// Whether the executor's predictor is being called, or it is reserved.
   bool occupied(std::size_t executor) const noexcept { return executors_[executor].occupied; }
 
-  /// The free executor that is expected to be the fastest, and of equals the lowest index.
+  /// Of the free executors the one with the fewest unfinished batches: what an asynchronous predictor is
+  /// given beside others may have to wait for them. Of these the one that is expected to be the fastest
+  /// or, where each has some, the first to finish what it was given last; and of equals the lowest index.
   /// Requires `available() > 0`.
   std::size_t choose() const noexcept {
     std::size_t best = executors_.size();
     for (std::size_t index = 0; index < executors_.size(); ++index) {
       if (executors_[index].occupied) continue;
-      if (best == executors_.size() || executors_[index].mean < executors_[best].mean) best = index;
+      if (best == executors_.size() || executors_[index].before(executors_[best])) best = index;
     }
     return best;
   }
@@ -90,6 +92,8 @@ class ExecutorTable {
   void start(std::uint64_t batch_id, std::size_t executor, std::size_t size,
              TimePoint now) noexcept {
     executors_[executor].occupied = executors_[executor].called = true;
+    ++executors_[executor].unfinished;
+    executors_[executor].last = now;
     ++called_;
     --free_;
     running_.push_back({.batch_id = batch_id,
@@ -182,8 +186,11 @@ class ExecutorTable {
       executor.mean += executor.seen ? off / kMemory : off;
       executor.seen = true;
     }
-    std::erase_if(running_,
-                  [&](const RunningBatch& batch) { return batch.batch_id == report.batch_id; });
+    std::erase_if(running_, [&](const RunningBatch& batch) {
+      if (batch.batch_id != report.batch_id) return false;
+      --executors_[batch.executor].unfinished;
+      return true;
+    });
   }
 
  private:
@@ -204,7 +211,15 @@ class ExecutorTable {
   }
 
   struct Executor {
+    bool before(const Executor& other) const noexcept {
+      if (unfinished != other.unfinished) return unfinished < other.unfinished;
+      if (unfinished == 0) return mean < other.mean;
+      return saturating_add(last, mean) < saturating_add(other.last, other.mean);
+    }
+
     Duration mean{};
+    std::size_t unfinished = 0;  // Batches,
+    TimePoint last{};            // and the dispatch of the last one.
     bool seen = false;
     bool occupied = false;  // It cannot be given a batch,
     bool called = false;    // because it is at work,
