@@ -435,6 +435,36 @@ TEST(BatchInFlight, UnlessSetThereAreTwoForEachExecutorThatOwnsItsBatches) {
   }
 }
 
+/// Has one batch in flight, whatever could be.
+struct OneInFlight {
+  batchwright::Decision decide(const batchwright::QueueView& view) const noexcept {
+    if (!view.running.empty()) return batchwright::Decision::hold(batchwright::kNever);
+    return batchwright::Decision::release(view.size, batchwright::ReleaseReason::greedy);
+  }
+};
+
+TEST(BatchInFlight, WhatThePolicyHoldsLeavesWhenTheOneBeforeIsFinished) {
+  for (const std::size_t executors : {0u, 1u}) {
+    for_each_seed(20, [&](TestRuntime& runtime) {
+      std::deque<Batch> kept;
+      TestBatcher<int, int, OneInFlight> batcher(
+          [&](Batch batch) { kept.push_back(std::move(batch)); }, {.max_batch_size = 2,
+                                                                   .policy = OneInFlight{},
+                                                                   .executors = executors,
+                                                                   .max_in_flight = 3});
+      auto tickets = batcher.submit_many(Values(7, 1), use_ticket);
+      runtime.advance(10ms);
+      EXPECT_EQ(kept.size(), 1u) << "though three full batches are queued";
+      kept[0].answer(0, 7);
+      kept[0].answer(1, 7);
+      runtime.advance(1ms);
+      EXPECT_EQ(kept.size(), 2u);
+      drop_all(runtime, kept);
+      EXPECT_TRUE(batcher.wait_idle());
+    });
+  }
+}
+
 TEST(BatchInFlight, TheNextLeavesAtTheInstantOneOfThemIsFinished) {
   for (const std::size_t executors : {0u, 1u}) {
     for_each_seed(20, [&](TestRuntime& runtime) {

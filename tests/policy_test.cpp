@@ -130,6 +130,14 @@ TEST(Decision, ToWaitCarriesInstantAndSize) {
   EXPECT_EQ(Decision::wait(kInstant).size(), kNoCount);
 }
 
+TEST(Decision, ToHoldCarriesAnInstantAndNoSize) {
+  constexpr Decision kHold = Decision::hold(TimePoint{} + 7ms);
+  EXPECT_TRUE(kHold.is_hold());
+  EXPECT_FALSE(kHold.is_release());
+  EXPECT_EQ(kHold.until(), TimePoint{} + 7ms);
+  static_assert(!Decision::wait(TimePoint{}).is_hold());
+}
+
 TEST(ReleaseReason, HasANameForEachEnumerator) {
   EXPECT_EQ(static_cast<std::size_t>(ReleaseReason::paced) + 1, kReleaseReasonCount);
   std::set<std::string> names;

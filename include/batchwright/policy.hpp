@@ -169,7 +169,8 @@ struct QueueView {
   Duration oldest_age() const noexcept { return now - oldest; }
 };
 
-/// What a policy answers: release a batch now, wait until an instant or a size, or give up on requests.
+/// What a policy answers: release a batch now, wait until an instant or a size, hold back until a batch
+/// has ended, or give up on requests.
 class Decision {
  public:
   /// The longest prefix of the queue, in order, of at most `size`, and at least its first request.
@@ -192,6 +193,17 @@ class Decision {
     return decision;
   }
 
+  /// Ask again when a batch has ended, and at `until`. Meanwhile not even a full batch leaves: another one
+  /// in flight would only wait there, though an executor could take it. As ever it leaves if it is
+  /// flushed, has waited for `max_wait` or is overtaken too often, in a shutdown, and at `until`, unless
+  /// the policy decides otherwise.
+  static constexpr Decision hold(TimePoint until) noexcept {
+    Decision decision;
+    decision.until_ = until;
+    decision.hold_ = true;
+    return decision;
+  }
+
   /// The first `count` requests, in order, end as `Outcome::would_expire`, because they would only make
   /// others late too; then the policy is asked again about what is left. `count` > 0.
   static constexpr Decision drop(std::size_t count) noexcept {
@@ -201,6 +213,7 @@ class Decision {
   }
 
   constexpr bool is_release() const noexcept { return release_; }
+  constexpr bool is_hold() const noexcept { return hold_; }
   constexpr std::size_t size() const noexcept { return size_; }
   constexpr TimePoint until() const noexcept { return until_; }
   constexpr ReleaseReason reason() const noexcept { return reason_; }
@@ -212,6 +225,7 @@ class Decision {
   std::size_t dropped_ = 0;
   ReleaseReason reason_ = ReleaseReason::size;
   bool release_ = false;
+  bool hold_ = false;
 };
 
 /// What a policy wants computed for it. What it does not ask for costs nothing.

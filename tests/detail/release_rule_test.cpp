@@ -114,6 +114,27 @@ TEST(ReleaseRule, TheCapReleasesWhateverThePolicySays) {
   EXPECT_EQ(rule.choose(0), "size 4");
 }
 
+TEST(ReleaseRule, AFullBatchIsHeldIfThePolicySaysSo) {
+  Rule rule;
+  rule.says = Decision::hold(at(7));
+  rule.enter(9);
+  EXPECT_EQ(rule.choose(6), "wait 7 any");
+  EXPECT_EQ(rule.choose(7), "time 4");
+  rule.says = Decision::hold(kNever);
+  EXPECT_EQ(rule.choose(49), "wait 50 any");
+  EXPECT_EQ(rule.choose(50), "net 4");
+  rule.rule.drain();
+  EXPECT_EQ(rule.choose(8), "drain 4");
+}
+
+TEST(ReleaseRule, APreferredSizeIsHeldToo) {
+  Rule rule({.max_batch_size = 4, .max_wait = Duration(50), .preferred_sizes = {2}});
+  rule.enter(2);
+  EXPECT_EQ(rule.choose(0), "size 4");
+  rule.says = Decision::hold(at(7));
+  EXPECT_EQ(rule.choose(0), "wait 7 any");
+}
+
 TEST(ReleaseRule, TheNetTheFlushAndTheDrainRelease) {
   Rule rule;
   rule.enter(1);

@@ -107,16 +107,19 @@ class ReleaseRule {
     const std::size_t size = std::min(decision.size(), cap);
     if (decision.dropped() > 0) return {.due = true, .dropped = decision.dropped()};
     if (decision.is_release()) return {.due = true, .reason = decision.reason(), .size = size};
-    if (queued >= size || backlog_.waits_in_vain()) return due(ReleaseReason::size);
-    if (cut_.preferred_reached(order_, lane)) return due(ReleaseReason::size);
+    const bool held = decision.is_hold();
+    if (!held && (queued >= size || backlog_.waits_in_vain())) return due(ReleaseReason::size);
+    if (!held && cut_.preferred_reached(order_, lane)) return due(ReleaseReason::size);
     if (decision.until() <= now) return due(ReleaseReason::time);
     if (draining_) return due(ReleaseReason::drain);
     if (lane.flushed > 0) return due(ReleaseReason::flush);
     if (lane.bounded > 0) return due(ReleaseReason::overtaken);
     const TimePoint net = saturating_add(lane.ages.oldest(), limits_.max_wait);
     if (net <= now) return due(ReleaseReason::net);
+    const TimePoint until = std::min(decision.until(), net);
+    if (held) return {.size = kNoCount, .until = until};
     const std::size_t missing = std::min(size - queued, cut_.missing_to_preferred(queued));
-    return {.size = std::min(missing, backlog_.room()), .until = std::min(decision.until(), net)};
+    return {.size = std::min(missing, backlog_.room()), .until = until};
   }
 
   const SchedulerLimits& limits_;
