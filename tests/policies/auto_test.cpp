@@ -228,9 +228,13 @@ TEST(AutoPolicy, DoesNotHoldARequestPastItsOwnDeadline) {
   for (int i = 0; now < kOldest - 2ms; ++i) {
     now += Duration(static_cast<std::int64_t>(400'000 * random.exponential()));
     policy.on_arrivals({.count = 1, .size = 1, .first = now, .last = now});
-    const std::size_t size = 1 + static_cast<std::size_t>(i) % 8;
-    policy.on_batch(
-        {.size = size, .count = size, .dispatched = now - kV100(size), .finished = now});
+    const auto number = static_cast<std::size_t>(i);
+    const std::size_t size = 1 + number % 8;
+    policy.on_batch({.executor = number,  // One that computes nothing else at that time.
+                     .size = size,
+                     .count = size,
+                     .dispatched = now - kV100(size),
+                     .finished = now});
   }
   QueueView view = view_of(1);
   ASSERT_FALSE(AutoPolicy(policy).decide(view).is_release()) << "one more would pay";

@@ -7,6 +7,7 @@
 #include "company.hpp"
 #include "early_drop.hpp"
 #include "learned_curve.hpp"
+#include "overlap.hpp"
 #include "pacing.hpp"
 #include "queue_value.hpp"
 #include "quorum.hpp"
@@ -38,7 +39,13 @@ class AutoRule {
     brief_ = report.service_time() < kBrief ? std::min(brief_ + 1, kBriefBatches) : 0;
     if (!brief()) sources_.answer(to_ns(report.finished), static_cast<double>(report.size));
     if (report.failed) return;
-    curve_.observe(report.size, static_cast<double>(report.service_time().count()));
+    const bool trusted = report.size <= curve_.largest() && curve_.doubt(report.size) < kTrusted;
+    const double alone = overlap_.observe({.executor = report.executor,
+                                           .dispatched = to_ns(report.dispatched),
+                                           .finished = to_ns(report.finished),
+                                           .expected = curve_(report.size),
+                                           .trusted = trusted});
+    curve_.observe(report.size, alone);
     const double window = curve_(kWindowSize);
     rate_.set_window(window);
     ++batches_;
@@ -58,6 +65,52 @@ class AutoRule {
     const double now = to_ns(view.now);
     rate_.roll(now);
     if (waiting_ && view.oldest > waiting_oldest_) waiting_ = false;  // Those have left otherwise.
+    if (!overlap_.known()) return decide_beside(view, queued, objective, now);
+    // What is dispatched beside others may only wait for them, and grows no more meanwhile.
+    const std::size_t at_once = view.executors * overlap_.width();
+    const std::size_t most = at_once + (overlap_.tries() ? 1 : 0);
+    const bool crowded = overlap_.settled() && view.size >= kCrowded * view.max_batch_size;
+    if (view.running.size() >= most && !crowded) {
+      const double rest = until_free(view, queued, at_once, now);
+      if (rest > 0) return Decision::hold(later(view.now, rest));
+    }
+    QueueView part = view;
+    part.executors = at_once;
+    part.free_executors = at_once - std::min(view.running.size(), at_once - 1);
+    return decide_beside(part, queued, objective, now);
+  }
+
+  const LearnedCurve& curve() const noexcept { return curve_; }
+  const Overlap& overlap() const noexcept { return overlap_; }
+  const Quorum& quorum() const noexcept { return quorum_; }
+  const Sources& sources() const noexcept { return sources_; }
+
+ private:
+  static constexpr std::uint64_t kLeastBatches = 8;
+  static constexpr std::size_t kOverload = 4;  // So many caps are queued: what works them off.
+  static constexpr std::size_t kWindowSize = 8;
+  static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
+  static constexpr std::uint64_t kQuorumEvery = 32;
+  static constexpr std::uint64_t kTryFor = 8;  // Batches.
+  static constexpr double kMostComing = 0.7;   // Of those who are missing.
+  static constexpr double kDoubt = 0.05;       // A quorum in more doubt is tried.
+  // What a queue costs is computed anew after so many batches, or if the rate has changed by so much.
+  static constexpr std::uint64_t kValueFor = 16;
+  static constexpr double kSameRate = 0.02;
+  static constexpr double kSameCurve = 0.1;
+  static constexpr std::size_t kCrowded = 2;  // So many caps are queued: batches are full anyhow.
+  static constexpr double kTrusted = 0.2;     // Doubt.
+  static constexpr double kShortLead = 0.02;  // Of the time of a batch: not worth a wake-up.
+  static constexpr double kPatience = 3;      // Times of a batch: it has stalled.
+
+  // A wait is at most as long as a batch takes. A timer is late by as much as these do, and to be woken
+  // costs more than they could save: so no one waits for company, and nothing is learned but the curve.
+  static constexpr Duration kBrief = std::chrono::microseconds(20);
+  static constexpr int kBriefBatches = 16;  // One after the other.
+
+  // What is to be done with an executor that is free.
+  Decision decide_beside(const QueueView& view, std::size_t queued, Duration objective,
+                         double now) noexcept {
     if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
     if (objective != Duration::max()) return decide_in_time(view, to_ns(objective), now);
     if (view.size >= kOverload * view.max_batch_size) {
@@ -86,29 +139,6 @@ class AutoRule {
     if (paces) return pace(view, queued, now);
     return wait_or_go(view, queued, now);
   }
-
-  const LearnedCurve& curve() const noexcept { return curve_; }
-  const Quorum& quorum() const noexcept { return quorum_; }
-  const Sources& sources() const noexcept { return sources_; }
-
- private:
-  static constexpr std::uint64_t kLeastBatches = 8;
-  static constexpr std::size_t kOverload = 4;  // So many caps are queued: what works them off.
-  static constexpr std::size_t kWindowSize = 8;
-  static constexpr double kLeastGain = 0.01;  // Of what the queue costs anyhow.
-  static constexpr std::uint64_t kQuorumEvery = 32;
-  static constexpr std::uint64_t kTryFor = 8;  // Batches.
-  static constexpr double kMostComing = 0.7;   // Of those who are missing.
-  static constexpr double kDoubt = 0.05;       // A quorum in more doubt is tried.
-  // What a queue costs is computed anew after so many batches, or if the rate has changed by so much.
-  static constexpr std::uint64_t kValueFor = 16;
-  static constexpr double kSameRate = 0.02;
-  static constexpr double kSameCurve = 0.1;
-
-  // A wait is at most as long as a batch takes. A timer is late by as much as these do, and to be woken
-  // costs more than they could save: so no one waits for company, and nothing is learned but the curve.
-  static constexpr Duration kBrief = std::chrono::microseconds(20);
-  static constexpr int kBriefBatches = 16;  // One after the other.
 
   bool brief() const noexcept { return brief_ == kBriefBatches && !in_time_; }
 
@@ -147,9 +177,34 @@ class AutoRule {
     return waiting_ ? to_ns(view.now - waiting_since_) : 0;
   }
 
+  double expected_end(const RunningBatch& batch) const noexcept {
+    return overlap_.begun(batch.executor, to_ns(batch.dispatched)) + curve_(batch.size);
+  }
+
   // Time until the executor of a running batch is free.
   double left(const RunningBatch& batch, double now) const noexcept {
-    return std::max(0.0, to_ns(batch.dispatched) + curve_(batch.size) - now);
+    return std::max(0.0, expected_end(batch) - now);
+  }
+
+  // Time until another batch would be computed at once, or be ready just in time for that. One that has
+  // to end first says so by its report, and is not awaited for ever.
+  double until_free(const QueueView& view, std::size_t queued, std::size_t at_once,
+                    double now) const noexcept {
+    double soonest = 1e300;
+    double time = 0;  // Of that one.
+    for (const RunningBatch& batch : view.running) {
+      const double ends = expected_end(batch);
+      if (ends >= soonest) continue;
+      soonest = ends;
+      time = curve_(batch.size);
+    }
+    const double lead = overlap_.lead();
+    if (view.running.size() > at_once || lead < kShortLead * curve_(queued)) {
+      return soonest + kPatience * time - now;
+    }
+    // Who comes meanwhile joins. If nothing is saved by that it need not be late.
+    if (WaitRule::saving(queued, 1, curve_) <= 0) return 0;
+    return soonest - lead - 0.5 * time * curve_.deviation() - now;
   }
 
   double busy(const QueueView& view, double now) const noexcept {
@@ -297,6 +352,7 @@ class AutoRule {
   }
 
   LearnedCurve curve_;
+  Overlap overlap_;
   Sources sources_;
   ArrivalRate rate_;
   Quorum quorum_;
