@@ -57,7 +57,8 @@ class QueueFullError : public BatcherError {
 class TooLargeError : public BatcherError {
  public:
   TooLargeError()
-      : BatcherError(Outcome::too_large, "batchwright: larger than max_batch_size or the queue's whole capacity") {}
+      : BatcherError(Outcome::too_large,
+                     "batchwright: larger than max_batch_size or the queue's whole capacity") {}
 };
 
 /// By the forecast the request could not have been answered by its deadline; see Forecast.
