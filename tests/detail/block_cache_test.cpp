@@ -114,6 +114,47 @@ TEST(BlockCache, AThreadThatEndsGivesItsBlocksBack) {
   EXPECT_LE(seen.size(), 2 * Pool::kBundle);
 }
 
+TEST(BlockCache, AThreadThatSleepsKeepsNothingOfASpike) {
+  using Blocks = Cache<64 * 41>;
+  Blocks::deallocate(Blocks::allocate());
+  const int before = CountedPages::mapped;
+  std::vector<void*> spike;
+  for (int i = 0; i < 20'000; ++i) spike.push_back(Blocks::allocate());
+  std::atomic<int> step{0};
+  const auto await = [&step](int wanted) {
+    while (step.load() != wanted) std::this_thread::yield();
+  };
+  // Another thread has a few at hand that lie far from each other, and does nothing more.
+  std::thread other([&] {
+    for (std::size_t i = 0; i < 20; ++i)
+      Blocks::deallocate(std::exchange(spike[i * 1000], nullptr));
+    step = 1;
+    await(2);
+    batchwright::detail::BlocksAtHand::give_back_old();  // A pool has shrunk since.
+    step = 3;
+    await(4);
+  });
+  await(1);
+  for (void* const block : spike) {
+    if (block != nullptr) Blocks::deallocate(block);
+  }
+  const auto work = [] {
+    for (int round = 0; round < 5'000; ++round) {
+      std::vector<void*> some;
+      for (int i = 0; i < 40; ++i) some.push_back(Blocks::allocate());
+      for (void* const block : some) Blocks::deallocate(block);
+    }
+  };
+  work();
+  EXPECT_GE(CountedPages::mapped - before, 15);
+  step = 2;
+  await(3);
+  work();
+  EXPECT_LE(CountedPages::mapped - before, 4);
+  step = 4;
+  other.join();
+}
+
 // An object of the thread that is destroyed after the cache.
 struct Late {
   void* block = nullptr;

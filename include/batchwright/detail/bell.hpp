@@ -5,6 +5,7 @@
 #include "../policy.hpp"
 #include "../runtime.hpp"
 #include "adaptive_spin.hpp"
+#include "block_cache.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -37,6 +38,7 @@ class Bell {
   void wait(std::uint32_t heard, TimePoint until) noexcept {
     const auto rang = [&] { return rings_.load(std::memory_order_acquire) != heard; };
     if (spin_.wait_for(until, rang)) return;
+    BlocksAtHand::give_back_old();
     asleep_.store(true, std::memory_order_seq_cst);
     runtime_.interleave("falls asleep");
     runtime_.park(rings_, heard, until);

@@ -6,8 +6,33 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace batchwright::inline v0_1::detail {
+
+/// What a thread has at hand of all sizes. One that uses a size no more, or only gives its blocks away,
+/// would keep some of a spike for ever, and with each a slab that is empty but for it.
+class BlocksAtHand {
+ public:
+  /// Gives them back if a pool has shrunk since the last time. For a thread that is about to sleep.
+  static void give_back_old() noexcept {
+    const unsigned shrunk = PoolBase::shrunk();
+    if (std::exchange(seen_, shrunk) == shrunk) return;
+    for (const Size* size = first_; size != nullptr; size = size->next) size->give_back();
+  }
+
+ private:
+  template <std::size_t, class>
+  friend class BlockCache;
+
+  struct Size {
+    void (*give_back)() noexcept;
+    Size* next;
+  };
+
+  static constinit inline thread_local Size* first_ = nullptr;
+  static constinit inline thread_local unsigned seen_ = 0;
+};
 
 /// A few blocks of a pool at each thread's hand, so that of sixteen requests one takes the pool's lock:
 /// a request's blocks are had on one thread and given back on another, and the lock's line would travel
@@ -46,12 +71,16 @@ class BlockCache {
   // Another object than the blocks, so that these need neither a guard nor a destructor.
   struct End {
     ~End() {
-      Local& local = local_;
-      while (local.count > 0) Pool::instance().deallocate(local.blocks[--local.count]);
-      local.capacity = 0;
-      local.ended = true;
+      give_back();
+      local_.capacity = 0;
+      local_.ended = true;
     }
   };
+
+  static void give_back() noexcept {
+    Local& local = local_;
+    while (local.count > 0) Pool::instance().deallocate(local.blocks[--local.count]);
+  }
 
   static void refill(Local& local) {
     if (local.capacity == 0 && !begin(local)) {
@@ -76,10 +105,12 @@ class BlockCache {
     static thread_local const End kEnd;
     static_cast<void>(kEnd);
     local.capacity = kCapacity;
+    at_hand_.next = std::exchange(BlocksAtHand::first_, &at_hand_);
     return true;
   }
 
   static constinit inline thread_local Local local_{};
+  static constinit inline thread_local BlocksAtHand::Size at_hand_{&give_back, nullptr};
 };
 
 }  // namespace batchwright::inline v0_1::detail

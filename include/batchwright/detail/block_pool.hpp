@@ -27,7 +27,12 @@ class PoolBase {
     }
   }
 
+  /// Counts how often one of them has come to need less than half of what it had needed.
+  static unsigned shrunk() noexcept { return shrunk_.load(std::memory_order_relaxed); }
+
  protected:
+  static void note_shrunk() noexcept { shrunk_.fetch_add(1, std::memory_order_relaxed); }
+
   PoolBase() noexcept {
     next_ = first_.load(std::memory_order_relaxed);
     while (!first_.compare_exchange_weak(next_, this, std::memory_order_release,
@@ -39,6 +44,7 @@ class PoolBase {
 
  private:
   static inline std::atomic<PoolBase*> first_{nullptr};
+  static inline std::atomic<unsigned> shrunk_{0};
   PoolBase* next_;
 };
 
@@ -74,7 +80,7 @@ class BlockPool final : public PoolBase {
     Slab* surplus = nullptr;
     {
       const Guard guard(lock_);
-      look_at_need(1);
+      look_at_need(1, surplus);
       put(memory, surplus);
     }
     unmap(surplus);
@@ -104,12 +110,8 @@ class BlockPool final : public PoolBase {
     Slab* surplus = nullptr;
     {
       const Guard guard(lock_);
-      look_at_need(kBundle);
-      if (bundles_ == kMostBundles) {  // The oldest makes room.
-        std::for_each_n(bundle(0), kBundle, [&](void* memory) { put(memory, surplus); });
-        first_bundle_ = (first_bundle_ + 1) % kMostBundles;
-        --bundles_;
-      }
+      look_at_need(kBundle, surplus);
+      if (bundles_ == kMostBundles) put_oldest_bundle(surplus);
       std::copy_n(blocks, kBundle, bundle(bundles_));
       ++bundles_;
       take_surplus(surplus);
@@ -190,10 +192,16 @@ class BlockPool final : public PoolBase {
     Slab& slab = slab_of(memory);
     if (slab.generation != generation_) return;
     --used_;
-    if (slab.full()) open_.push_back(slab);
+    if (slab.full()) open_.push_front(slab);
     slab.put(memory);
     if (slab.used == 0) open_.move_to_back(slab);
     take_surplus(surplus);
+  }
+
+  void put_oldest_bundle(Slab*& surplus) noexcept {
+    std::for_each_n(bundle(0), kBundle, [&](void* memory) { put(memory, surplus); });
+    first_bundle_ = (first_bundle_ + 1) % kMostBundles;
+    --bundles_;
   }
 
   // Pushes a slab that is not needed any more, if there is one: no call takes long.
@@ -223,13 +231,20 @@ class BlockPool final : public PoolBase {
     return block;
   }
 
-  // Each epoch anew: kept is what this epoch and the one before needed.
-  void look_at_need(std::size_t freed) noexcept {
+  // Each epoch anew: kept is what this epoch and the one before needed. Pushes slabs as `put` does.
+  void look_at_need(std::size_t freed, Slab*& surplus) noexcept {
     freed_ += freed;
     if (freed_ < kEpoch) return;
     freed_ = 0;
     keep_ = std::max(peak_, last_peak_);
     last_peak_ = std::exchange(peak_, used_);
+    most_kept_ = std::max(most_kept_, keep_);
+    if (most_kept_ > kSpike && keep_ <= most_kept_ / 2) {
+      most_kept_ = keep_;
+      note_shrunk();
+      // Blocks of a spike that wait there would keep their slabs.
+      while (bundles_ > 0) put_oldest_bundle(surplus);
+    }
   }
 
   // The slabs of before are let be: a call may have left their lists half changed.
@@ -264,6 +279,7 @@ class BlockPool final : public PoolBase {
   static constexpr std::size_t kSlabSize = std::size_t{64} * 1024;
   static constexpr std::size_t kSlabBlocks = (kSlabSize - kHeader) / Size;
   static constexpr std::size_t kEpoch = 1024;  // Frees after which the need is looked at anew.
+  static constexpr std::size_t kSpike = 2 * kEpoch;
   static constexpr std::size_t kMostBundles = 4;
   static_assert(Size % alignof(std::max_align_t) == 0 && Size <= kSlabSize / 8);
 
@@ -275,6 +291,7 @@ class BlockPool final : public PoolBase {
   std::size_t peak_ = 0;       // Most in use in this epoch,
   std::size_t last_peak_ = 0;  // and in the one before.
   std::size_t keep_ = 1;       // Blocks for which slabs are kept: one slab in any case.
+  std::size_t most_kept_ = 0;  // Since it has shrunk.
   std::size_t freed_ = 0;      // In this epoch.
   unsigned generation_ = 0;    // Forks that this process descends from.
   // Bundles on their way from thread to thread, a ring: the newest is used first.

@@ -3,6 +3,7 @@
 #define BATCHWRIGHT_DETAIL_IDLE_WAITERS_HPP
 
 #include "../runtime.hpp"
+#include "block_cache.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -19,6 +20,7 @@ struct IdleWaiter {
   /// Blocks until it is told or `until` comes. True if it has been told.
   template <Runtime R>
   bool wait(const R& runtime, TimePoint until) noexcept {
+    BlocksAtHand::give_back_old();
     while (idle.load(std::memory_order_acquire) == 0 && runtime.now() < until) {
       runtime.park(idle, 0, until);
     }

@@ -5,6 +5,7 @@
 #include "../policy.hpp"
 #include "../runtime.hpp"
 #include "adaptive_spin.hpp"
+#include "block_cache.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -38,6 +39,7 @@ class Mailbox {
     std::uint32_t seen = kEmpty;
     const auto come = [&] { return (seen = word_.load(std::memory_order_acquire)) != kEmpty; };
     if (!come() && !spin_.wait_for(kNever, come)) {
+      BlocksAtHand::give_back_old();
       word_.compare_exchange_strong(seen, kAsleep, std::memory_order_acq_rel);
       while ((seen = word_.load(std::memory_order_acquire)) == kAsleep) {
         runtime_.park(word_, kAsleep, kNever);
