@@ -277,8 +277,10 @@ class Admission {
   // The whole demand has been added to what the queue holds.
   bool add_tenant(const TenantDemand& its, std::size_t level) noexcept {
     TenantRoom& room = *its.room;
-    const std::size_t left = capacity_ - queued();
-    const std::size_t bytes_left = max_bytes_ - bytes_.load(std::memory_order_relaxed);
+    // Somebody may have taken more than there is, by force.
+    const std::size_t left = capacity_ - std::min(queued(), capacity_);
+    const std::size_t bytes_left =
+        max_bytes_ - std::min(bytes_.load(std::memory_order_relaxed), max_bytes_);
     if (!take(room, room.count, its.count, left)) return false;
     if (take(room, room.bytes, its.bytes, bytes_left)) {
       if (level == kNoCount || add(room.level(level).queued, its.count, level_capacity(level))) {
