@@ -36,7 +36,7 @@ namespace batchwright::inline v0_1 {
 ///
 /// Give one to a batcher's `observer`, one for each batcher, and keep a std::shared_ptr to it.
 ///
-/// Memory is bounded: all of it, some 90 bytes an event, is allocated at construction. What does not
+/// Memory is bounded: all of it, some 80 bytes an event, is allocated at construction. What does not
 /// fit is dropped and counted, so the timeline is the beginning of the run; one event for each request
 /// and each batch. Recording is one atomic increment and a copy: it never blocks, nor allocates.
 /// Everything may be called from any thread at any time; what is written has all events whose

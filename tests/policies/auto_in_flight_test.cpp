@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace {
@@ -133,6 +134,33 @@ TEST(AutoPolicyInFlight, ABatchThatDoesNotEndIsNotAwaitedForEver) {
   EXPECT_LT(decision.until(), now + 12ms);
   view.now = decision.until();
   EXPECT_FALSE(policy.decide(view).is_hold());
+}
+
+TEST(AutoPolicyInFlight, NothingIsHeldPastItsLastInstant) {
+  TimePoint now = batchwright_test::kOldest;
+  AutoPolicy policy = taught(now);
+  const std::vector<RunningBatch> running = {{.size = 4, .dispatched = now}};
+  QueueView view = view_of(1);
+  view.now = view.oldest = view.newest = now + 1ms;
+  view.running = running;
+  batchwright_test::ListedQueue due{{{.enqueued = view.now, .deadline = now + 4ms}}};
+  view.queue = due.cursor();
+  const Decision decision = AutoPolicy(policy).decide(view);
+  ASSERT_TRUE(decision.is_hold());
+  const Duration one(static_cast<std::int64_t>(policy.rule.curve()(1)));
+  EXPECT_LE(decision.until(), now + 4ms - one);
+  view.now = decision.until();
+  EXPECT_TRUE(AutoPolicy(policy).decide(view).is_release());
+
+  view = view_of(1);
+  view.now = view.oldest = view.newest = now + 1ms;
+  view.running = running;
+  policy.objective = 3ms;
+  const Decision in_time = AutoPolicy(policy).decide(view);
+  ASSERT_TRUE(in_time.is_hold());
+  EXPECT_LE(in_time.until(), now + 4ms - one);
+  view.now = in_time.until();
+  EXPECT_FALSE(AutoPolicy(policy).decide(view).is_hold());
 }
 
 TEST(AutoPolicyInFlight, WhereMoreAreQueuedThanItCanTakeNothingIsHeld) {

@@ -14,7 +14,8 @@ namespace batchwright::inline v0_1::detail {
 /// would keep some of a spike for ever, and with each a slab that is empty but for it.
 class BlocksAtHand {
  public:
-  /// Gives them back if a pool has shrunk since the last time. For a thread that is about to sleep.
+  /// Gives them back if a pool has shrunk since the last time. For the batcher's own threads before they
+  /// sleep, which may do nothing else with them; who submits exchanges his with each request.
   static void give_back_old() noexcept {
     const unsigned shrunk = PoolBase::shrunk();
     if (std::exchange(seen_, shrunk) == shrunk) return;

@@ -27,7 +27,7 @@ class PoolBase {
     }
   }
 
-  /// Counts how often one of them has come to need less than half of what it had needed.
+  /// Counts how often one of them has come to need no more than half of what it needed for a spike.
   static unsigned shrunk() noexcept { return shrunk_.load(std::memory_order_relaxed); }
 
  protected:
@@ -255,7 +255,7 @@ class BlockPool final : public PoolBase {
     lock_.store(false, std::memory_order_release);
   }
 
-  // A leaf: held for some ten instructions, over no other lock and no call.
+  // A leaf: held for some ten instructions, but when the pool shrinks, over no other lock and no call.
   class Guard {
    public:
     explicit Guard(std::atomic<bool>& flag) noexcept : flag_(flag) {

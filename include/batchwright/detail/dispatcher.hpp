@@ -114,7 +114,7 @@ class Dispatcher {
       }
       serve_waiting(now);
       Action rest = act(now, execute);
-      // What has expired has left room by now.
+      // What was dispatched or has expired has left room by now.
       while (rest.kind != Action::Kind::dispatch && !desk_.empty() && serve_waiting(now)) {
         rest = act(now, execute);
       }

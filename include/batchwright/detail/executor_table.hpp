@@ -186,11 +186,8 @@ class ExecutorTable {
       executor.mean += executor.seen ? off / kMemory : off;
       executor.seen = true;
     }
-    std::erase_if(running_, [&](const RunningBatch& batch) {
-      if (batch.batch_id != report.batch_id) return false;
-      --executors_[batch.executor].unfinished;
-      return true;
-    });
+    const auto ended = [&](const RunningBatch& batch) { return batch.batch_id == report.batch_id; };
+    if (std::erase_if(running_, ended) > 0) --executors_[report.executor].unfinished;
   }
 
  private:

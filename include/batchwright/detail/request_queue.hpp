@@ -36,9 +36,6 @@ class RequestQueue {
     deadlines_.insert(request);
   }
 
-  /// One of which nothing becomes but to leave in a batch.
-  void enter_undated(RequestHeader& request) noexcept { backlog_.enter(request); }
-
   /// One that has its place and does not enter.
   void turn_away(RequestHeader& request) noexcept {
     request.queued = false;

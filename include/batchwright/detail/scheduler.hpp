@@ -213,7 +213,8 @@ class Scheduler {
 
  private:
   void enter(RequestHeader& request) noexcept {
-    if (!DeadlineHeap::find_due(request)) return queue_.enter_undated(request);
+    // Most are in no hurry, and pay for nothing more.
+    if (!DeadlineHeap::find_due(request)) return queue_.backlog().enter(request);
     if (forecast_.refuses()) {
       queue_.backlog().place(request);
       if (forecast_.hopeless(request, queue_.backlog().tenants(), cut_.cap(), counsel_.service(),

@@ -19,8 +19,10 @@ namespace batchwright::inline v0_1 {
 /// With an objective it answers as many as it can within it instead: requests that would make others
 /// late end early, as `Outcome::would_expire`.
 ///
-/// Latency bound: it waits for company at most as long as a batch of what is queued takes; with an
-/// objective never past the last instant at which that can be met.
+/// Latency bound: it waits for company at most as long as a batch of what is queued takes, and where the
+/// predictor is asynchronous besides until a batch in flight has ended, or has taken four times as long as
+/// expected; never past the last instant at which the objective, or the first request's own deadline, can
+/// be met.
 ///
 /// When not to use it: in lanes with keys, because it takes the arrivals of all lanes for those of the
 /// one it is asked about; for runs of fewer batches than it takes to learn, some tens; and where a rule

@@ -221,7 +221,7 @@ class Overlap {
 
   void settle() noexcept {
     settled_ = true;
-    next_trial_ = batches_ + std::min(kFirstPause << 2 * std::min(failures_, 4U), kLastPause);
+    next_trial_ = batches_ + std::min(kFirstPause << 2 * std::min(failures_, 3U), kLastPause);
     ++failures_;
     if (saved_count_ < kLeastSaved) return;
     const double mean = saved_ / saved_count_;

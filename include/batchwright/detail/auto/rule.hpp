@@ -72,7 +72,10 @@ class AutoRule {
     const bool crowded = overlap_.settled() && view.size >= kCrowded * view.max_batch_size;
     if (view.running.size() >= most && !crowded) {
       const double rest = until_free(view, queued, at_once, now);
-      if (rest > 0) return Decision::hold(later(view.now, rest));
+      const TimePoint last = std::min(last_instant(view), in_time(view, queued, objective));
+      if (rest > 0 && last > view.now) {
+        return Decision::hold(std::min(later(view.now, rest), last));
+      }
     }
     QueueView part = view;
     part.executors = at_once;
@@ -101,7 +104,7 @@ class AutoRule {
   static constexpr std::size_t kCrowded = 2;  // So many caps are queued: batches are full anyhow.
   static constexpr double kTrusted = 0.2;     // Doubt.
   static constexpr double kShortLead = 0.02;  // Of the time of a batch: not worth a wake-up.
-  static constexpr double kPatience = 3;      // Times of a batch: it has stalled.
+  static constexpr double kPatience = 3;      // Times of a batch, beyond its end: it has stalled.
 
   // A wait is at most as long as a batch takes. A timer is late by as much as these do, and to be woken
   // costs more than they could save: so no one waits for company, and nothing is learned but the curve.
@@ -156,15 +159,30 @@ class AutoRule {
     return Decision::release(size, reason);
   }
 
-  // Not past the instant at which the first one's own deadline can still be met.
-  Decision wait(const QueueView& view, TimePoint until, std::size_t more = 1) noexcept {
+  // At which the first one's own deadline can still be met; kNever without one.
+  TimePoint last_instant(const QueueView& view) const noexcept {
     QueueCursor queue = view.queue;
-    if (QueuedRequest first; queue.next(first) && first.deadline != kNever) {
-      const double time = curve_(view.size) * (1 + curve_.deviation());
-      const TimePoint latest = first.deadline - Duration(static_cast<std::int64_t>(time));
-      if (latest <= view.now) return go(view.size, ReleaseReason::deadline);
-      until = std::min(until, latest);
-    }
+    QueuedRequest first;
+    if (!queue.next(first) || first.deadline == kNever) return kNever;
+    return first.deadline - surely(view.size);
+  }
+
+  // At which the oldest one can still be answered within the objective; kNever without one.
+  TimePoint in_time(const QueueView& view, std::size_t size, Duration objective) const noexcept {
+    if (objective == Duration::max()) return kNever;
+    return saturating_add(view.oldest, objective) - surely(size);
+  }
+
+  // What a batch takes at most, by what batches deviate.
+  Duration surely(std::size_t size) const noexcept {
+    return Duration(static_cast<std::int64_t>(curve_(size) * (1 + curve_.deviation())));
+  }
+
+  // Not past the first one's last instant.
+  Decision wait(const QueueView& view, TimePoint until, std::size_t more = 1) noexcept {
+    const TimePoint last = last_instant(view);
+    if (last <= view.now) return go(view.size, ReleaseReason::deadline);
+    until = std::min(until, last);
     if (!waiting_) {
       waiting_ = true;
       waiting_since_ = view.now;
