@@ -436,12 +436,12 @@ TEST(Guarantee, ASpikeGivesItsMemoryBackToTheSystem) {
       const auto deadline = std::chrono::steady_clock::now() + std::chrono::hours(1 + i % 7);
       return {.priority = i % n, .deadline = deadline, .stop = stop.get_token()};
     };
-    const auto ordinary_load = [&] {
+    const auto ordinary_load = [&batcher, &urgency, by = answered] {
       for (int round = 0; round < 100; ++round) {
         std::vector<batchwright::Ticket<int>> tickets;
         std::vector<std::future<int>> futures;
         for (int i = 0; i < 1000; ++i) tickets.push_back(batcher.submit(i, use_ticket, urgency(i)));
-        if (answered == By::future) {
+        if (by == By::future) {
           for (int i = 0; i < 1000; ++i) futures.push_back(batcher.submit(i));
         }
         for (int i = 0; i < 1000; ++i)
