@@ -112,10 +112,8 @@ class Admission {
     return lack;
   }
 
-  /// By how much a demand exceeds the room there is now.
-  Shortage shortage(const Demand& demand) const noexcept { return shortage(demand, false); }
-
-  /// Takes room that is not there, so that nobody else takes what comes free for it. What has to leave.
+  /// Takes room that is not there, so that nobody else takes what comes free for it. What has to leave;
+  /// if it does not, `give_back`.
   Shortage take_by_force(const Demand& demand) noexcept {
     queued_.fetch_add(demand.count, std::memory_order_seq_cst);
     bytes_.fetch_add(demand.bytes, std::memory_order_seq_cst);
@@ -126,7 +124,7 @@ class Admission {
         its->room->level(demand.level).queued.fetch_add(its->count, std::memory_order_relaxed);
       }
     }
-    return shortage(demand, true);
+    return shortage(demand);
   }
 
   /// `leave` comes first.
@@ -194,29 +192,31 @@ class Admission {
     return level == kNoCount ? kNoCount : policies_[level].capacity;
   }
 
-  bool lacks_level(const TenantDemand& its, std::size_t level, bool taken = false) const noexcept {
-    return level != kNoCount && over(others(its.room->level(level).queued, its.count, taken),
-                                     its.count, level_capacity(level)) > 0;
+  // `taken`: so many of those queued are its own.
+  bool lacks_level(const TenantDemand& its, std::size_t level,
+                   std::size_t taken = 0) const noexcept {
+    return level != kNoCount &&
+           over(others(its.room->level(level).queued, taken), its.count, level_capacity(level)) > 0;
   }
 
-  // What others than a demand hold, of which its own part has been `taken` or not.
-  static std::size_t others(const std::atomic<std::size_t>& all, std::size_t own,
-                            bool taken) noexcept {
-    return all.load(std::memory_order_relaxed) % kClosed - (taken ? own : 0);
+  // What is held besides `own`.
+  static std::size_t others(const std::atomic<std::size_t>& all, std::size_t own) noexcept {
+    return all.load(std::memory_order_relaxed) % kClosed - own;
   }
 
-  Shortage shortage(const Demand& demand, bool taken) const noexcept {
-    const std::size_t used = others(queued_, demand.count, taken);
-    const std::size_t bytes_used = others(bytes_, demand.bytes, taken);
+  // Of a demand that has been taken.
+  Shortage shortage(const Demand& demand) const noexcept {
+    const std::size_t used = others(queued_, demand.count);
+    const std::size_t bytes_used = others(bytes_, demand.bytes);
     Shortage missing{.count = over(used, demand.count, capacity_),
                      .bytes = over(bytes_used, demand.bytes, max_bytes_)};
     for (const TenantDemand* its = demand.tenants; its != nullptr; its = its->next) {
-      if (lacks_level(*its, demand.level, taken)) missing.other = true;
+      if (lacks_level(*its, demand.level, its->count)) missing.other = true;
       const TenantRoom& room = *its->room;
-      const std::size_t count = least_to_leave(room, others(room.count, its->count, taken),
-                                               its->count, used, demand.count, capacity_);
-      const std::size_t bytes = least_to_leave(room, others(room.bytes, its->bytes, taken),
-                                               its->bytes, bytes_used, demand.bytes, max_bytes_);
+      const std::size_t count = least_to_leave(room, others(room.count, its->count), its->count,
+                                               used, demand.count, capacity_);
+      const std::size_t bytes = least_to_leave(room, others(room.bytes, its->bytes), its->bytes,
+                                               bytes_used, demand.bytes, max_bytes_);
       if (its != demand.tenants && (count > 0 || bytes > 0)) missing.other = true;
       if (its == demand.tenants) {
         missing.count = std::max(missing.count, count);

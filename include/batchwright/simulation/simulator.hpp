@@ -225,13 +225,12 @@ class Simulator {
     if (kind.too_large || !admission_.possible(demand)) return Outcome::too_large;
     if (admission_.reserve(demand)) return Outcome::ok;
     if (settings_.batcher.overflow != OverflowAction::evict) return Outcome::queue_full;
-    const Shortage its = admission_.shortage(demand);
+    const Shortage its = admission_.take_by_force(demand);
     Tenant* const tenant = kind.flow == nullptr ? nullptr : kind.flow->tenant;
-    if (its.other || !scheduler_.evict(its.count, its.bytes, kind.priority, tenant)) {
-      return Outcome::queue_full;
-    }
-    act(now);  // Those who were evicted leave.
-    return admission_.reserve(demand) ? Outcome::ok : Outcome::queue_full;
+    const bool made = !its.other && scheduler_.evict(its.count, its.bytes, kind.priority, tenant);
+    if (!made) admission_.give_back(demand);
+    if (made) act(now);  // Those who were evicted leave.
+    return made ? Outcome::ok : Outcome::queue_full;
   }
 
   // All batches that end now, in the order of their dispatch.
