@@ -23,7 +23,8 @@ struct AdmittedEvent {
   TimePoint deadline = kNever;
   std::size_t weight = 1;
   int priority = 0;
-  TimePoint submitted = kNever;  ///< When it came: before `enqueued` if it waited for room.
+  /// When it came: before `enqueued` if it waited for room, or for others to give way.
+  TimePoint submitted = kNever;
 };
 
 /// A request was refused: it was never accepted, and no other event tells of it.
@@ -55,9 +56,10 @@ struct AnsweredEvent {
   TimePoint started{};   ///< When the predictor was entered with it; unset if it never was.
   TimePoint answered{};
   TimePoint deadline = kNever;
-  std::uint64_t batch_id = 0;    ///< 0 for a request that no predictor saw.
-  std::size_t executor = 0;      ///< Which executor computed it; meaningless when `batch_id` is 0.
-  TimePoint submitted = kNever;  ///< When it came: before `enqueued` if it waited for room.
+  std::uint64_t batch_id = 0;  ///< 0 for a request that no predictor saw.
+  std::size_t executor = 0;    ///< Which executor computed it; meaningless when `batch_id` is 0.
+  /// When it came: before `enqueued` if it waited for room, or for others to give way.
+  TimePoint submitted = kNever;
 
   bool computed() const noexcept { return batch_id != 0; }
   bool late() const noexcept { return answered > deadline; }
