@@ -46,6 +46,23 @@ TEST(ArrivalRate, IsThatOfIndependentCallersAndNothingOfItIsUnusual) {
   EXPECT_NEAR(rate.dispersion(), 1, 0.3);
 }
 
+TEST(ArrivalRate, LearnsAfterALongSilenceAtTheStart) {
+  // Nobody came in any of its windows, and each batch sets them anew.
+  Random random(4);
+  ArrivalRate rate;
+  rate.set_window(4 * kMs);
+  rate.roll(0);
+  rate.roll(200 * kMs);
+  double now = 200 * kMs;
+  for (int batch = 0; batch < 200; ++batch) {
+    rate.set_window(4 * kMs);
+    now = feed(rate, random, now, now + 40 * kMs, 2);
+  }
+  rate.roll(now);
+  EXPECT_NEAR(rate.mean() * kMs, 2, 0.2);
+  EXPECT_NEAR(rate.now(now) * kMs, 2, 0.4);
+}
+
 TEST(ArrivalRate, FollowsABurstAndReturnsToTheUsual) {
   Random random(3);
   ArrivalRate rate;

@@ -15,9 +15,12 @@ namespace batchwright::inline v0_1::detail {
 /// not. Nanoseconds; O(1), but that windows in which none came are closed one by one.
 class ArrivalRate {
  public:
-  /// How long a window is at least, from now on. It is longer where few come.
+  /// How long a window is at least, from now on. It is longer where few come, up to 64 times.
   void set_window(double length) noexcept {
-    if (windows_ >= kLeast) length = std::max(length, 2 * window_ / std::max(slow(), 0.01));
+    if (windows_ >= kLeast) {
+      const double longest = kLongest * length;
+      length = slow() > 0 ? std::clamp(2 * window_ / slow(), length, longest) : longest;
+    }
     if (!(length > 0) || std::abs(length - window_) < 0.2 * window_) return;
     if (window_ > 0) {
       const double factor = length / window_;
@@ -102,6 +105,7 @@ class ArrivalRate {
   static constexpr std::array<double, kLevels> kGain = {0.5, 0.2, 0.08, 0.03, 0.01, 0.002};
   static constexpr double kMemory = 128;
   static constexpr double kLeast = 16;
+  static constexpr double kLongest = 64;
 
   double slow() const noexcept { return level_[kLevels - 1]; }
 
