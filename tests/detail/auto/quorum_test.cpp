@@ -64,6 +64,20 @@ TEST(Quorum, OfCallersThatThinkInStepTakesTurns) {
       << "better than all at once";
 }
 
+TEST(Quorum, OfCallersInStepSharesThemAmongTheExecutors) {
+  // 64 who think for 6.5 ms. An executor with 16 callers of its own would take them in eights and wait
+  // for 1.7 ms between; with whoever is there the next ones come while these think.
+  const LearnedCurve curve = v100();
+  const double thought = curve(32);
+  const Quorum quorum = Quorum::choose(64, 4, 32, curve, thinking(thought, true));
+  EXPECT_GE(quorum.size, 4u);
+  EXPECT_LE(quorum.size, 6u);
+  // Each caller's cycle is a thought, a batch and no more.
+  const double answered = 4 * static_cast<double>(quorum.size) / (curve(quorum.size) + quorum.time);
+  EXPECT_LT(answered, 64 / (thought + curve(quorum.size)));
+  EXPECT_GT(answered, 0.97 * 64 / (thought + curve(quorum.size)));
+}
+
 TEST(Quorum, FindsAShortWaitForOneAmongLongThoughts) {
   // Eight callers: with 1.06 ms of waiting after each batch of one seven of them think at a time.
   LearnedCurve curve;

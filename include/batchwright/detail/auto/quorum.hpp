@@ -25,6 +25,11 @@ struct Quorum {
     const double share = static_cast<double>(callers) / static_cast<double>(executors);
     const auto most = static_cast<std::size_t>(std::max(share + 0.999, 1.0));
     const std::size_t largest = std::min(most, cap);
+    // Who thinks as long as all others comes back with those of his batch, to whichever executor is free.
+    // Then executors need no callers of their own: it is enough that what they answer in a cycle is not
+    // more than all callers ask for, one in each thought and batch (Little's law).
+    const double thought = returns.mean();
+    const bool in_step = executors > 1 && returns.outlasts(kEarly * thought) >= kNearlyAll;
     Quorum best;
     double highest = 0;
     for (std::size_t size = 1; size <= largest;) {
@@ -33,7 +38,11 @@ struct Quorum {
       // The longest wait with which it would still be better than the best so far.
       const double longest = highest > 0 ? q / highest - service : returns.edge(Hazard::kBins);
       if (longest > 0) {
-        const double wait = wait_for(q, std::max(share, q), service, longest, returns);
+        double wait = wait_for(q, std::max(share, q), service, longest, returns);
+        if (in_step) {
+          const double cycle = std::max(q / share * (thought + service), service) * kInStep;
+          wait = std::min(wait, cycle - service);
+        }
         if (wait < longest) {
           highest = q / (service + wait);
           best = {size, wait};
@@ -47,6 +56,9 @@ struct Quorum {
 
  private:
   static constexpr double kShort = 0.5;
+  static constexpr double kEarly = 0.8;
+  static constexpr double kNearlyAll = 0.9;
+  static constexpr double kInStep = 1.01;  // It is at least that.
   static constexpr int kCycles = 12;
 
   // Callers of a cycle who think at that time after its batch: of each earlier batch those who have not
