@@ -31,7 +31,7 @@ struct Device {
                        .dispatched = at,
                        .finished = stream,
                        .expected = expected,
-                       .trusted = true});
+                       .trusted = trusted});
     std::stable_sort(batches.begin(), batches.end(),
                      [](const auto& a, const auto& b) { return a.finished < b.finished; });
   }
@@ -47,6 +47,7 @@ struct Device {
   std::vector<double> free = {};
   std::vector<Overlap::Batch> batches = {};  ///< That have not ended.
   int tries = 0;
+  bool trusted = true;  ///< How long they should have been computed is known well.
   Random random{1};
 };
 
@@ -181,6 +182,29 @@ TEST(Overlap, WhatIsDoneForABatchBeforeItCanBeComputedIsTheLead) {
   run(overlap, device, 400, 0);
   EXPECT_EQ(overlap.width(), 1u);
   EXPECT_NEAR(overlap.lead(), 200, 50);
+}
+
+TEST(Overlap, SizesThatAreNotKnownWellTellNothingOfTheLead) {
+  Overlap overlap;
+  Device device{.hand_over = 200, .trusted = false};
+  run(overlap, device, 600, 0);
+  EXPECT_EQ(overlap.lead(), 0);
+}
+
+TEST(Overlap, OfABatchDuringWhichTooManyOthersEndedNothingIsKnown) {
+  Overlap overlap;
+  overlap.observe({.dispatched = 0, .finished = 1000, .expected = 1000});
+  overlap.observe({.dispatched = 500, .finished = 2000, .expected = 1000});
+  ASSERT_TRUE(overlap.known());
+  // One that was beside it has been forgotten when it ends.
+  overlap.observe({.dispatched = 2900, .finished = 4000, .expected = 1000});
+  for (int i = 0; i < 20; ++i) {
+    const double at = 4000 + 100 * i;
+    overlap.observe({.executor = 1, .dispatched = at, .finished = at + 100, .expected = 100});
+  }
+  EXPECT_EQ(overlap.observe({.dispatched = 3000, .finished = 7000, .expected = 3000}), 0);
+  // With all of it in mind it tells again.
+  EXPECT_GT(overlap.observe({.dispatched = 7000, .finished = 8000, .expected = 1000}), 0);
 }
 
 TEST(Overlap, ABatchTellsHowLongItWasComputed) {
