@@ -10,9 +10,9 @@
 namespace batchwright::inline v0_1::detail {
 
 /// Chooses which queued requests of a tenant give way to one of higher priority: its order backwards, as
-/// many as make the room that is asked for. Of strictly lower priorities only, and nobody at the
-/// overtaking bound. The choice is made before anything is evicted: if all of them do not suffice there
-/// are no victims. The first of them, linked by `next_picked`; null if there are none.
+/// many as make the room that is asked for, one at least. Of strictly lower priorities only, and nobody
+/// at the overtaking bound. The choice is made before anything is evicted: if all of them do not suffice
+/// there are no victims. The first of them, linked by `next_picked`; null if there are none.
 /// O(victims x (lanes of the tenant + log levels)).
 inline RequestHeader* choose_victims(const Tenant& tenant, std::size_t count, std::size_t bytes,
                                      int priority) noexcept {
