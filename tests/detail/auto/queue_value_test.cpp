@@ -48,6 +48,34 @@ TEST(QueueValue, IsTheOneThatItsBatchesLeave) {
   }
 }
 
+TEST(QueueValue, OfTakingAllIsTheOneThatItLeaves) {
+  // V(n) = n l(n) + (until the next one is free) + V(what comes), for each n.
+  for (const double executors : {1.0, 4.0}) {
+    for (const double groups : {1.0, 3.0}) {
+      const LearnedCurve curve = curve_of(2 * kMs, 0.1 * kMs, 64);
+      const QueueValue value =
+          QueueValue::taking_all(4 * executors / kMs, groups, executors, 64, curve);
+      const auto own = [&](double n) { return value.weight / 2 * n * n + value.slope * n; };
+      for (const std::size_t n : {2u, 10u, 40u}) {
+        const auto size = static_cast<double>(n);
+        const double all = size * curve(n) + value.after(0, curve(n) / executors);
+        EXPECT_NEAR(all, own(size), 1e-3 * own(size)) << executors << ' ' << groups << ' ' << n;
+      }
+    }
+  }
+}
+
+TEST(QueueValue, OfTakingAllIsFiniteForOneSizeAndWhereNothingKeepsUp) {
+  for (const std::size_t cap : {1u, 16u}) {
+    for (const double rate : {0.0, 100 / kMs}) {
+      const QueueValue value =
+          QueueValue::taking_all(rate, 1, 2, cap, curve_of(0.1 * kMs, kMs, cap));
+      EXPECT_GT(value.after(10, kMs), 0) << rate;
+      EXPECT_LT(value.after(10, kMs), 1e12) << rate;
+    }
+  }
+}
+
 TEST(QueueValue, TakesLargerBatchesUnderLoad) {
   const LearnedCurve curve = curve_of(0.1 * kMs, kMs);
   EXPECT_NEAR(QueueValue::of(0.3 / kMs, 1, 1, 16, curve).service, curve(1), 1);

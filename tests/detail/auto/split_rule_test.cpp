@@ -77,15 +77,50 @@ TEST(SplitRule, OfACurveWithAStepTakesWhatIsBelowIt) {
 }
 
 TEST(SplitRule, WhereNothingKeepsUpTakesTheSizeThatAnswersMost) {
-  EXPECT_EQ(SplitRule::fastest(32, curve_of(2e6, 1e6)), 32u);
+  const auto fastest = [](const LearnedCurve& curve) {
+    return SplitRule::of_backlog({.queued = 1000, .most = 32}, 1, 1, curve);
+  };
+  EXPECT_EQ(fastest(curve_of(2e6, 1e6)), 32u);
   LearnedCurve convex;
   for (std::size_t size = 1; size <= 32; ++size) {
     const auto b = static_cast<double>(size);
     convex.observe(size, 1e6 + 0.02e6 * b * b);
   }
   // The most a time is at sqrt(1 / 0.02) = 7.1.
-  EXPECT_EQ(SplitRule::fastest(32, convex), 8u);
+  EXPECT_NEAR(static_cast<double>(fastest(convex)), 7, 1);
   EXPECT_NEAR(static_cast<double>(part_of(32, 1, convex)), 8, 1);
+}
+
+TEST(SplitRule, OfALongQueueTakesWhatAnswersAllOfItSoonest) {
+  const std::size_t queued = 400;
+  for (const LearnedCurve& curve :
+       {curve_of(0.1e6, 1e6), curve_of(0.5e6, 1e6), curve_of(2e6, 0.15e6)}) {
+    for (const std::size_t executors : {1u, 4u}) {
+      // Batches of that size, as many at a time as there are executors, which end one after the other.
+      const auto total = [&](std::size_t size) {
+        double sum = 0;
+        for (std::size_t first = 0; first < queued; first += size) {
+          const double batches =
+              1 + static_cast<double>(first / size) / static_cast<double>(executors);
+          sum += batches * curve(size) * static_cast<double>(std::min(size, queued - first));
+        }
+        return sum;
+      };
+      double least = 1e300;
+      for (std::size_t size = 1; size <= 32; ++size) least = std::min(least, total(size));
+      const std::size_t chosen = SplitRule::of_backlog({.queued = queued, .most = 32}, 0,
+                                                       static_cast<double>(executors), curve);
+      EXPECT_LT(total(chosen), 1.01 * least) << executors << ": " << chosen;
+    }
+  }
+}
+
+TEST(SplitRule, OfALongQueueTakesMoreWhereManyCome) {
+  const LearnedCurve curve = curve_of(0.2e6, 1e6);
+  const auto with = [&](double rate) {
+    return SplitRule::of_backlog({.queued = 200, .most = 32}, rate, 1, curve);
+  };
+  EXPECT_LT(with(0), with(0.85e-6));
 }
 
 TEST(SplitRule, SharesAQueueAmongFreeExecutors) {

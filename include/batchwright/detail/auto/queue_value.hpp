@@ -30,16 +30,8 @@ struct QueueValue {
   /// O(log cap).
   static QueueValue of(double rate, double dispersion, double executors, std::size_t cap,
                        const LearnedCurve& curve) noexcept {
-    QueueValue best;
-    best.executors = executors;
-    best.dispersion = dispersion;
-    double most = 0;
-    each_size(cap, [&](std::size_t size) {
-      most = std::max(most, static_cast<double>(size) / curve(size));
-    });
-    most *= kMostLoad * executors;
-    rate = std::clamp(rate, kLeastLoad * most, most);
-    best.rate = rate;
+    QueueValue best = at(rate, dispersion, executors, cap, curve);
+    rate = best.rate;
     const auto consider = [&](std::size_t size) {
       const auto b = static_cast<double>(size);
       const double whole = curve(size);
@@ -62,6 +54,32 @@ struct QueueValue {
     return best;
   }
 
+  /// The same if all that is queued leaves every l(n) / E, exactly where l(b) = c + a b and nobody is
+  /// cut off by the cap: with r = lambda a / E, w = a (2 + r / E) / (1 - r^2),
+  /// u = c (1 + r / (2 E) + w r lambda / (2 E)) and g = lambda (c / (2 E) + w (I + lambda c / E) / 2 + u),
+  /// I the dispersion. A curve is taken for a line about the size at which it is stationary.
+  static QueueValue taking_all(double rate, double dispersion, double executors, std::size_t cap,
+                               const LearnedCurve& curve) noexcept {
+    QueueValue value = at(rate, dispersion, executors, cap, curve);
+    const auto most = static_cast<double>(cap);
+    double size = 1;
+    for (int step = 0; step < kSteps; ++step) {
+      size = std::clamp(value.rate * curve.between(size) / executors, 1.0, most);
+    }
+    const double low = std::max(1.0, size / kAbout);
+    const double high = std::min(most, low * kAbout * kAbout);
+    value.service = curve.between(size);
+    const double rise = curve.between(high) - curve.between(low);
+    const double item = high > low ? std::max(0.0, rise / (high - low)) : 0;
+    const double fixed = std::max(0.0, value.service - item * size);
+    const double r = std::min(kMostLoad, value.rate * item / executors);
+    const double gap = value.rate * fixed / executors;  // So many come in the fixed part.
+    value.weight = item * (2 + r / executors) / (1 - r * r);
+    value.slope = fixed * (1 + r / (2 * executors)) + value.weight * r * gap / 2;
+    value.mean = gap / 2 + value.rate * (value.weight / 2 * (dispersion + gap) + value.slope);
+    return value;
+  }
+
   /// If so many are left now and nothing leaves for a time: what that time and they cost.
   double after(double left, double time) const noexcept {
     const double then = left + rate * time;
@@ -72,6 +90,24 @@ struct QueueValue {
  private:
   static constexpr double kMostLoad = 0.94;
   static constexpr double kLeastLoad = 1e-4;
+
+  static constexpr double kAbout = 1.5;
+  static constexpr int kSteps = 12;
+
+  // Its load, within what can be carried.
+  static QueueValue at(double rate, double dispersion, double executors, std::size_t cap,
+                       const LearnedCurve& curve) noexcept {
+    double most = 0;
+    each_size(cap, [&](std::size_t size) {
+      most = std::max(most, static_cast<double>(size) / curve(size));
+    });
+    most *= kMostLoad * executors;
+    QueueValue value;
+    value.executors = executors;
+    value.dispersion = dispersion;
+    value.rate = std::clamp(rate, kLeastLoad * most, most);
+    return value;
+  }
 
   // 1, 2, 3, 4, 6, 8, 12, .. and the cap.
   template <class Visit>

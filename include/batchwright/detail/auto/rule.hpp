@@ -117,25 +117,24 @@ class AutoRule {
     if (batches_ < kLeastBatches) return go(queued, ReleaseReason::greedy);
     if (objective != Duration::max()) return decide_in_time(view, to_ns(objective), now);
     if (view.size >= kOverload * view.max_batch_size) {
-      const std::size_t fastest = SplitRule::fastest(queued, curve_);
-      return go(fastest, fastest < queued ? ReleaseReason::split : ReleaseReason::size);
+      const double rate = rate_.forecast(now, curve_(queued));
+      const std::size_t part = SplitRule::of_backlog({.queued = view.size, .most = queued}, rate,
+                                                     static_cast<double>(view.executors), curve_);
+      return go(part, part < queued ? ReleaseReason::split : ReleaseReason::size);
     }
     if (sources_.source() == Source::returning) return gather(view, queued, now);
-
     if (view.executors == 1 && queued == 1) return wait_or_go(view, queued, now);
     const bool paces = view.executors > 1 && sources_.source() == Source::independent &&
                        view.size < view.max_batch_size;
+    renew_values(view, queued, now);
     // Who holds goes on first: a part of what is held is taken only if it would go.
     const bool holds = paces && waiting_;
     Decision held = Decision::release(queued, ReleaseReason::paced);
     if (holds) held = pace(view, queued, now);
     if (!held.is_release()) return held;
-    const QueueValue& value = value_of(view, queued, now);
-    const SplitRule::Input input{.queued = view.size,
-                                 .most = queued,
-                                 .free = static_cast<double>(view.free_executors),
-                                 .busy = busy(view, now)};
-    const std::size_t part = SplitRule::batch_of(input, value, curve_);
+    const auto free = static_cast<double>(view.free_executors);
+    const SplitRule::Input input{view.size, queued, free, busy(view, now)};
+    const std::size_t part = SplitRule::batch_of(input, value_, curve_);
     if (part < queued) return go(part, ReleaseReason::split);
     if (view.size >= view.max_batch_size) return go(queued, ReleaseReason::size);
     if (holds) return held;
@@ -232,16 +231,21 @@ class AutoRule {
   }
 
   // What a queue costs at the rate that is to be expected while this one is worked off.
-  const QueueValue& value_of(const QueueView& view, std::size_t queued, double now) noexcept {
+  void renew_values(const QueueView& view, std::size_t queued, double now) noexcept {
     const double rounds = static_cast<double>(view.size) / static_cast<double>(queued);
     const double rate = rate_.forecast(now, 2 * curve_(queued) * rounds);
-    if (std::abs(rate - value_rate_) > kSameRate * value_rate_ || batches_ >= value_until_) {
-      value_ = QueueValue::of(rate, rate_.dispersion(), static_cast<double>(view.executors),
-                              view.max_batch_size, curve_);
-      value_rate_ = rate;
-      value_until_ = batches_ + std::min<std::uint64_t>(batches_ / 8, kValueFor);
+    const auto executors = static_cast<double>(view.executors);
+    if (std::abs(rate - value_rate_) <= kSameRate * value_rate_ && batches_ < value_until_ &&
+        value_.executors == executors) {
+      return;
     }
-    return value_;
+    const double groups = rate_.dispersion();
+    value_ = QueueValue::of(rate, groups, executors, view.max_batch_size, curve_);
+    if (executors > 1) {
+      all_ = QueueValue::taking_all(rate, groups, executors, view.max_batch_size, curve_);
+    }
+    value_rate_ = rate;
+    value_until_ = batches_ + std::min<std::uint64_t>(batches_ / 8, kValueFor);
   }
 
   // With an objective the number that is answered in time comes before the mean.
@@ -316,10 +320,9 @@ class AutoRule {
     if (rest <= 0) return go(size, ReleaseReason::time);
     if (!waiting_) {
       // They may be in a batch that is being computed, or it is not their time yet.
+      const auto missing = static_cast<double>(quorum_.size - queued);
       const double coming = sources_.returns().within(now, limit);
-      if (coming < kMostComing * static_cast<double>(quorum_.size - queued)) {
-        return go(size, ReleaseReason::greedy);
-      }
+      if (coming < kMostComing * missing) return go(size, ReleaseReason::greedy);
     }
     return wait(view, later(view.now, rest));
   }
@@ -334,15 +337,13 @@ class AutoRule {
     double next_free = curve_(queued);
     for (const RunningBatch& batch : view.running)
       next_free = std::min(next_free, left(batch, now));
-    const Pacing::Input input{.queued = queued,
-                              .rate = rate_.forecast(now, curve_(queued)),
-                              .executors = static_cast<double>(view.executors),
-                              .free = static_cast<double>(view.free_executors),
-                              .next_free = next_free};
-    const double x = Pacing::wait(input, curve_);
+    const double rate = rate_.forecast(now, curve_(queued));
+    const auto free = static_cast<double>(view.free_executors);
+    const Pacing::Input input{queued, rate, free, next_free, busy(view, now)};
+    const double x = Pacing::wait(input, all_, curve_);
     if (x <= 0) return go(queued, waiting_ ? ReleaseReason::paced : ReleaseReason::greedy);
     // It would go on holding until then, or until so many more: half of them is early enough to ask again.
-    const auto come = static_cast<std::size_t>(input.rate * x / 2);
+    const auto come = static_cast<std::size_t>(rate * x / 2);
     return wait(view, later(view.now, x), std::max<std::size_t>(come, 1));
   }
 
@@ -375,6 +376,7 @@ class AutoRule {
   ArrivalRate rate_;
   Quorum quorum_;
   QueueValue value_;
+  QueueValue all_;  // Of taking all of it.
   EarlyDrop early_drop_;
   EarlyDrop::Plan plan_;  // Of what is left after a drop.
   TimePoint planned_at_{};

@@ -37,23 +37,41 @@ struct SplitRule {
     return best;
   }
 
-  /// The size up to `most` in which most requests are answered in a time: where nothing keeps up.
-  static std::size_t fastest(std::size_t most, const LearnedCurve& curve) noexcept {
-    std::size_t best = most;
-    double speed = static_cast<double>(most) / curve(most) * kClearlyFaster;
-    for (std::size_t step = 2; step / 2 < most; step *= 2) {
-      for (const std::size_t size : {step / 2, step / 2 + step / 4}) {
-        if (size >= most || static_cast<double>(size) <= speed * curve(size)) continue;
-        speed = static_cast<double>(size) / curve(size);
-        best = size;
-      }
-    }
-    return best;
+  /// Of a queue of n that is worked off while others come at `rate`. In batches of b, which answer
+  /// s = E b / l(b) in a time, that takes n / (s - rate). Until then n / 2 are queued in the mean, and
+  /// the n s / (s - rate) who are answered are so l(b) (1 - 1 / (2 E)) later than one by one at that speed. So b is
+  /// the one with the least (n + (2 E - 1) b) / (s - rate). O(log most).
+  static std::size_t of_backlog(const Input& in, double rate, double executors,
+                                const LearnedCurve& curve) noexcept {
+    double speed = 0;
+    each_size(in.most, curve,
+              [&](double size, double service) { speed = std::max(speed, size / service); });
+    rate = std::min(rate, kMostLoad * executors * speed);  // Where nothing keeps up: the fastest.
+    const auto n = static_cast<double>(in.queued);
+    double best = 1;
+    double least = 1e300;
+    each_size(in.most, curve, [&](double size, double service) {
+      const double faster = executors * size / service - rate;
+      const double cost = (n + (2 * executors - 1) * size) / faster;
+      if (faster <= 0 || cost >= least) return;
+      least = cost;
+      best = size;
+    });
+    return static_cast<std::size_t>(best);
   }
 
  private:
-  static constexpr double kClearlyFaster = 1.03;
   static constexpr double kLeastGain = 0.01;  // Of what the whole queue costs in one batch.
+  static constexpr double kMostLoad = 0.94;   // Of what can be carried: more never ends.
+
+  // In steps of an eighth, and the largest.
+  template <class Visit>
+  static void each_size(std::size_t most, const LearnedCurve& curve, Visit&& visit) noexcept {
+    for (std::size_t size = 1; size < most; size += std::max<std::size_t>(1, size / 8)) {
+      visit(static_cast<double>(size), curve(size));
+    }
+    visit(static_cast<double>(most), curve(most));
+  }
 
   // Of batches of `size` on all free executors, and what they leave behind.
   static double cost(std::size_t size, const Input& in, const QueueValue& value,
