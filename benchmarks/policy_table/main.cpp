@@ -3,7 +3,7 @@
 // with hindsight for each workload and seed; and beside it what the field's policies reach. With an
 // objective, `--goodput`: against every other policy, each with the setting that is best by hindsight.
 //
-//   batchwright_policy_table [--requests N] [--seeds N] [--trace FILE] [--unseen] [--cells]
+//   batchwright_policy_table [--requests N] [--seeds N] [--first-seed N] [--trace FILE] [--unseen] [--cells]
 //       [--baseline FILE] [--only TEXT] [--brief] [--optimum] [--goodput]
 //       [--goodput-optimum]
 
@@ -22,8 +22,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <sstream>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -35,6 +37,7 @@ using batchwright::HybridPolicy;
 struct Settings {
   std::uint64_t requests = 15'000;
   std::uint64_t seeds = 3;
+  std::uint64_t first_seed = 1;  ///< Of the workloads.
   std::string trace;
   std::string baseline;
   std::string only;
@@ -44,6 +47,12 @@ struct Settings {
   bool optimum = false;
   bool goodput = false;
   bool goodput_optimum = false;
+
+  std::vector<std::uint64_t> workload_seeds() const {
+    std::vector<std::uint64_t> all(seeds);
+    std::iota(all.begin(), all.end(), first_seed);
+    return all;
+  }
 };
 
 struct Figures {
@@ -185,7 +194,7 @@ Row evaluate(const Workload& workload, Baselines& baselines, const Settings& set
   Row row{.cells = 1};
   std::string setting;
   std::string releases;
-  for (std::uint64_t seed = 1; seed <= settings.seeds; ++seed) {
+  for (const std::uint64_t seed : settings.workload_seeds()) {
     const Baseline baseline = baselines.of(workload, settings.requests, seed);
     const SimulationResult result = run(workload, AutoPolicy{}, settings.requests, seed);
     const Figures mine = figures(result);
@@ -195,7 +204,7 @@ Row evaluate(const Workload& workload, Baselines& baselines, const Settings& set
     row.greedy_p99 += part * std::log(baseline.greedy.p99 / baseline.best.p99);
     row.auto_p99 += part * std::log(mine.p99 / baseline.best.p99);
     setting = baseline.setting;
-    if (seed == 1) {
+    if (seed == settings.first_seed) {
       for (const std::uint64_t count : result.releases)
         releases.append(" ").append(std::to_string(count));
     }
@@ -223,7 +232,7 @@ class Field {
       double mean = 0;
       double p99 = 0;
       double to_greedy = 0;
-      for (std::uint64_t seed = 1; seed <= settings.seeds; ++seed) {
+      for (const std::uint64_t seed : settings.workload_seeds()) {
         const Baseline baseline = baselines.of(workload, settings.requests, seed);
         const Figures one = figures(run(workload, all[i].policy, settings.requests, seed));
         mean += part * std::log(one.mean / baseline.best.mean);
@@ -316,6 +325,8 @@ Settings parse(int argc, char** argv) {
       settings.requests = std::strtoull(value(), nullptr, 10);
     } else if (flag == "--seeds") {
       settings.seeds = std::strtoull(value(), nullptr, 10);
+    } else if (flag == "--first-seed") {
+      settings.first_seed = std::strtoull(value(), nullptr, 10);
     } else if (flag == "--trace") {
       settings.trace = value();
     } else if (flag == "--baseline") {
