@@ -87,6 +87,16 @@ struct QueueValue {
     return during + weight / 2 * (then * then + dispersion * rate * time) + slope * then;
   }
 
+  /// 1, 2, 3, 4, 6, 8, 12, .. and the cap.
+  template <class Visit>
+  static void each_size(std::size_t cap, Visit&& visit) noexcept {
+    for (std::size_t size = 1; size < cap; size *= 2) {
+      visit(size);
+      if (size > 1 && size + size / 2 < cap) visit(size + size / 2);
+    }
+    visit(cap);
+  }
+
  private:
   static constexpr double kMostLoad = 0.94;
   static constexpr double kLeastLoad = 1e-4;
@@ -107,16 +117,6 @@ struct QueueValue {
     value.dispersion = dispersion;
     value.rate = std::clamp(rate, kLeastLoad * most, most);
     return value;
-  }
-
-  // 1, 2, 3, 4, 6, 8, 12, .. and the cap.
-  template <class Visit>
-  static void each_size(std::size_t cap, Visit&& visit) noexcept {
-    for (std::size_t size = 1; size < cap; size *= 2) {
-      visit(size);
-      if (size > 1 && size + size / 2 < cap) visit(size + size / 2);
-    }
-    visit(cap);
   }
 };
 

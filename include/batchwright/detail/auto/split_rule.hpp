@@ -39,39 +39,34 @@ struct SplitRule {
 
   /// Of a queue of n that is worked off while others come at `rate`. In batches of b, which answer
   /// s = E b / l(b) in a time, that takes n / (s - rate). Until then n / 2 are queued in the mean, and
-  /// the n s / (s - rate) who are answered are so l(b) (1 - 1 / (2 E)) later than one by one at that speed. So b is
-  /// the one with the least (n + (2 E - 1) b) / (s - rate). O(log most).
+  /// the n s / (s - rate) who are answered are so l(b) (1 - 1 / (2 E)) later than one by one at that
+  /// speed. So b is the one with the least (n + (2 E - 1) b) / (s - rate). In coarse steps: sizes next to
+  /// each other differ by chance alone, and what overlaps is learned best from batches of one size.
+  /// O(log most).
   static std::size_t of_backlog(const Input& in, double rate, double executors,
                                 const LearnedCurve& curve) noexcept {
     double speed = 0;
-    each_size(in.most, curve,
-              [&](double size, double service) { speed = std::max(speed, size / service); });
+    QueueValue::each_size(in.most, [&](std::size_t size) {
+      speed = std::max(speed, static_cast<double>(size) / curve(size));
+    });
     rate = std::min(rate, kMostLoad * executors * speed);  // Where nothing keeps up: the fastest.
     const auto n = static_cast<double>(in.queued);
-    double best = 1;
+    std::size_t best = 1;
     double least = 1e300;
-    each_size(in.most, curve, [&](double size, double service) {
-      const double faster = executors * size / service - rate;
+    QueueValue::each_size(in.most, [&](std::size_t some) {
+      const auto size = static_cast<double>(some);
+      const double faster = executors * size / curve(some) - rate;
       const double cost = (n + (2 * executors - 1) * size) / faster;
       if (faster <= 0 || cost >= least) return;
       least = cost;
-      best = size;
+      best = some;
     });
-    return static_cast<std::size_t>(best);
+    return best;
   }
 
  private:
   static constexpr double kLeastGain = 0.01;  // Of what the whole queue costs in one batch.
   static constexpr double kMostLoad = 0.94;   // Of what can be carried: more never ends.
-
-  // In steps of an eighth, and the largest.
-  template <class Visit>
-  static void each_size(std::size_t most, const LearnedCurve& curve, Visit&& visit) noexcept {
-    for (std::size_t size = 1; size < most; size += std::max<std::size_t>(1, size / 8)) {
-      visit(static_cast<double>(size), curve(size));
-    }
-    visit(static_cast<double>(most), curve(most));
-  }
 
   // Of batches of `size` on all free executors, and what they leave behind.
   static double cost(std::size_t size, const Input& in, const QueueValue& value,
