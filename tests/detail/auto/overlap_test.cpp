@@ -191,22 +191,6 @@ TEST(Overlap, SizesThatAreNotKnownWellTellNothingOfTheLead) {
   EXPECT_EQ(overlap.lead(), 0);
 }
 
-TEST(Overlap, OfABatchDuringWhichTooManyOthersEndedNothingIsKnown) {
-  Overlap overlap;
-  overlap.observe({.dispatched = 0, .finished = 1000, .expected = 1000});
-  overlap.observe({.dispatched = 500, .finished = 2000, .expected = 1000});
-  ASSERT_TRUE(overlap.known());
-  // One that was beside it has been forgotten when it ends.
-  overlap.observe({.dispatched = 2900, .finished = 4000, .expected = 1000});
-  for (int i = 0; i < 20; ++i) {
-    const double at = 4000 + 100 * i;
-    overlap.observe({.executor = 1, .dispatched = at, .finished = at + 100, .expected = 100});
-  }
-  EXPECT_EQ(overlap.observe({.dispatched = 3000, .finished = 7000, .expected = 3000}), 0);
-  // With all of it in mind it tells again.
-  EXPECT_GT(overlap.observe({.dispatched = 7000, .finished = 8000, .expected = 1000}), 0);
-}
-
 TEST(Overlap, ABatchTellsHowLongItWasComputed) {
   Overlap overlap;
   Device device{.hand_over = 200};

@@ -115,6 +115,10 @@ TEST(SplitRule, OfALongQueueTakesWhatAnswersAllOfItSoonest) {
   }
 }
 
+TEST(SplitRule, OfALongQueueTakesAllThatMayLeaveWhereNothingIsKnown) {
+  EXPECT_EQ(SplitRule::of_backlog({.queued = 200, .most = 32}, 1e-6, 1, LearnedCurve{}), 32u);
+}
+
 TEST(SplitRule, OfALongQueueTakesMoreWhereManyCome) {
   const LearnedCurve curve = curve_of(0.2e6, 1e6);
   const auto with = [&](double rate) {

@@ -35,7 +35,7 @@ class Overlap {
   };
 
   /// Has to hear of all, in the order in which they end. How long it was computed, without what can be
-  /// done for it before; 0 if it does not tell, or too many others have ended meanwhile.
+  /// done for it before; 0 if it does not tell.
   double observe(const Batch& batch) noexcept {
     const double time = batch.finished - batch.dispatched;
     const Company company = company_of(batch, std::max<std::size_t>(width_, 1));
@@ -45,7 +45,6 @@ class Overlap {
       width_ = 1;
     }
     ++batches_;
-    if (company.missed) return 0;
     if (company.time() <= 0) ++lone_;
     const double told = told_by(time, company.time());
     if (tries()) {
@@ -77,7 +76,8 @@ class Overlap {
   }
 
  private:
-  static constexpr std::size_t kKept = 16;
+  static constexpr std::size_t kKept =
+      16;  // Of all executors: who ended before these is no company.
   static constexpr std::size_t kWidest = 16;
   static constexpr double kOverlaps =
       0.1;                              // Of its time: less is no more than a report's being late.
@@ -107,7 +107,6 @@ class Overlap {
     std::size_t others = 0;  // In flight when it was dispatched.
     double full = 0;         // From then on there were `width` others at least,
     double free = 0;         // until one of them had ended. 0: there were fewer.
-    bool missed = false;     // More have ended since than are kept: there may have been others.
 
     double time() const noexcept { return std::max(free - full, 0.0); }
   };
@@ -146,13 +145,10 @@ class Overlap {
   };
 
   Company company_of(const Batch& batch, std::size_t width) const noexcept {
-    Company found{.full = batch.dispatched, .missed = kept_ >= kKept};
+    Company found{.full = batch.dispatched};
     for (std::size_t i = 1; i <= std::min(kept_, kKept); ++i) {
       const Span& other = spans_[(kept_ - i) % kKept];
-      if (other.finished <= batch.dispatched) {
-        found.missed = false;
-        break;
-      }
+      if (other.finished <= batch.dispatched) break;
       if (other.executor != batch.executor) continue;
       if (other.dispatched <= batch.dispatched) ++found.others;
       if (width == 0) continue;

@@ -26,6 +26,7 @@ struct QueueValue {
   double rate = 0;
   double executors = 1;
   double dispersion = 1;
+  std::size_t cap = 0;
 
   /// O(log cap).
   static QueueValue of(double rate, double dispersion, double executors, std::size_t cap,
@@ -57,7 +58,8 @@ struct QueueValue {
   /// The same if all that is queued leaves every l(n) / E, exactly where l(b) = c + a b and nobody is
   /// cut off by the cap: with r = lambda a / E, w = a (2 + r / E) / (1 - r^2),
   /// u = c (1 + r / (2 E) + w r lambda / (2 E)) and g = lambda (c / (2 E) + w (I + lambda c / E) / 2 + u),
-  /// I the dispersion. A curve is taken for a line about the size at which it is stationary.
+  /// I the dispersion. A curve is taken for a line about the size at which it is about
+  /// stationary.
   static QueueValue taking_all(double rate, double dispersion, double executors, std::size_t cap,
                                const LearnedCurve& curve) noexcept {
     QueueValue value = at(rate, dispersion, executors, cap, curve);
@@ -115,6 +117,7 @@ struct QueueValue {
     QueueValue value;
     value.executors = executors;
     value.dispersion = dispersion;
+    value.cap = cap;
     value.rate = std::clamp(rate, kLeastLoad * most, most);
     return value;
   }

@@ -236,7 +236,7 @@ class AutoRule {
     const double rate = rate_.forecast(now, 2 * curve_(queued) * rounds);
     const auto executors = static_cast<double>(view.executors);
     if (std::abs(rate - value_rate_) <= kSameRate * value_rate_ && batches_ < value_until_ &&
-        value_.executors == executors) {
+        value_.executors == executors && value_.cap == view.max_batch_size) {
       return;
     }
     const double groups = rate_.dispersion();

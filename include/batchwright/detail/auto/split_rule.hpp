@@ -45,13 +45,14 @@ struct SplitRule {
   /// O(log most).
   static std::size_t of_backlog(const Input& in, double rate, double executors,
                                 const LearnedCurve& curve) noexcept {
+    if (!(curve(in.most) > 0)) return in.most;  // Nothing is known yet.
     double speed = 0;
     QueueValue::each_size(in.most, [&](std::size_t size) {
       speed = std::max(speed, static_cast<double>(size) / curve(size));
     });
     rate = std::min(rate, kMostLoad * executors * speed);  // Where nothing keeps up: the fastest.
     const auto n = static_cast<double>(in.queued);
-    std::size_t best = 1;
+    std::size_t best = in.most;
     double least = 1e300;
     QueueValue::each_size(in.most, [&](std::size_t some) {
       const auto size = static_cast<double>(some);
