@@ -14,8 +14,9 @@ namespace batchwright::inline v0_1::detail {
 /// function of the decision process for batches of one size B, in closed form: with t = l(B) / E between
 /// two dispatches, d = B - lambda t requests fewer after each and g requests there on average,
 /// V(n) = w n^2 / 2 + u n with w = t / d and
-/// u d = (w d^2 + w lambda t + lambda t^2) / 2 + B (l(B) - t) - g t. B is the one with the least g, which
-/// V(1) = g / lambda gives (for B = 1 that is the queue M/D/1, exactly).
+/// u d = (w d^2 + w I lambda t + lambda t^2) / 2 + B (l(B) - t) - g t, I the dispersion of the arrivals. B
+/// is the one with the least g, which w I / 2 + u = g / lambda gives (for B = 1 and I = 1 that is the queue
+/// M/D/1, exactly).
 ///
 /// Whoever compares what it can do now by what it leaves does one step of policy improvement.
 struct QueueValue {
@@ -42,7 +43,7 @@ struct QueueValue {
       const double w = time / fewer;
       const double chance = rate * time * (w * dispersion + time) / 2;
       const double self = b * (whole - time);
-      // w/2 + u = g / lambda
+      // w I / 2 + u = g / lambda
       const double cost =
           (w * dispersion / 2 + (w * fewer * fewer / 2 + chance + self) / fewer) / (1 / rate + w);
       if (cost >= best.mean) return;
@@ -58,8 +59,7 @@ struct QueueValue {
   /// The same if all that is queued leaves every l(n) / E, exactly where l(b) = c + a b and nobody is
   /// cut off by the cap: with r = lambda a / E, w = a (2 + r / E) / (1 - r^2),
   /// u = c (1 + r / (2 E) + w r lambda / (2 E)) and g = lambda (c / (2 E) + w (I + lambda c / E) / 2 + u),
-  /// I the dispersion. A curve is taken for a line about the size at which it is about
-  /// stationary.
+  /// I the dispersion. A curve is taken for a line about the size that batches have in the long run.
   static QueueValue taking_all(double rate, double dispersion, double executors, std::size_t cap,
                                const LearnedCurve& curve) noexcept {
     QueueValue value = at(rate, dispersion, executors, cap, curve);
